@@ -1,5 +1,16 @@
 export type { Brand } from "./brand.ts";
 export { type Clock, type DeadlineSignal, deadlineSignal, delay, systemClock } from "./clock.ts";
+export {
+  type Config,
+  type ConfigEntry,
+  type ConfigOrigin,
+  type ConfigValues,
+  configTypes,
+  describeOrigin,
+  environmentName,
+  resolveConfig,
+  type Setting,
+} from "./config.ts";
 export type { Disk, DiskEntry, DiskFile, DiskStat } from "./disk.ts";
 export { errorCodes } from "./error-codes.ts";
 export {
