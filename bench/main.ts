@@ -1,0 +1,22 @@
+// npm run bench -- NAME: one benchmark; without a name, all of them. Each measures a ratio in one run and ends with
+// "NAME ratio=... bar=... ok|short"; the exit code is not zero when one is short.
+import type { Benchmark } from "./benchmark.ts";
+
+const names = ["import", "push", "tpch-http", "point", "start", "memory"];
+const wanted = process.argv.slice(2);
+for (const name of wanted) {
+  if (!names.includes(name)) {
+    process.stderr.write(`there is no benchmark "${name}"; say one of ${names.join(", ")}\n`);
+    process.exit(2);
+  }
+}
+
+let short = false;
+for (const name of wanted.length > 0 ? wanted : names) {
+  const { benchmark } = (await import(`./${name}/${name}.ts`)) as { benchmark: Benchmark };
+  const { ratio, bar, atMost } = await benchmark((line) => process.stdout.write(`${line}\n`));
+  const ok = atMost ? ratio <= bar : ratio >= bar;
+  short ||= !ok;
+  process.stdout.write(`${name} ratio=${ratio.toFixed(3)} bar=${bar} ${ok ? "ok" : "short"}\n`);
+}
+process.exit(short ? 1 : 0);

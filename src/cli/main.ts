@@ -1,0 +1,66 @@
+import { nearest } from "../base/index.ts";
+import { type Command, commandHelp, parseInvocation, UsageError } from "./command.ts";
+import { commands } from "./commands.ts";
+import { describeError } from "./errors.ts";
+
+/** Exit codes: 0 done, 1 refused or failed, 2 wrong usage. */
+async function main(args: readonly string[]): Promise<number> {
+  const [name = "help", ...rest] = args;
+  if (["help", "--help", "-h"].includes(name)) return showHelp(rest[0]);
+  if (["version", "--version", "-v"].includes(name)) return await showVersion();
+  const command = commands.find((known) => known.name === name);
+  if (command === undefined) {
+    const near = nearest(
+      name,
+      commands.map((known) => known.name),
+    );
+    throw new UsageError(`there is no command "${name}"${near === null ? "" : `; did you mean "${near}"?`}\n${overview()}`);
+  }
+  if (rest.includes("--help") || rest.includes("-h")) return showHelp(command.name);
+  return await command.run(parseInvocation(command, rest, interruption()));
+}
+
+/** Aborts at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  const onSignal = () => {
+    if (controller.signal.aborted) process.exit(130);
+    const reason = new Error("interrupted");
+    reason.name = "AbortError";
+    controller.abort(reason);
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return controller.signal;
+}
+
+function showHelp(name: string | undefined): number {
+  const command: Command | undefined = commands.find((known) => known.name === name);
+  process.stdout.write(command === undefined ? overview() : commandHelp(command));
+  return 0;
+}
+
+async function showVersion(): Promise<number> {
+  const { version } = await import("../server/index.ts");
+  process.stdout.write(`millrace ${version} (node ${process.versions.node})\n`);
+  return 0;
+}
+
+function overview(): string {
+  const width = Math.max(...commands.map((command) => command.name.length)) + 2;
+  const lines = commands.map((command) => `  ${command.name.padEnd(width)}${command.summary}`);
+  return ["usage: millrace COMMAND [options]", "", ...lines, "", "millrace COMMAND --help tells more.", ""].join("\n");
+}
+
+main(process.argv.slice(2))
+  .catch((error: unknown) => {
+    if (error instanceof UsageError) {
+      process.stderr.write(`${error.message}\n`);
+      return 2;
+    }
+    process.stderr.write(describeError(error));
+    return 1;
+  })
+  .then((code) => {
+    process.exitCode = code;
+  });

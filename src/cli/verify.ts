@@ -1,0 +1,67 @@
+import { createInterface } from "node:readline";
+import { z } from "zod";
+import { datasetPath } from "../base/index.ts";
+import { Client, findServer } from "./client.ts";
+import { clientOptions, type Command, textOption, UsageError } from "./command.ts";
+import { formatCount } from "./figures.ts";
+import { printable } from "./table.ts";
+
+const levels = ["chain", "physical", "logical"];
+const progressLine = z.object({ progress: z.object({ done: z.number(), total: z.number().nullable() }) });
+const reportLine = z.object({
+  report: z.object({
+    ok: z.boolean(),
+    blocks: z.number(),
+    slices: z.number(),
+    rows: z.number(),
+    broken: z.object({ object: z.string(), reason: z.string() }).nullable(),
+  }),
+});
+
+export const verifyCommand: Command = {
+  name: "verify",
+  summary: "Proves a dataset: its chain, its bytes and the hashes of its rows.",
+  usage: "PROJECT.DATASET [--level chain|physical|logical]",
+  arity: [1, 1],
+  options: {
+    ...clientOptions,
+    level: { type: "string", value: "LEVEL", help: "How deep: chain, physical, logical; default logical" },
+  },
+  async run(invocation) {
+    const { project, dataset } = datasetPath(invocation.positionals[0] ?? "");
+    const level = textOption(invocation, "level") ?? "logical";
+    if (!levels.includes(level)) throw new UsageError(`there is no level "${level}"; say one of ${levels.join(", ")}`);
+    using client = new Client(await findServer(invocation));
+    const reply = await client.send({
+      method: "POST",
+      path: `/api/v1/projects/${project}/datasets/${dataset}/verify`,
+      headers: { "content-type": "application/json", accept: "application/x-ndjson" },
+      body: JSON.stringify({ level }),
+      signal: invocation.signal,
+    });
+    for await (const line of createInterface({ input: reply })) {
+      const value: unknown = JSON.parse(line);
+      const report = reportLine.safeParse(value);
+      if (report.success) return tellReport(`${project}.${dataset}`, report.data.report);
+      const progress = progressLine.safeParse(value);
+      if (progress.success && process.stderr.isTTY) {
+        const { done, total } = progress.data.progress;
+        process.stderr.write(`\r\x1b[Kverifying ${formatCount(done)}${total === null ? "" : ` of ${formatCount(total)}`}`);
+      }
+    }
+    process.stderr.write("the server ended the answer without a report\n");
+    return 1;
+  },
+};
+
+function tellReport(name: string, report: z.infer<typeof reportLine>["report"]): number {
+  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  const figures = `${formatCount(report.blocks)} blocks, ${formatCount(report.slices)} slices, ${formatCount(report.rows)} rows`;
+  if (report.ok) {
+    process.stdout.write(`${name} is whole: ${figures}\n`);
+    return 0;
+  }
+  const { object, reason } = report.broken ?? { object: "", reason: "unknown" };
+  process.stdout.write(`${name} is broken: ${printable(object)}: ${printable(reason)} (checked ${figures})\n`);
+  return 1;
+}
