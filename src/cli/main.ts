@@ -14,7 +14,9 @@ async function main(args: readonly string[]): Promise<number> {
       name,
       commands.map((known) => known.name),
     );
-    throw new UsageError(`there is no command "${name}"${near === null ? "" : `; did you mean "${near}"?`}\n${overview()}`);
+    throw new UsageError(
+      `there is no command "${name}"${near === null ? "" : `; did you mean "${near}"?`}\n${overview()}`,
+    );
   }
   if (rest.includes("--help") || rest.includes("-h")) return showHelp(command.name);
   return await command.run(parseInvocation(command, rest, interruption()));

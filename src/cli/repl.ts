@@ -32,7 +32,10 @@ export async function repl(client: Client, format: ResultFormat, invocation: Inv
     history: await readHistory(file),
     historySize: historyLines,
     removeHistoryDuplicates: true,
-    completer: (line: string) => [[".tables", ".describe ", ".format ", ".timing ", ".help", ".quit"].filter((word) => word.startsWith(line)), line],
+    completer: (line: string) => [
+      [".tables", ".describe ", ".format ", ".timing ", ".help", ".quit"].filter((word) => word.startsWith(line)),
+      line,
+    ],
   });
   let running: AbortController | null = null;
   let history: readonly string[] = [];
@@ -56,7 +59,8 @@ export async function repl(client: Client, format: ResultFormat, invocation: Inv
       text = text === "" ? line : `${text}\n${line}`;
       if (text.trimEnd().endsWith(";")) {
         running = new AbortController();
-        if (!(await runStatement(client, session, text, AbortSignal.any([running.signal, invocation.signal])))) failures++;
+        if (!(await runStatement(client, session, text, AbortSignal.any([running.signal, invocation.signal]))))
+          failures++;
         running = null;
         text = "";
       }

@@ -39,7 +39,12 @@ export async function printResult(client: Client, statement: Statement, format: 
 }
 
 function request(statement: Statement, format: string, rowLimit?: number) {
-  const body = { sql: statement.sql, parameters: statement.parameters, format, ...(rowLimit === undefined ? {} : { rowLimit }) };
+  const body = {
+    sql: statement.sql,
+    parameters: statement.parameters,
+    format,
+    ...(rowLimit === undefined ? {} : { rowLimit }),
+  };
   return {
     method: "POST",
     path: "/api/v1/sql",

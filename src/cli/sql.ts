@@ -1,5 +1,5 @@
 import { Client, findServer } from "./client.ts";
-import { clientOptions, type Command, flagOption, textOption, UsageError } from "./command.ts";
+import { type Command, clientOptions, flagOption, textOption, UsageError } from "./command.ts";
 import { repl } from "./repl.ts";
 import { printResult, type ResultFormat, resultFormats } from "./results.ts";
 

@@ -2,7 +2,7 @@ import { createInterface } from "node:readline";
 import { z } from "zod";
 import { datasetPath } from "../base/index.ts";
 import { Client, findServer } from "./client.ts";
-import { clientOptions, type Command, textOption, UsageError } from "./command.ts";
+import { type Command, clientOptions, textOption, UsageError } from "./command.ts";
 import { formatCount } from "./figures.ts";
 import { printable } from "./table.ts";
 
@@ -46,7 +46,9 @@ export const verifyCommand: Command = {
       const progress = progressLine.safeParse(value);
       if (progress.success && process.stderr.isTTY) {
         const { done, total } = progress.data.progress;
-        process.stderr.write(`\r\x1b[Kverifying ${formatCount(done)}${total === null ? "" : ` of ${formatCount(total)}`}`);
+        process.stderr.write(
+          `\r\x1b[Kverifying ${formatCount(done)}${total === null ? "" : ` of ${formatCount(total)}`}`,
+        );
       }
     }
     process.stderr.write("the server ended the answer without a report\n");

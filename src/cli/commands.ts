@@ -1,0 +1,22 @@
+import type { Command } from "./command.ts";
+import { configCommand } from "./config.ts";
+import { applyCommand, deleteCommand, getCommand } from "./definitions.ts";
+import { ingestCommand } from "./ingest.ts";
+import { reindexCommand, restoreDefinitionsCommand } from "./maintenance.ts";
+import { sqlCommand } from "./sql.ts";
+import { upCommand } from "./up.ts";
+import { verifyCommand } from "./verify.ts";
+
+/** Every command, in the order of the help. */
+export const commands: readonly Command[] = [
+  upCommand,
+  ingestCommand,
+  sqlCommand,
+  verifyCommand,
+  applyCommand,
+  getCommand,
+  deleteCommand,
+  configCommand,
+  reindexCommand,
+  restoreDefinitionsCommand,
+];

@@ -1,0 +1,101 @@
+import { createHash } from "node:crypto";
+import { type FileHandle, open } from "node:fs/promises";
+import path from "node:path";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { MillraceError } from "../base/index.ts";
+import {
+  detectEncoding,
+  detectFormat,
+  detectionBytes,
+  type FormatSpec,
+  parseFormat,
+  resolveFormat,
+} from "../ingest/index.ts";
+
+const edgeBytes = 1 << 20;
+
+/** A file about to be imported: what it is, and what proves on the next run that it is the same one. */
+export interface ImportFile extends AsyncDisposable {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly format: FormatSpec;
+  /** Says the same for the same content: a hash over size, first and last bytes. */
+  readonly fingerprint: string;
+  /** The decoded content from the start. `read` is told the bytes of the file as they are consumed. */
+  content(read: (bytes: number) => void): AsyncIterable<Uint8Array>;
+}
+
+/** @throws bad_input where the file cannot be read, unknown_format */
+export async function openImportFile(name: string, format: string | undefined, again: boolean): Promise<ImportFile> {
+  const given = format === undefined ? null : parseFormat(format);
+  const handle = await openFile(name);
+  try {
+    const { size, mtimeMs } = await handle.stat();
+    const encoding = detectEncoding(await readAt(handle, 0, 16));
+    const content = (read: (bytes: number) => void) => decoded(handle, encoding, read);
+    const first = await firstBytes(content(() => {}));
+    const hash = createHash("sha256").update(`${size}\n${again ? `${mtimeMs} ${Date.now()}` : ""}\n`);
+    hash
+      .update(await readAt(handle, 0, edgeBytes))
+      .update(await readAt(handle, Math.max(0, size - edgeBytes), edgeBytes));
+    return {
+      name: path.basename(name),
+      sizeBytes: size,
+      format: withDialect(given ?? detectFormat(path.basename(name), first), first),
+      fingerprint: hash.digest("hex").slice(0, 32),
+      content,
+      [Symbol.asyncDispose]: () => handle.close(),
+    };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** Each part of a CSV is read in the dialect of the whole file, which the first bytes tell. */
+function withDialect(format: FormatSpec, first: Uint8Array): FormatSpec {
+  return format.kind === "json" ? format : resolveFormat(format, first);
+}
+
+async function openFile(name: string): Promise<FileHandle> {
+  try {
+    const handle = await open(name, "r");
+    if ((await handle.stat()).isFile()) return handle;
+    await handle.close();
+  } catch (cause) {
+    throw new MillraceError("bad_input", `The file ${name} cannot be read.`, { cause, hint: "Is the path right?" });
+  }
+  throw new MillraceError("bad_input", `${name} is not a file.`);
+}
+
+async function readAt(handle: FileHandle, position: number, length: number): Promise<Uint8Array> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
+  return buffer.subarray(0, bytesRead);
+}
+
+async function firstBytes(content: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of content) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length >= detectionBytes) break;
+  }
+  return Buffer.concat(chunks).subarray(0, detectionBytes);
+}
+
+async function* decoded(
+  handle: FileHandle,
+  encoding: string,
+  read: (bytes: number) => void,
+): AsyncIterable<Uint8Array> {
+  const raw = handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 1 << 20 });
+  raw.on("data", (chunk) => read(chunk.length));
+  raw.pause();
+  if (encoding === "identity") yield* raw;
+  else {
+    const decoder = encoding === "gzip" ? createGunzip() : createZstdDecompress();
+    raw.on("error", (error) => decoder.destroy(error));
+    yield* raw.pipe(decoder);
+  }
+}

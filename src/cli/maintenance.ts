@@ -1,0 +1,33 @@
+import type { Command } from "./command.ts";
+import { configurationOptions, readConfiguration, settingNames } from "./configuration.ts";
+
+export const reindexCommand: Command = {
+  name: "reindex",
+  summary: "Drops the index of all chains and rebuilds it from the object store (the server must be stopped).",
+  usage: "[--data-dir DIR]",
+  arity: [0, 0],
+  options: configurationOptions,
+  acceptsSettings: settingNames,
+  async run(invocation) {
+    const { reindex } = await import("../server/index.ts");
+    const { datasets, blocks } = await reindex(readConfiguration(invocation), invocation.signal);
+    process.stdout.write(`indexed ${datasets} datasets, ${blocks} blocks\n`);
+    return 0;
+  },
+};
+
+export const restoreDefinitionsCommand: Command = {
+  name: "restore-definitions",
+  summary:
+    "Rebuilds an empty PostgreSQL from the definitions mirrored in the object store (the server must be stopped).",
+  usage: "[--data-dir DIR]",
+  arity: [0, 0],
+  options: configurationOptions,
+  acceptsSettings: settingNames,
+  async run(invocation) {
+    const { restore } = await import("../server/index.ts");
+    const { restored } = await restore(readConfiguration(invocation), invocation.signal);
+    process.stdout.write(`restored ${restored} definitions\n`);
+    return 0;
+  },
+};

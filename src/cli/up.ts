@@ -1,0 +1,75 @@
+import type { RunningServer } from "../server/index.ts";
+import type { Command } from "./command.ts";
+import { configurationOptions, readConfiguration, settingNames } from "./configuration.ts";
+import { formatBytes, formatCount } from "./figures.ts";
+
+export const upCommand: Command = {
+  name: "up",
+  summary: "Runs the platform until Ctrl-C.",
+  usage: "[--data-dir DIR] [--port N] [--example] [--SETTING VALUE]...",
+  arity: [0, 0],
+  options: configurationOptions,
+  acceptsSettings: settingNames,
+  async run(invocation) {
+    const config = readConfiguration(invocation);
+    const { startServer } = await import("../server/index.ts");
+    await using server = await startServer(config, invocation.signal);
+    process.stdout.write(`millrace ready ${server.url}\n`);
+    process.stderr.write(welcome(server, config.values.example));
+    const ticker = startTicker(server);
+    await aborted(invocation.signal);
+    if (ticker !== null) clearInterval(ticker);
+    process.stderr.write("\nstopping\n");
+    return 0;
+  },
+};
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    // A listener alone does not keep the process alive; the server's own sockets do.
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function welcome(server: RunningServer, example: boolean): string {
+  const dataset = example ? "example.requests" : "my.data";
+  const first = example
+    ? `./millrace sql "SELECT path, count(*) AS requests FROM example.requests GROUP BY path ORDER BY requests DESC LIMIT 5"`
+    : `./millrace ingest my.data YOUR_FILE.csv`;
+  const second = example ? "./millrace ingest my.data YOUR_FILE.csv" : `./millrace sql "SELECT * FROM my.data LIMIT 5"`;
+  return `
+  Millrace ${server.version}
+
+  API     ${server.url}
+  Token   ${server.ownerTokenFile}
+  Data    ${server.dataDirectory}
+  Log     ${server.logFile ?? "standard error"}
+
+  Try, in another terminal of this folder:
+    ${first}
+    ${second}
+    ./millrace verify ${dataset}
+
+  Ctrl-C stops everything in order.
+
+`;
+}
+
+/** Live counts on one line of a terminal, every second. */
+function startTicker(server: RunningServer): NodeJS.Timeout | null {
+  if (!process.stderr.isTTY) return null;
+  let lastRows: number | null = null;
+  return setInterval(() => {
+    const { datasets, rows, bytes, queries } = server.counts();
+    const rate = lastRows === null ? 0 : rows - lastRows;
+    lastRows = rows;
+    const figures = [
+      `${formatCount(datasets)} datasets`,
+      `${formatCount(rows)} rows (+${formatCount(rate)}/s)`,
+      formatBytes(bytes),
+      `${formatCount(queries)} queries`,
+    ];
+    process.stderr.write(`\r\x1b[K  ${figures.join("  ·  ")}`);
+  }, 1000);
+}

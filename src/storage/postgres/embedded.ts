@@ -1,0 +1,221 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmod, chown, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import path from "node:path";
+import { type Clock, delay, type Logger, MillraceError, type Random } from "../../base/index.ts";
+import { runningPostmaster, stopPostmaster } from "./postmaster.ts";
+import { findPrograms, type Programs, sharedRoot } from "./programs.ts";
+import { isReachable, postgresUser, type SystemUser } from "./system-user.ts";
+
+export interface EmbeddedOptions {
+  /** Folder for the cluster, its password and its log. Absolute. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly signal?: AbortSignal;
+}
+
+/** A PostgreSQL server of our own; disposing it stops it. */
+export interface EmbeddedServer extends AsyncDisposable {
+  readonly url: string;
+  readonly pid: number;
+}
+
+const login = "millrace";
+
+/** Small and durable: the idle server keeps few processes, and a commit is on disk when it is answered. */
+const serverSettings: Readonly<Record<string, string>> = {
+  listen_addresses: "127.0.0.1",
+  unix_socket_directories: "",
+  shared_buffers: "24MB",
+  max_connections: "48",
+  max_worker_processes: "1",
+  max_parallel_workers: "0",
+  max_logical_replication_workers: "0",
+  max_wal_senders: "0",
+  wal_level: "minimal",
+  // Worker processes for I/O cost memory; loads here are small.
+  io_method: "sync",
+  jit: "off",
+  autovacuum_max_workers: "1",
+  fsync: "on",
+  synchronous_commit: "on",
+  log_min_messages: "warning",
+};
+
+/**
+ * Starts the server on a folder, making the cluster the first time. A server that outlived a killed process of ours is
+ * adopted. @throws unavailable with the tail of PostgreSQL's own log
+ */
+export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
+  const user = await postgresUser();
+  await mkdir(options.directory, { recursive: true, mode: 0o711 });
+  const cluster = await clusterFolder(options.directory, user);
+  const password = await readPassword(options);
+  const adopted = await runningPostmaster(cluster);
+  if (adopted !== null) {
+    options.log.info("adopted the PostgreSQL server that an earlier process left", { pid: adopted.pid });
+    return server(adopted.pid, adopted.port, password, options.clock);
+  }
+  const programs = await findPrograms(user);
+  await initialise(cluster, password, programs, user, options);
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort();
+    const failure = await launch(cluster, port, programs, user, options);
+    if (typeof failure === "number") return server(failure, port, password, options.clock);
+    if (attempt === 3 || !failure.includes("Address already in use")) {
+      throw new MillraceError("unavailable", `PostgreSQL did not start: ${failure}`, {
+        hint: `Its log is ${path.join(options.directory, "server.log")}.`,
+      });
+    }
+  }
+}
+
+function server(pid: number, port: number, password: string, clock: Clock): EmbeddedServer {
+  return {
+    url: `postgres://${login}:${password}@127.0.0.1:${port}/postgres`,
+    pid,
+    [Symbol.asyncDispose]: () => stopPostmaster(pid, clock),
+  };
+}
+
+/** In the data folder, or where the other user can reach it, when the folders above are closed to it. */
+async function clusterFolder(directory: string, user: SystemUser): Promise<string> {
+  if (user.kind === "self") return path.join(directory, "cluster");
+  await chmod(directory, 0o711);
+  await chmod(path.dirname(directory), 0o711);
+  if (await isReachable(directory)) return path.join(directory, "cluster");
+  const name = createHash("sha256").update(path.resolve(directory)).digest("hex").slice(0, 16);
+  const elsewhere = path.join(sharedRoot, `cluster-${name}`);
+  await mkdir(sharedRoot, { recursive: true, mode: 0o755 });
+  await writeFile(path.join(directory, "location"), `${elsewhere}\n`);
+  return elsewhere;
+}
+
+async function readPassword({ directory, random }: EmbeddedOptions): Promise<string> {
+  const file = path.join(directory, "password");
+  const known = await readFile(file, "utf8").catch(() => null);
+  if (known !== null && known !== "") return known;
+  const password = Buffer.from(random.bytes(24)).toString("hex");
+  await writeFile(file, password, { mode: 0o600 });
+  return password;
+}
+
+/** `initdb`, once. A cluster that it did not finish is thrown away: it has never served. */
+async function initialise(
+  cluster: string,
+  password: string,
+  programs: Programs,
+  user: SystemUser,
+  options: EmbeddedOptions,
+): Promise<void> {
+  const done = path.join(options.directory, "initialised");
+  if ((await readFile(done, "utf8").catch(() => null)) !== null) return;
+  await rm(cluster, { recursive: true, force: true });
+  await mkdir(cluster, { recursive: true, mode: 0o700 });
+  const passwordFile = path.join(cluster, "..", `.password-${Buffer.from(options.random.bytes(8)).toString("hex")}`);
+  await writeFile(passwordFile, password, { mode: 0o600 });
+  if (user.kind === "other") for (const name of [cluster, passwordFile]) await chown(name, user.uid, user.gid);
+  try {
+    const child = run(
+      programs.initdb,
+      [
+        "-D",
+        cluster,
+        "-U",
+        login,
+        "-A",
+        "scram-sha-256",
+        `--pwfile=${passwordFile}`,
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+      ],
+      cluster,
+      user,
+      "pipe",
+    );
+    let output = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on("data", (chunk) => (output = `${output}${chunk}`.slice(-4_000)));
+    const code = await new Promise((resolve, reject) => child.once("error", reject).once("close", resolve));
+    if (code !== 0) throw new MillraceError("unavailable", `PostgreSQL's initdb failed: ${output.trim()}`);
+  } finally {
+    await rm(passwordFile, { force: true });
+  }
+  await writeFile(done, "");
+}
+
+/** The pid of a server that accepts connections, or the end of its log. */
+async function launch(
+  cluster: string,
+  port: number,
+  programs: Programs,
+  user: SystemUser,
+  options: EmbeddedOptions,
+): Promise<number | string> {
+  const logFile = path.join(options.directory, "server.log");
+  const flags = Object.entries({ ...serverSettings, port: String(port) }).flatMap(([name, value]) => [
+    "-c",
+    `${name}=${value}`,
+  ]);
+  await using log = await open(logFile, "w", 0o600);
+  const child = run(programs.postgres, ["-D", cluster, ...flags], cluster, user, log.fd);
+  let ended = false;
+  child.once("exit", () => {
+    ended = true;
+  });
+  child.once("error", () => {
+    ended = true;
+  });
+  const untilMs = options.clock.monotonicMs() + 60_000;
+  while (!ended && options.clock.monotonicMs() < untilMs) {
+    if (await isReady(cluster)) {
+      child.unref();
+      return child.pid ?? 0;
+    }
+    await delay(options.clock, 10, options.signal);
+  }
+  if (!ended) child.kill("SIGQUIT");
+  return (await readFile(logFile, "utf8")).trim().slice(-2_000);
+}
+
+/** The eighth line of postmaster.pid says `ready` when connections are accepted. */
+async function isReady(cluster: string): Promise<boolean> {
+  const text = await readFile(path.join(cluster, "postmaster.pid"), "utf8").catch(() => "");
+  return text.split("\n")[7]?.trim() === "ready";
+}
+
+/** Its own process group: Ctrl-C in the terminal reaches us alone, and we stop it in order. */
+function run(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  user: SystemUser,
+  output: "pipe" | number,
+): ChildProcess {
+  const owner = user.kind === "other" ? { uid: user.uid, gid: user.gid } : {};
+  return spawn(program, args, {
+    cwd,
+    ...owner,
+    detached: true,
+    stdio: ["ignore", output, output],
+    env: { PATH: process.env.PATH ?? "", LC_ALL: "C", TZ: "UTC" },
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() =>
+        address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),
+      );
+    });
+  });
+}
