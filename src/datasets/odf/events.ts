@@ -1,0 +1,122 @@
+import type { DatasetId, Instant } from "../../base/index.ts";
+import type { DataSchema, Extra, Multihash } from "../../slices/index.ts";
+
+/** Offsets of the first and the last row, both included. */
+export interface OffsetInterval {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface DataSlice {
+  readonly logicalHash: Multihash;
+  readonly physicalHash: Multihash;
+  readonly offsetInterval: OffsetInterval;
+  /** Bytes of the data object. */
+  readonly size: number;
+}
+
+export interface Checkpoint {
+  readonly physicalHash: Multihash;
+  readonly size: number;
+}
+
+export interface SourceState {
+  readonly sourceName: string;
+  readonly kind: string;
+  readonly value: string;
+}
+
+export interface AddData {
+  readonly kind: "AddData";
+  readonly prevCheckpoint?: Multihash;
+  readonly prevOffset?: number;
+  readonly newData?: DataSlice;
+  readonly newCheckpoint?: Checkpoint;
+  readonly newWatermark?: Instant;
+  readonly newSourceState?: SourceState;
+  readonly extra?: Extra;
+}
+
+export interface ExecuteTransformInput {
+  readonly datasetId: DatasetId;
+  readonly prevBlockHash?: Multihash;
+  readonly newBlockHash?: Multihash;
+  readonly prevOffset?: number;
+  readonly newOffset?: number;
+}
+
+export interface ExecuteTransform {
+  readonly kind: "ExecuteTransform";
+  readonly queryInputs: readonly ExecuteTransformInput[];
+  readonly prevCheckpoint?: Multihash;
+  readonly prevOffset?: number;
+  readonly newData?: DataSlice;
+  readonly newCheckpoint?: Checkpoint;
+  readonly newWatermark?: Instant;
+}
+
+export interface Seed {
+  readonly kind: "Seed";
+  readonly datasetId: DatasetId;
+  readonly datasetKind: "Root" | "Derivative";
+}
+
+export interface SetVocab {
+  readonly kind: "SetVocab";
+  readonly offsetColumn?: string;
+  readonly operationTypeColumn?: string;
+  readonly systemTimeColumn?: string;
+  readonly eventTimeColumn?: string;
+}
+
+export interface SetInfo {
+  readonly kind: "SetInfo";
+  readonly description?: string;
+  readonly keywords?: readonly string[];
+}
+
+export interface SetLicense {
+  readonly kind: "SetLicense";
+  readonly shortName: string;
+  readonly name: string;
+  readonly spdxId?: string;
+  readonly websiteUrl: string;
+}
+
+export interface SetDataSchema {
+  readonly kind: "SetDataSchema";
+  readonly schema: DataSchema;
+}
+
+/**
+ * Events that Millrace does not write itself (SetTransform comes with derivatives; sources here live as resources):
+ * they are carried as they came, so that a chain of another node keeps its hashes.
+ */
+export interface OpaqueEvent {
+  readonly kind:
+    | "SetPollingSource"
+    | "SetTransform"
+    | "SetAttachments"
+    | "AddPushSource"
+    | "DisablePushSource"
+    | "DisablePollingSource";
+}
+
+export type MetadataEvent =
+  | AddData
+  | ExecuteTransform
+  | Seed
+  | SetVocab
+  | SetInfo
+  | SetLicense
+  | SetDataSchema
+  | OpaqueEvent;
+
+/** One link of a dataset's chain. */
+export interface MetadataBlock {
+  readonly systemTime: Instant;
+  /** null in the seed block only. */
+  readonly prevBlockHash: Multihash | null;
+  readonly sequenceNumber: number;
+  readonly event: MetadataEvent;
+}
