@@ -1,0 +1,67 @@
+/**
+ * Every metric of Millrace: its kind, unit (in the name), help, labels and buckets. `/metrics` shows each under the prefix
+ * `millrace_`. Labels hold only values from small closed sets: never a dataset, a user or a text of a caller.
+ */
+export type Declaration = {
+  readonly name: string;
+  readonly help: string;
+  readonly labels?: readonly string[];
+} & (
+  | { readonly kind: "counter" }
+  | { readonly kind: "gauge" }
+  | { readonly kind: "histogram"; readonly buckets: readonly number[] }
+);
+
+const fastSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+
+export const declaredMetrics: readonly Declaration[] = [
+  // gateway
+  {
+    name: "http_requests_total",
+    kind: "counter",
+    help: "Requests answered, by route and status class.",
+    labels: ["method", "route", "status"],
+  },
+  {
+    name: "http_request_seconds",
+    kind: "histogram",
+    help: "Seconds from a request's head to the end of its answer.",
+    labels: ["method", "route"],
+    buckets: fastSeconds,
+  },
+  { name: "http_requests_active", kind: "gauge", help: "Requests being served now." },
+  { name: "http_connections", kind: "gauge", help: "Open connections." },
+  { name: "http_received_bytes_total", kind: "counter", help: "Bytes of streamed request bodies." },
+  { name: "http_malformed_total", kind: "counter", help: "Connections ended because what came is no HTTP request." },
+  { name: "http_slow_clients_total", kind: "counter", help: "Connections ended because the client stalled." },
+  { name: "http_event_streams", kind: "gauge", help: "Open streams of events." },
+  // telemetry
+  {
+    name: "telemetry_rows_total",
+    kind: "counter",
+    help: "Rows handed to the system datasets.",
+    labels: ["dataset"],
+  },
+  {
+    name: "telemetry_rows_dropped_total",
+    kind: "counter",
+    help: "Rows lost because a system dataset could not take them in time.",
+    labels: ["dataset"],
+  },
+  {
+    name: "telemetry_rows_waiting",
+    kind: "gauge",
+    help: "Rows that wait to be written to the system datasets.",
+    labels: ["dataset"],
+  },
+  // worker processes
+  {
+    name: "worker_resident_bytes",
+    kind: "gauge",
+    help: "Resident memory of each worker process.",
+    labels: ["role", "worker"],
+  },
+  { name: "workers", kind: "gauge", help: "Worker processes by role and state.", labels: ["role", "state"] },
+  { name: "worker_queue", kind: "gauge", help: "Jobs that wait for a worker.", labels: ["role"] },
+  { name: "worker_restarts", kind: "gauge", help: "Workers replaced since the start." },
+];

@@ -1,0 +1,150 @@
+import { formatInstant, type Instant } from "../../base/index.ts";
+
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [member: string]: JsonValue };
+export type SystemRow = Readonly<Record<string, JsonValue>>;
+
+/** Where rows of the system datasets go: ingest happens to fit it. Resolves when the rows are durable. */
+export interface RowSink {
+  pushRows(path: string, rows: SystemRow[]): Promise<unknown>;
+}
+
+/** The project of the system datasets. What concerns it is not written into it again: that would never end. */
+export const systemProject = "system";
+export const systemDatasets = ["system.queries", "system.ingests", "system.tasks", "system.events"] as const;
+export type SystemDataset = (typeof systemDatasets)[number];
+
+/** Whether `project.dataset` lies in the project `system`. */
+export function isSystemPath(dataset: string): boolean {
+  return dataset.startsWith(`${systemProject}.`);
+}
+
+export interface QueryRecord {
+  readonly queryId: string;
+  readonly user: string;
+  /** `http`, `cli`, ...: the door it came by. */
+  readonly origin: string;
+  readonly sql: string;
+  readonly state: string;
+  readonly startedAt: Instant;
+  readonly elapsedMs: number;
+  readonly waitedMs?: number;
+  readonly rows: number | null;
+  readonly bytes?: number | null;
+  readonly peakMemoryBytes?: number | null;
+  readonly datasets?: readonly string[];
+  readonly format?: string;
+  readonly errorCode: string | null;
+  readonly errorMessage?: string | null;
+  readonly traceId: string;
+}
+
+export interface IngestRecord {
+  readonly ingestId: string;
+  /** `project.dataset`. */
+  readonly dataset: string;
+  readonly user: string;
+  readonly state: string;
+  readonly receivedAt: Instant;
+  readonly elapsedMs: number;
+  readonly format: string;
+  readonly bytes: number;
+  readonly rows: number | null;
+  readonly quarantined: number | null;
+  readonly firstOffset: number | null;
+  readonly lastOffset: number | null;
+  readonly errorCode: string | null;
+  readonly traceId: string;
+}
+
+/** Longest text of a statement or message that a row keeps. */
+const maxText = 10_000;
+const cut = (text: string) => (text.length > maxText ? `${text.slice(0, maxText)}...` : text);
+
+export function queryRow(query: QueryRecord): SystemRow {
+  return {
+    event_time: formatInstant(query.startedAt),
+    query_id: query.queryId,
+    user_name: query.user,
+    origin: query.origin,
+    sql: cut(query.sql),
+    state: query.state,
+    elapsed_ms: query.elapsedMs,
+    waited_ms: query.waitedMs ?? null,
+    rows: query.rows,
+    bytes: query.bytes ?? null,
+    peak_memory_bytes: query.peakMemoryBytes ?? null,
+    datasets: query.datasets ?? [],
+    format: query.format ?? null,
+    error_code: query.errorCode,
+    error_message: query.errorMessage === undefined || query.errorMessage === null ? null : cut(query.errorMessage),
+    trace_id: query.traceId,
+  };
+}
+
+export function ingestRow(ingest: IngestRecord): SystemRow {
+  return {
+    event_time: formatInstant(ingest.receivedAt),
+    ingest_id: ingest.ingestId,
+    dataset: ingest.dataset,
+    user_name: ingest.user,
+    state: ingest.state,
+    elapsed_ms: ingest.elapsedMs,
+    format: ingest.format,
+    bytes: ingest.bytes,
+    rows: ingest.rows,
+    quarantined: ingest.quarantined,
+    first_offset: ingest.firstOffset,
+    last_offset: ingest.lastOffset,
+    error_code: ingest.errorCode,
+    trace_id: ingest.traceId,
+  };
+}
+
+/** An event of the bus. */
+export interface SystemEvent {
+  readonly position: number;
+  readonly id: string;
+  readonly at: Instant;
+  readonly type: string;
+  readonly subject: string;
+  readonly project: string | null;
+  readonly data: unknown;
+}
+
+/** The data travels as JSON text: its shape differs by type, and a column has one. */
+export function eventRow(event: SystemEvent): SystemRow {
+  return {
+    event_time: formatInstant(event.at),
+    position: event.position,
+    event_id: event.id,
+    type: event.type,
+    subject: event.subject,
+    project: event.project,
+    data: cut(JSON.stringify(event.data ?? null)),
+  };
+}
+
+/** A task as it stood at `event`: `task.changed` carries it. */
+export function taskRow(event: SystemEvent): SystemRow {
+  const data: Readonly<Record<string, unknown>> =
+    typeof event.data === "object" && event.data !== null ? { ...event.data } : {};
+  const text = (name: string) => (typeof data[name] === "string" ? data[name] : null);
+  const count = (name: string) => (typeof data[name] === "number" ? data[name] : null);
+  return {
+    event_time: formatInstant(event.at),
+    position: event.position,
+    task_id: text("id") ?? text("taskId") ?? event.subject,
+    kind: text("kind"),
+    state: text("state"),
+    project: event.project,
+    attempt: count("attempt") ?? count("attempts"),
+    error_code: text("errorCode") ?? text("error"),
+    holder: text("holder"),
+  };
+}
