@@ -10,6 +10,7 @@ export const errorCodes = {
   bad_name: { status: 400, sqlstate: "42602" },
   bad_input: { status: 400, sqlstate: "22P02" },
   unknown_format: { status: 415, sqlstate: "22023" },
+  request_timeout: { status: 408, sqlstate: "08006" },
   too_large: { status: 413, sqlstate: "54000" },
   too_many_requests: { status: 429, sqlstate: "53400" },
   unauthenticated: { status: 401, sqlstate: "28000" },

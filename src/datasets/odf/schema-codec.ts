@@ -1,5 +1,12 @@
 import { MillraceError } from "../../base/index.ts";
-import { type DataField, type DataSchema, type DataType, type Extra, timeUnits } from "../../slices/index.ts";
+import {
+  type DataField,
+  type DataSchema,
+  type DataType,
+  type Extra,
+  type TimeUnit,
+  timeUnits,
+} from "../../slices/index.ts";
 import type { TableReader } from "./table-reader.ts";
 import type { TableField, TableWriter } from "./table-writer.ts";
 
@@ -65,8 +72,8 @@ const inner = (type: DataType, slot: number, offset: number): TableField[] => [
 function writeType(writer: TableWriter, type: DataType): number {
   const optional = (slot: number, kind: "int64" | "int16" | "int8", value: number | undefined): TableField | null =>
     value === undefined ? null : { slot, kind, value };
-  const unit = (slot: number, name: string | undefined) =>
-    optional(slot, "int16", name === undefined ? undefined : timeUnits.findIndex((known) => known === name));
+  const unit = (slot: number, name: TimeUnit | undefined) =>
+    optional(slot, "int16", name === undefined ? undefined : timeUnits.indexOf(name));
   switch (type.kind) {
     case "Binary":
       return writer.table(1, [optional(0, "int64", type.fixedLength)]);
