@@ -1,0 +1,53 @@
+import { readFile } from "node:fs/promises";
+import { isIPv4, isIPv6 } from "node:net";
+import { MillraceError } from "../../base/index.ts";
+
+export interface BindOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** PEM files; both or none. */
+  readonly tlsCertificate: string | null;
+  readonly tlsKey: string | null;
+  /** Allows a public address without TLS. */
+  readonly allowPlaintext: boolean;
+}
+
+export interface TlsFiles {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** Whether only this machine can reach the address. A name other than `localhost` may resolve to anything: no. */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, "").toLowerCase();
+  if (isIPv4(bare)) return bare.startsWith("127.");
+  if (isIPv6(bare)) return bare === "::1" || bare === "0:0:0:0:0:0:0:1" || /^::ffff:127\./.test(bare);
+  return bare === "localhost";
+}
+
+/**
+ * The TLS files, or null for plaintext.
+ * @throws bad_config for a public address without TLS that was not allowed, and for files that are missing.
+ */
+export async function decideTls(options: BindOptions): Promise<TlsFiles | null> {
+  const { host, tlsCertificate, tlsKey, allowPlaintext } = options;
+  if (tlsCertificate === null && tlsKey === null) {
+    if (isLoopback(host) || allowPlaintext) return null;
+    throw new MillraceError("bad_config", `Listening on ${host} without TLS would send tokens in the clear.`, {
+      hint: "Set http.tlsCertificate and http.tlsKey, or http.allowPlaintext=true behind a proxy that ends TLS.",
+    });
+  }
+  if (tlsCertificate === null || tlsKey === null) {
+    throw new MillraceError("bad_config", "TLS needs both http.tlsCertificate and http.tlsKey.");
+  }
+  return { cert: await readPem(tlsCertificate, "certificate"), key: await readPem(tlsKey, "key") };
+}
+
+async function readPem(file: string, what: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new MillraceError("bad_config", `The TLS ${what} ${file} cannot be read.`, { cause });
+  }
+}

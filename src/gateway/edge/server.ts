@@ -1,0 +1,341 @@
+import http from "node:http";
+import https from "node:https";
+import type { AddressInfo } from "node:net";
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import {
+  type Clock,
+  deadlineSignal,
+  type IdSource,
+  MillraceError,
+  Semaphore,
+  type Service,
+  type Telemetry,
+} from "../../base/index.ts";
+import { type BindOptions, decideTls, isLoopback, type TlsFiles } from "./bind.ts";
+import { type BodyLimits, linger } from "./body.ts";
+import { type Credentials, readCredentials } from "./credentials.ts";
+import { Exchange } from "./exchange.ts";
+import { errorBody, errorHeaders, failureOf } from "./failure.ts";
+import { answerMalformed } from "./malformed.ts";
+import { traceOf, traceparentOf } from "./trace.ts";
+
+/** Who may come in; identity happens to fit it. */
+export interface Authenticator<Principal> {
+  /** @throws unauthenticated */
+  authenticate(credentials: Credentials): Promise<Principal>;
+}
+
+/**
+ * `principal`: credentials needed. `open`: none asked. `metrics`: none asked while the server listens on loopback only,
+ * is configured open, and the request names a loopback host; else as `principal`.
+ */
+export type EdgeRoute<Principal> = {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  /** `/api/v1/things/:name`. */
+  readonly url: string;
+} & (
+  | { readonly access: "open" | "metrics"; handle(exchange: Exchange): Promise<void> }
+  | { readonly access: "principal"; handle(exchange: Exchange, principal: Principal): Promise<void> }
+);
+
+export interface EdgeLimits {
+  readonly maxConnections: number;
+  /** Time for the head of a request. */
+  readonly headersMs: number;
+  readonly maxHeaderBytes: number;
+  readonly body: BodyLimits;
+  /** A client that takes nothing of its answer for so long is cut off. */
+  readonly stallMs: number;
+  /** Longest wait for running requests when the server stops. */
+  readonly drainMs: number;
+  /** Password checks at once: each costs memory and a core by design. */
+  readonly passwordChecks: number;
+}
+
+export const defaultLimits: EdgeLimits = {
+  maxConnections: 1024,
+  headersMs: 15_000,
+  maxHeaderBytes: 16 * 1024,
+  body: { idleMs: 60_000, minBytesPerS: 256, graceMs: 30_000 },
+  stallMs: 60_000,
+  drainMs: 10_000,
+  passwordChecks: 4,
+};
+
+export interface EdgeOptions<Principal> {
+  readonly bind: BindOptions;
+  readonly limits: EdgeLimits;
+  readonly metricsOpen: boolean;
+  readonly authenticator: Authenticator<Principal>;
+  readonly routes: readonly EdgeRoute<Principal>[];
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly telemetry: Telemetry;
+}
+
+/**
+ *   stopped ──start──▶ serving ──stop──▶ draining ──all answered, or drainMs──▶ stopped
+ * While draining: no new connection; a new request on an open one is answered 503 shutting_down; what runs goes on until
+ * drainMs, then its signal aborts. Long-lived streams watch `draining` and end at once.
+ */
+export class EdgeServer<Principal> implements Service {
+  readonly name = "gateway.edge";
+  readonly #options: EdgeOptions<Principal>;
+  readonly #stopping = new AbortController();
+  readonly #active = new Map<FastifyRequest, Exchange>();
+  readonly #passwordChecks: Semaphore;
+  #app: FastifyInstance | null = null;
+  #url: string | null = null;
+  #whenIdle: (() => void) | null = null;
+
+  constructor(options: EdgeOptions<Principal>) {
+    this.#options = options;
+    this.#passwordChecks = new Semaphore(options.limits.passwordChecks);
+  }
+
+  /** Where it answers, as in `http://127.0.0.1:8080`. @throws Error before start */
+  get url(): string {
+    if (this.#url === null) throw new Error("the server does not listen yet");
+    return this.#url;
+  }
+
+  /** Aborts when the server begins to stop. */
+  get draining(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  /** @throws bad_config for a public address without TLS; unavailable when the port is taken */
+  async start(): Promise<void> {
+    const { bind } = this.#options;
+    const tls = await decideTls(bind);
+    const app = this.#build(tls);
+    this.#app = app;
+    try {
+      await app.listen({ host: bind.host, port: bind.port });
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new MillraceError("unavailable", `Cannot listen on ${bind.host} port ${bind.port}: ${reason}.`, {
+        hint: "Is another server running? Choose another --port.",
+        cause,
+      });
+    }
+    const address = app.server.address();
+    const port = isAddressInfo(address) ? address.port : bind.port;
+    this.#url = `${tls === null ? "http" : "https"}://${bind.host.includes(":") ? `[${bind.host}]` : bind.host}:${port}`;
+    this.#options.telemetry.log.info("listening", { url: this.#url });
+  }
+
+  async stop(): Promise<void> {
+    const app = this.#app;
+    if (app === null) return;
+    this.#app = null;
+    this.#stopping.abort(stopped());
+    app.server.close();
+    app.server.closeIdleConnections();
+    if (this.#active.size > 0) await this.#drain();
+    for (const exchange of this.#active.values()) exchange.abort(stopped());
+    if (this.#active.size > 0) await this.#drain(1_000);
+    app.server.closeAllConnections();
+    await app.close();
+  }
+
+  async #drain(drainMs = this.#options.limits.drainMs): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#whenIdle = resolve;
+    using deadline = deadlineSignal(this.#options.clock, drainMs, stopped);
+    deadline.signal.addEventListener("abort", () => resolve(), { once: true });
+    await promise;
+    this.#whenIdle = null;
+  }
+
+  #build(tls: TlsFiles | null): FastifyInstance {
+    const { limits, telemetry, ids, routes } = this.#options;
+    const socketOptions: http.ServerOptions = {
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: limits.headersMs,
+      connectionsCheckingInterval: Math.min(5_000, limits.headersMs),
+      // No limit of a whole request: an upload may take hours. `requestBody` ends clients that stall.
+      requestTimeout: 0,
+      keepAliveTimeout: 72_000,
+    };
+    const app = fastify<http.Server>({
+      logger: false,
+      exposeHeadRoutes: false,
+      return503OnClosing: false,
+      forceCloseConnections: false,
+      routerOptions: { maxParamLength: 500, ignoreTrailingSlash: true },
+      clientErrorHandler: (error, socket) => answerMalformed(error, socket, { ids, ...telemetry }),
+      frameworkErrors: (error, request, reply) => this.#fail(request, reply, error),
+      serverFactory(handler) {
+        const server =
+          tls === null
+            ? http.createServer(socketOptions, handler)
+            : https.createServer(
+                { ...socketOptions, ...tls, minVersion: "TLSv1.2", handshakeTimeout: 10_000 },
+                handler,
+              );
+        server.maxConnections = limits.maxConnections;
+        return server;
+      },
+    });
+    app.server.headersTimeout = limits.headersMs;
+    app.server.requestTimeout = 0;
+    // Every body is read by its route, by the route's own limit; nothing is buffered before.
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+    app.addHook("onRequest", async (request, reply) => this.#open(request, reply));
+    app.setErrorHandler((error, request, reply) => this.#fail(request, reply, error));
+    app.setNotFoundHandler(async (request, reply) => {
+      await this.#authenticate(this.#exchange(request));
+      this.#fail(request, reply, notFound(request));
+    });
+    for (const route of routes) this.#add(app, route);
+    return app;
+  }
+
+  #add(app: FastifyInstance, route: EdgeRoute<Principal>): void {
+    app.route({
+      method: route.method,
+      url: route.url,
+      handler: async (request, reply) => {
+        const exchange = this.#exchange(request);
+        reply.hijack();
+        try {
+          if (route.access === "principal") {
+            await route.handle(exchange, await this.#authenticate(exchange));
+          } else {
+            if (route.access === "metrics" && !this.#metricsOpenTo(exchange)) await this.#authenticate(exchange);
+            await route.handle(exchange);
+          }
+        } catch (error) {
+          this.#fail(request, reply, error);
+        }
+      },
+    });
+  }
+
+  #open(request: FastifyRequest, reply: FastifyReply): void {
+    const { clock, ids, telemetry, limits } = this.#options;
+    const traceId = traceOf(request.raw.headers.traceparent, ids);
+    const exchange = new Exchange({
+      request: request.raw,
+      response: reply.raw,
+      traceId,
+      clock,
+      log: telemetry.log,
+      metrics: telemetry.metrics,
+      bodyLimits: limits.body,
+      stallMs: limits.stallMs,
+      params: request.params,
+      query: request.query,
+    });
+    const startedMs = clock.monotonicMs();
+    this.#active.set(request, exchange);
+    reply.raw.setHeader("x-trace-id", traceId);
+    reply.raw.setHeader("traceparent", traceparentOf(traceId, ids));
+    reply.raw.setHeader("x-content-type-options", "nosniff");
+    reply.raw.setHeader("cache-control", "no-store");
+    // A broken socket shows as an error of the response too; the close that follows is what counts.
+    reply.raw.on("error", () => {});
+    reply.raw.once("finish", () => linger(request.raw, clock));
+    reply.raw.once("close", () => this.#closed(request, reply, startedMs));
+    if (this.#stopping.signal.aborted) throw stopped();
+    refuseForeignBrowser(exchange);
+  }
+
+  #closed(request: FastifyRequest, reply: FastifyReply, startedMs: number): void {
+    const { clock, telemetry } = this.#options;
+    const exchange = this.#active.get(request);
+    if (!reply.raw.writableFinished) {
+      exchange?.abort(new MillraceError("query_cancelled", "The client went away before its answer was out."));
+    }
+    this.#active.delete(request);
+    if (this.#active.size === 0) this.#whenIdle?.();
+    const route = request.routeOptions.url ?? "none";
+    const elapsedMs = clock.monotonicMs() - startedMs;
+    const status = reply.raw.writableFinished ? `${Math.floor(reply.raw.statusCode / 100)}xx` : "gone";
+    telemetry.metrics.count("http_requests_total", 1, { method: request.method, route, status });
+    telemetry.metrics.observe("http_request_seconds", elapsedMs / 1000, { method: request.method, route });
+    telemetry.log.debug("answered", {
+      method: request.method,
+      route,
+      status: reply.raw.statusCode,
+      elapsedMs: Math.round(elapsedMs * 10) / 10,
+      traceId: exchange?.traceId,
+    });
+  }
+
+  #exchange(request: FastifyRequest): Exchange {
+    const exchange = this.#active.get(request);
+    if (exchange === undefined) throw new Error("the request was not opened");
+    return exchange;
+  }
+
+  async #authenticate(exchange: Exchange): Promise<Principal> {
+    const credentials = readCredentials(exchange.header("authorization"));
+    const { authenticator } = this.#options;
+    if (credentials.kind === "token") return await authenticator.authenticate(credentials);
+    if (this.#passwordChecks.waiting >= 32) {
+      throw new MillraceError("too_many_requests", "Too many passwords are being checked.", { retryAfterS: 2 });
+    }
+    using _turn = await this.#passwordChecks.acquire(exchange.signal);
+    return await authenticator.authenticate(credentials);
+  }
+
+  #metricsOpenTo(exchange: Exchange): boolean {
+    // The host is looked at because a page of some other name may resolve to 127.0.0.1 in the user's browser.
+    const host = (exchange.header("host") ?? "").replace(/:\d+$/, "");
+    return this.#options.metricsOpen && isLoopback(this.#options.bind.host) && isLoopback(host);
+  }
+
+  #fail(request: FastifyRequest, reply: FastifyReply, thrown: unknown): void {
+    const exchange = this.#active.get(request);
+    const failure = failureOf(
+      exchange?.signal.aborted && !(thrown instanceof MillraceError) ? exchange.signal.reason : thrown,
+    );
+    const traceId = exchange?.traceId ?? this.#options.ids.traceId();
+    if (failure.status >= 500 && failure.code !== "shutting_down" && failure.code !== "unavailable") {
+      const route = request.routeOptions?.url ?? "none";
+      this.#options.telemetry.log.error("a request failed", { traceId, method: request.method, route, error: failure });
+    }
+    reply.hijack();
+    const response = reply.raw;
+    if (response.headersSent || response.destroyed) {
+      // Half an answer is out: the broken connection is the only way left to say that it is not whole.
+      response.destroy();
+      return;
+    }
+    const body = JSON.stringify(errorBody(failure, traceId));
+    response.writeHead(failure.status, failure.code === "query_cancelled" ? "Client Closed Request" : undefined, {
+      "content-type": "application/json; charset=utf-8",
+      "content-length": String(Buffer.byteLength(body)),
+      ...errorHeaders(failure),
+      ...(this.#stopping.signal.aborted ? { connection: "close" } : {}),
+    });
+    response.end(body);
+  }
+}
+
+function stopped(): MillraceError {
+  return new MillraceError("shutting_down", "The server is stopping.", { retryAfterS: 5 });
+}
+
+function notFound(request: FastifyRequest): MillraceError {
+  const path = request.url.split("?")[0] ?? "";
+  return new MillraceError("not_found", `There is no ${request.method} ${path.slice(0, 200)}.`, {
+    hint: "GET /api/v1/openapi.json describes every route.",
+  });
+}
+
+/** A browser that remembers Basic credentials would send them for any site's page: such a page may not write here. */
+function refuseForeignBrowser(exchange: Exchange): void {
+  const origin = exchange.header("origin");
+  if (origin === undefined || exchange.request.method === "GET") return;
+  if (!/^basic /i.test(exchange.header("authorization") ?? "")) return;
+  if (URL.canParse(origin) && new URL(origin).host === exchange.header("host")) return;
+  throw new MillraceError("forbidden", "A page of another site may not write here with remembered credentials.");
+}
+
+function isAddressInfo(address: AddressInfo | string | null): address is AddressInfo {
+  return typeof address === "object" && address !== null;
+}

@@ -1,0 +1,273 @@
+import type {
+  ConfigEntry,
+  DatasetId,
+  DatasetPath,
+  Instant,
+  OrganizationName,
+  ProjectName,
+  QueryId,
+  TaskId,
+  TraceId,
+  UserName,
+} from "../../base/index.ts";
+import type { Authenticator } from "../edge/index.ts";
+import type {
+  BlockView,
+  GrantView,
+  IngestView,
+  QueryView,
+  TaskView,
+  TokenView,
+  UserView,
+  VerifyReport,
+} from "./views.ts";
+
+/** Who asks, as identity says. */
+export interface Principal {
+  readonly organization: OrganizationName;
+  readonly user: UserName;
+  readonly tokenId: string | null;
+  readonly scopes: readonly string[];
+  readonly isOwner: boolean;
+}
+
+export type Action =
+  | "organization.admin"
+  | "project.view"
+  | "project.edit"
+  | "project.admin"
+  | "dataset.select"
+  | "dataset.insert"
+  | "dataset.alter"
+  | "dataset.admin";
+export interface ActionTarget {
+  readonly project?: ProjectName;
+  readonly dataset?: DatasetPath;
+}
+
+/** Identity's decisions. `authorize` throws forbidden, or not_found where the caller may not even know of the thing. */
+export interface Access extends Authenticator<Principal> {
+  authorize(principal: Principal, action: Action, target: ActionTarget): Promise<void>;
+  allows(principal: Principal, action: Action, target: ActionTarget): Promise<boolean>;
+}
+
+export type Role = "owner" | "editor" | "viewer";
+export type Privilege = "select" | "insert" | "alter" | "admin";
+
+/** What identity does on request; the caller has been authorized. `by` is who asked. */
+export interface AccessAdministration {
+  listUsers(): Promise<UserView[]>;
+  createUser(input: { name: UserName; password?: string }, by: UserName): Promise<UserView>;
+  deleteUser(name: UserName, by: UserName): Promise<void>;
+  setPassword(name: UserName, password: string, by: UserName): Promise<void>;
+  listTokens(user: UserName): Promise<TokenView[]>;
+  createToken(
+    input: { user: UserName; label: string; scopes: readonly string[]; expiresAt?: Instant },
+    by: UserName,
+  ): Promise<TokenView & { token: string }>;
+  revokeToken(id: string, by: UserName): Promise<void>;
+  /** Owner of a token, or null. */
+  tokenOwner(id: string): Promise<UserName | null>;
+  listGrants(project: ProjectName): Promise<GrantView[]>;
+  setRole(input: { project: ProjectName; user: UserName; role: Role | null }, by: UserName): Promise<void>;
+  grant(input: { dataset: DatasetPath; user: UserName; privilege: Privilege }, by: UserName): Promise<void>;
+  revoke(input: { dataset: DatasetPath; user: UserName; privilege: Privilege }, by: UserName): Promise<void>;
+  listSecrets(project: ProjectName): Promise<{ name: string; updatedAt: Instant }[]>;
+  putSecret(input: { project: ProjectName; name: string; value: string }, by: UserName): Promise<void>;
+  deleteSecret(input: { project: ProjectName; name: string }, by: UserName): Promise<void>;
+}
+
+export interface ManifestInput {
+  readonly kind: string;
+  readonly project?: string | undefined;
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly spec: unknown;
+}
+export interface ResourceRef {
+  readonly kind: string;
+  readonly project: string | null;
+  readonly name: string;
+}
+export interface ResourceState extends ResourceRef {
+  readonly id: string;
+  readonly generation: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly spec: unknown;
+  readonly status: unknown;
+  readonly createdAt: Instant;
+  readonly updatedAt: Instant;
+  readonly updatedBy: string;
+}
+export type ApplyOutcome = "created" | "updated" | "unchanged";
+
+/** Resources by the name of their kind. Applying a Dataset makes its chain; deleting one ends it. */
+export interface ResourceDoor {
+  /** YAML (many documents) or JSON. @throws bad_manifest with position */
+  parse(text: string): ManifestInput[];
+  apply(
+    input: ManifestInput,
+    options: { by: string; expectedGeneration?: number; dryRun?: boolean },
+  ): Promise<{ outcome: ApplyOutcome; resource: ResourceState }>;
+  diff(input: ManifestInput): Promise<readonly { path: string; before: unknown; after: unknown }[]>;
+  get(ref: ResourceRef): Promise<ResourceState | null>;
+  list(
+    kind: string,
+    filter: { project: string | null; labels: Readonly<Record<string, string>>; after: string | null; limit: number },
+  ): Promise<readonly ResourceState[]>;
+  delete(ref: ResourceRef, options: { by: string; expectedGeneration?: number }): Promise<void>;
+}
+
+export interface DatasetRef {
+  readonly id: DatasetId;
+  readonly path: DatasetPath;
+}
+export interface DatasetHead {
+  readonly seq: number;
+  /** Multihash text of the newest block. */
+  readonly block: string;
+  readonly nextOffset: number;
+  readonly schema: { readonly fields: readonly { readonly name: string; readonly type: unknown }[] } | null;
+  readonly watermark: Instant | null;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly slices: number;
+  readonly lastCommitAt: Instant | null;
+}
+export interface DatasetSlice {
+  readonly hash: string;
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+  readonly sizeBytes: number;
+  readonly seq: number;
+  readonly systemTime: Instant;
+}
+export interface QuarantineReason {
+  readonly reason: string;
+  readonly column: string | null;
+  readonly rows: number;
+  readonly firstLine: number | null;
+  readonly lastReceivedAt: Instant | null;
+  readonly sample: string | null;
+}
+export type VerifyLevel = "chain" | "physical" | "logical";
+
+export interface DatasetDoor {
+  find(path: DatasetPath): Promise<DatasetRef | null>;
+  list(project: ProjectName | null, page: { after: string | null; limit: number }): Promise<readonly DatasetRef[]>;
+  head(id: DatasetId, signal: AbortSignal): Promise<DatasetHead>;
+  slices(id: DatasetId, signal: AbortSignal): Promise<readonly DatasetSlice[]>;
+  /** Newest first, from `before` (exclusive; null: the newest). */
+  blocks(
+    id: DatasetId,
+    page: { before: number | null; limit: number },
+    signal: AbortSignal,
+  ): Promise<readonly BlockView[]>;
+  /** Quarantined rows by reason, most frequent first. */
+  quarantine(id: DatasetId, limit: number, signal: AbortSignal): Promise<readonly QuarantineReason[]>;
+  verify(
+    id: DatasetId,
+    options: { level: VerifyLevel; signal: AbortSignal; progress: (done: number, total: number | null) => void },
+  ): Promise<VerifyReport>;
+}
+
+export type Encoding = "identity" | "gzip" | "zstd";
+export interface PushInput<Format> {
+  readonly dataset: DatasetRef;
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly format: Format;
+  readonly encoding: Encoding;
+  readonly idempotencyKey?: string;
+  readonly ack: "staged" | "committed";
+  readonly sourcePosition?: { readonly source: string; readonly position: string; readonly firstLine: number };
+  readonly eventTime?: string;
+  readonly by: UserName;
+  readonly traceId: TraceId;
+}
+export interface IngestDoor<Format> {
+  /** `ndjson`, `json`, `csv`, `tsv`, `parquet`, `arrow`, `combined`, `text:PATTERN`, ... @throws unknown_format */
+  parseFormat(name: string): Format;
+  push(input: PushInput<Format>, signal: AbortSignal): Promise<IngestView>;
+  /** With the dataset it belongs to. */
+  receipt(id: string): Promise<IngestView | null>;
+  flush(id: DatasetId, signal: AbortSignal): Promise<void>;
+}
+
+export type ResultFormat = "json" | "ndjson" | "csv" | "parquet" | "arrow";
+export type Parameter =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | { readonly type: string; readonly value: string }
+  | readonly Parameter[];
+export interface QueryInput {
+  readonly sql: string;
+  readonly parameters: readonly Parameter[] | Readonly<Record<string, Parameter>>;
+  readonly format: ResultFormat;
+  readonly rowLimit: number | null;
+  readonly timeoutMs: number | null;
+  readonly principal: Principal;
+  readonly traceId: TraceId;
+  readonly origin: "http";
+}
+export interface QueryOutput extends AsyncDisposable {
+  readonly queryId: QueryId;
+  readonly rows: number;
+  readonly truncated: boolean;
+  readonly body:
+    | { readonly kind: "inline"; readonly bytes: Uint8Array }
+    | { readonly kind: "file"; readonly path: string; readonly sizeBytes: number };
+}
+export interface QueryDoor {
+  run(input: QueryInput, signal: AbortSignal): Promise<QueryOutput>;
+  /** null where the principal may not see it. */
+  get(id: QueryId, principal: Principal): Promise<QueryView | null>;
+  cancel(id: QueryId, principal: Principal): Promise<QueryView | null>;
+  running(principal: Principal): Promise<readonly QueryView[]>;
+}
+
+export interface TaskDoor {
+  list(filter: {
+    project: string | null;
+    state: string | null;
+    kind: string | null;
+    before: string | null;
+    limit: number;
+  }): Promise<readonly TaskView[]>;
+  get(id: TaskId): Promise<TaskView | null>;
+  cancel(id: TaskId, by: UserName): Promise<TaskView>;
+}
+
+export interface EventRecord {
+  readonly position: number;
+  readonly id: string;
+  readonly at: Instant;
+  readonly type: string;
+  readonly subject: string;
+  readonly project: string | null;
+  readonly data: unknown;
+}
+export interface EventDoor {
+  read(options: { after: number; limit: number; types?: readonly string[] }): Promise<readonly EventRecord[]>;
+  /** From `after`, or from now on; ends when the signal aborts. */
+  tail(options: { after?: number; types?: readonly string[]; signal: AbortSignal }): AsyncIterable<EventRecord>;
+}
+
+/** Everything that the routes reach; `server/` joins it from the rooms. */
+export interface Rooms<Format> {
+  readonly access: Access;
+  readonly administration: AccessAdministration;
+  readonly resources: ResourceDoor;
+  readonly datasets: DatasetDoor;
+  readonly ingest: IngestDoor<Format>;
+  readonly queries: QueryDoor;
+  readonly tasks: TaskDoor;
+  readonly events: EventDoor;
+  readonly metrics: { readonly contentType: string; expose(): Promise<string> };
+  readonly config: () => readonly ConfigEntry[];
+  /** What a ready server needs; each part says whether it can serve. */
+  readonly readiness: (signal: AbortSignal) => Promise<Readonly<Record<string, boolean>>>;
+  readonly version: string;
+}

@@ -1,0 +1,33 @@
+import type { Clock, Metrics } from "../../base/index.ts";
+import { accessRoutes } from "./access.ts";
+import type { Rooms } from "./contract.ts";
+import { datasetRoutes } from "./datasets.ts";
+import { resourceRoutes } from "./resources.ts";
+import type { HttpRoute } from "./route.ts";
+import { rowRoutes } from "./rows.ts";
+import { sqlRoutes } from "./sql.ts";
+import { systemRoutes } from "./system.ts";
+import { workRoutes } from "./work.ts";
+
+export type * from "./contract.ts";
+export { openApiDocument } from "./openapi.ts";
+export type { HttpRoute, RouteDescription } from "./route.ts";
+export type * from "./views.ts";
+
+/** Every route of the API. `draining` is asked late, because the server that drains is made of these routes. */
+export function httpRoutes<Format>(
+  rooms: Rooms<Format>,
+  options: { readonly clock: Clock; readonly metrics: Metrics; readonly draining: () => AbortSignal },
+): readonly HttpRoute[] {
+  const routes: HttpRoute[] = [
+    ...accessRoutes(rooms),
+    ...resourceRoutes(rooms),
+    ...datasetRoutes(rooms),
+    ...rowRoutes(rooms),
+    ...sqlRoutes(rooms),
+    ...workRoutes(rooms, options),
+  ];
+  const describe = () => routes.map(({ description }) => description);
+  routes.push(...systemRoutes(rooms, { draining: options.draining, describe }));
+  return routes;
+}

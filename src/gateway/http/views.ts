@@ -1,0 +1,211 @@
+import { z } from "zod";
+
+/**
+ * What the API answers with. The schemas are the one source of the OpenAPI document, of the replies' types here and of the
+ * types of clients. Times are ISO 8601 in UTC.
+ */
+const time = z.string().meta({ format: "date-time" });
+const labels = z.record(z.string(), z.string());
+const json = z.unknown();
+
+export const principalView = z
+  .object({
+    version: z.string(),
+    organization: z.string(),
+    user: z.string(),
+    isOwner: z.boolean(),
+    tokenId: z.string().nullable(),
+    scopes: z.array(z.string()),
+  })
+  .meta({ id: "WhoAmI" });
+
+export const resourceView = z
+  .object({
+    id: z.string(),
+    kind: z.string(),
+    project: z.string().nullable(),
+    name: z.string(),
+    generation: z.int().describe("Grows with each change; send it as If-Match to change only what you saw."),
+    labels,
+    spec: json,
+    status: json,
+    createdAt: time,
+    updatedAt: time,
+    updatedBy: z.string(),
+  })
+  .meta({ id: "Resource" });
+export type ResourceView = z.infer<typeof resourceView>;
+
+export const appliedView = z
+  .object({ outcome: z.enum(["created", "updated", "unchanged"]), resource: resourceView })
+  .meta({ id: "Applied" });
+
+export const differenceView = z
+  .object({
+    kind: z.string(),
+    project: z.string().nullable(),
+    name: z.string(),
+    differences: z.array(z.object({ path: z.string(), before: json, after: json })),
+  })
+  .meta({ id: "Difference" });
+
+export const datasetView = z
+  .object({
+    datasetId: z.string(),
+    project: z.string(),
+    dataset: z.string(),
+    seq: z.int().describe("Sequence number of the newest block."),
+    head: z.string().describe("Multihash of the newest block."),
+    rows: z.int(),
+    bytes: z.int(),
+    slices: z.int(),
+    nextOffset: z.int(),
+    schema: z.array(z.object({ name: z.string(), type: json })).nullable(),
+    watermark: time.nullable(),
+    lastCommitAt: time.nullable(),
+  })
+  .meta({ id: "Dataset" });
+
+export const blockView = z
+  .object({ seq: z.int(), hash: z.string(), block: json.describe("The ODF metadata block as JSON.") })
+  .meta({ id: "Block" });
+export type BlockView = z.infer<typeof blockView>;
+
+export const sliceView = z
+  .object({
+    hash: z.string(),
+    firstOffset: z.int(),
+    lastOffset: z.int(),
+    rows: z.int(),
+    sizeBytes: z.int(),
+    seq: z.int(),
+    systemTime: time,
+  })
+  .meta({ id: "Slice" });
+
+export const quarantineView = z
+  .object({
+    reason: z.string(),
+    column: z.string().nullable(),
+    rows: z.int(),
+    firstLine: z.int().nullable(),
+    lastReceivedAt: time.nullable(),
+    sample: z.string().nullable(),
+  })
+  .meta({ id: "QuarantineReason" });
+
+export const verifyReport = z
+  .object({
+    ok: z.boolean(),
+    blocks: z.int(),
+    slices: z.int(),
+    rows: z.int(),
+    broken: z.object({ object: z.string(), reason: z.string() }).nullable().describe("The first broken object."),
+  })
+  .meta({ id: "VerifyReport" });
+export type VerifyReport = z.infer<typeof verifyReport>;
+
+export const ingestView = z
+  .object({
+    id: z.string(),
+    dataset: z.string().describe("PROJECT.DATASET"),
+    state: z.enum(["staged", "committed", "failed"]),
+    rows: z.int().nullable(),
+    quarantined: z.int().nullable(),
+    firstOffset: z.int().nullable(),
+    lastOffset: z.int().nullable(),
+    block: z.string().nullable(),
+    seq: z.int().nullable(),
+    duplicate: z.boolean().describe("The same request was stored before; nothing was stored again."),
+    reasons: z
+      .array(z.object({ reason: z.string(), count: z.int(), firstLine: z.int().nullable() }))
+      .optional()
+      .describe("Why rows were quarantined."),
+  })
+  .meta({ id: "IngestReceipt" });
+export type IngestView = z.infer<typeof ingestView>;
+
+export const queryView = z
+  .object({
+    queryId: z.string(),
+    state: z.enum(["queued", "running", "done", "failed", "cancelled"]),
+    sql: z.string(),
+    user: z.string(),
+    origin: z.string(),
+    startedAt: time,
+    elapsedMs: z.number(),
+    rows: z.int().nullable(),
+    errorCode: z.string().nullable(),
+    traceId: z.string(),
+  })
+  .meta({ id: "Query" });
+export type QueryView = z.infer<typeof queryView>;
+
+export const taskView = z
+  .object({
+    id: z.string(),
+    kind: z.string(),
+    project: z.string().nullable(),
+    state: z.string(),
+    priority: z.int(),
+    attempts: z.int(),
+    maxAttempts: z.int(),
+    progress: z.object({ done: z.number(), total: z.number().nullable(), text: z.string().nullable() }).nullable(),
+    error: z.string().nullable(),
+    createdAt: time,
+    startedAt: time.nullable(),
+    endedAt: time.nullable(),
+  })
+  .meta({ id: "Task" });
+export type TaskView = z.infer<typeof taskView>;
+
+export const eventView = z
+  .object({
+    position: z.int(),
+    id: z.string(),
+    at: time,
+    type: z.string(),
+    subject: z.string(),
+    project: z.string().nullable(),
+    data: json,
+  })
+  .meta({ id: "Event" });
+
+export const userView = z.object({ name: z.string(), isOwner: z.boolean(), createdAt: time }).meta({ id: "User" });
+export type UserView = z.infer<typeof userView>;
+
+export const tokenView = z
+  .object({
+    id: z.string(),
+    user: z.string(),
+    label: z.string(),
+    scopes: z.array(z.string()),
+    createdAt: time,
+    expiresAt: time.nullable(),
+    lastUsedAt: time.nullable(),
+  })
+  .meta({ id: "Token" });
+export type TokenView = z.infer<typeof tokenView>;
+
+export const grantView = z
+  .discriminatedUnion("kind", [
+    z.object({ kind: z.literal("role"), user: z.string(), role: z.enum(["owner", "editor", "viewer"]) }),
+    z.object({
+      kind: z.literal("dataset"),
+      user: z.string(),
+      dataset: z.string(),
+      privilege: z.enum(["select", "insert", "alter", "admin"]),
+    }),
+  ])
+  .meta({ id: "Grant" });
+export type GrantView = z.infer<typeof grantView>;
+
+export const configView = z
+  .object({
+    name: z.string(),
+    value: json.describe("null where it is secret and set."),
+    origin: z.string(),
+    secret: z.boolean(),
+    description: z.string(),
+  })
+  .meta({ id: "Setting" });

@@ -1,0 +1,184 @@
+import { z } from "zod";
+import { type Clock, formatInstant, type Metrics, MillraceError, projectName, type TaskId } from "../../base/index.ts";
+import type { Exchange } from "../edge/index.ts";
+import type { EventRecord, Principal, Rooms } from "./contract.ts";
+import { count } from "./parts.ts";
+import { type HttpRoute, jsonRoute, streamRoute } from "./route.ts";
+import { eventView, taskView } from "./views.ts";
+
+const heartbeatMs = 15_000;
+const maxStreams = 200;
+const types = z
+  .string()
+  .max(1_000)
+  .optional()
+  .describe("Event types, joined by commas.")
+  .transform((text) => text?.split(",").filter((type) => type !== ""));
+const taskId = z
+  .string()
+  .max(100)
+  .transform((text) => text as TaskId); // any text may be asked for
+
+export interface WorkOptions {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** Aborts when the server begins to stop: streams end, and clients come back to the next server. */
+  readonly draining: () => AbortSignal;
+}
+
+/** Tasks and events of a project need project.view; those of no project, organization.admin. */
+export function workRoutes<Format>({ access, tasks, events }: Rooms<Format>, options: WorkOptions): HttpRoute[] {
+  const sees = (principal: Principal, project: string | null) =>
+    project === null
+      ? access.allows(principal, "organization.admin", {})
+      : access.allows(principal, "project.view", { project: projectName(project) });
+  const visible = async <Item extends { readonly project: string | null }>(
+    principal: Principal,
+    items: readonly Item[],
+  ) => {
+    const known = new Map<string | null, boolean>();
+    const shown: Item[] = [];
+    for (const item of items) {
+      const isSeen = known.get(item.project) ?? (await sees(principal, item.project));
+      known.set(item.project, isSeen);
+      if (isSeen) shown.push(item);
+    }
+    return shown;
+  };
+  const findTask = async (id: TaskId, principal: Principal) => {
+    const task = await tasks.get(id);
+    if (task === null || !(await sees(principal, task.project)))
+      throw new MillraceError("not_found", "There is no such task.");
+    return task;
+  };
+  let streams = 0;
+
+  return [
+    jsonRoute({
+      method: "GET",
+      path: "/api/v1/tasks",
+      summary: "Tasks, newest first",
+      tag: "tasks",
+      query: z.strictObject({
+        project: z.string().optional(),
+        state: z.string().optional(),
+        kind: z.string().optional(),
+        before: z.string().optional().describe("`next` of the page before."),
+        limit: count(1_000, 100),
+      }),
+      reply: z.object({ tasks: z.array(taskView), next: z.string().nullable() }),
+      async handle({ query, principal }) {
+        const { project = null, state = null, kind = null, before = null, limit } = query;
+        const found = await tasks.list({ project, state, kind, before, limit });
+        return {
+          tasks: await visible(principal, found),
+          next: found.length < limit ? null : (found.at(-1)?.id ?? null),
+        };
+      },
+    }),
+    jsonRoute({
+      method: "GET",
+      path: "/api/v1/tasks/{id}",
+      summary: "One task",
+      tag: "tasks",
+      params: z.object({ id: taskId }),
+      reply: taskView,
+      handle: ({ params, principal }) => findTask(params.id, principal),
+    }),
+    jsonRoute({
+      method: "POST",
+      path: "/api/v1/tasks/{id}/cancel",
+      summary: "Cancels a task; it stays cancelled",
+      tag: "tasks",
+      params: z.object({ id: taskId }),
+      reply: taskView,
+      async handle({ params, principal }) {
+        const task = await findTask(params.id, principal);
+        if (task.project === null) await access.authorize(principal, "organization.admin", {});
+        else await access.authorize(principal, "project.edit", { project: projectName(task.project) });
+        return await tasks.cancel(params.id, principal.user);
+      },
+    }),
+    jsonRoute({
+      method: "GET",
+      path: "/api/v1/events",
+      summary: "Events after a position, in their order",
+      tag: "events",
+      query: z.strictObject({ after: z.coerce.number().int().min(0).default(0), types, limit: count(1_000, 100) }),
+      reply: z.object({ events: z.array(eventView), next: z.int().describe("Ask for what comes `after` it.") }),
+      async handle({ query, principal }) {
+        const { after, limit } = query;
+        const found = await events.read({ after, limit, ...(query.types === undefined ? {} : { types: query.types }) });
+        return { events: (await visible(principal, found)).map(view), next: found.at(-1)?.position ?? after };
+      },
+    }),
+    streamRoute({
+      method: "GET",
+      path: "/api/v1/events/stream",
+      summary: "Events as they happen (server-sent); Last-Event-ID or ?after= goes on where you were",
+      tag: "events",
+      query: z.strictObject({ after: z.coerce.number().int().min(0).optional(), types }),
+      headers: z.object({ "last-event-id": z.coerce.number().int().min(0).optional() }),
+      body: null,
+      reply: { status: 200, schema: null, types: ["text/event-stream"] },
+      async handle({ query, headers, principal, exchange, signal }) {
+        if (streams >= maxStreams) {
+          throw new MillraceError("too_many_requests", `${maxStreams} streams of events are open.`, {
+            retryAfterS: 10,
+          });
+        }
+        options.metrics.gauge("http_event_streams", ++streams);
+        try {
+          const after = headers["last-event-id"] ?? query.after;
+          const until = AbortSignal.any([signal, options.draining()]);
+          const feed = events.tail({
+            signal: until,
+            ...(after === undefined ? {} : { after }),
+            ...(query.types === undefined ? {} : { types: query.types }),
+          });
+          await streamEvents(exchange, feed, until, (event) => sees(principal, event.project));
+        } finally {
+          options.metrics.gauge("http_event_streams", --streams);
+        }
+      },
+    }),
+  ];
+
+  /** One write at a time: a heartbeat waits its turn, and a slow client slows its own feed alone. */
+  async function streamEvents(
+    exchange: Exchange,
+    feed: AsyncIterable<EventRecord>,
+    until: AbortSignal,
+    isSeen: (event: EventRecord) => Promise<boolean>,
+  ): Promise<void> {
+    exchange.begin(200, { "content-type": "text/event-stream", "x-accel-buffering": "no" });
+    let turn = exchange.write("retry: 1000\n\n");
+    const say = (text: string) => {
+      turn = turn.then(() => exchange.write(text));
+      return turn;
+    };
+    let forget = () => {};
+    const beat = () => {
+      forget = options.clock.timer(heartbeatMs, () => say(": heartbeat\n\n").then(beat, () => {}));
+    };
+    beat();
+    try {
+      for await (const event of feed) {
+        if (!(await isSeen(event))) continue;
+        await say(`id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(view(event))}\n\n`);
+      }
+      await turn;
+    } catch (error) {
+      // The client's going, or ours: both end the stream, which the client resumes.
+      if (!until.aborted) throw error;
+    } finally {
+      forget();
+    }
+    exchange.end();
+  }
+}
+
+function view(event: EventRecord): z.infer<typeof eventView> {
+  const { position, id, at, type, subject, project, data } = event;
+  return { position, id, at: formatInstant(at), type, subject, project, data };
+}

@@ -1,0 +1,40 @@
+import type { Clock, IdSource, Service, Telemetry } from "../base/index.ts";
+import { type BindOptions, defaultLimits, type EdgeLimits, EdgeServer } from "./edge/index.ts";
+import { httpRoutes, type Principal, type Rooms } from "./http/index.ts";
+
+export { type BindOptions, defaultLimits, type EdgeLimits } from "./edge/index.ts";
+export type * from "./http/index.ts";
+
+export interface GatewayOptions<Format> {
+  readonly rooms: Rooms<Format>;
+  readonly bind: BindOptions;
+  readonly limits?: Partial<EdgeLimits>;
+  /** Serves /metrics without a token while the server listens on loopback only. */
+  readonly metricsOpen: boolean;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly telemetry: Telemetry;
+}
+
+/** The HTTP door. */
+export interface Gateway extends Service {
+  /** Where it answers, as in `http://127.0.0.1:8080`. @throws Error before start */
+  readonly url: string;
+}
+
+export function openGateway<Format>(options: GatewayOptions<Format>): Gateway {
+  const { rooms, bind, metricsOpen, clock, ids, telemetry } = options;
+  const { metrics } = telemetry;
+  const routes = httpRoutes(rooms, { clock, metrics, draining: () => server.draining });
+  const server: EdgeServer<Principal> = new EdgeServer({
+    bind,
+    limits: { ...defaultLimits, ...options.limits },
+    metricsOpen,
+    authenticator: rooms.access,
+    routes: routes.map(({ edge }) => edge),
+    clock,
+    ids,
+    telemetry,
+  });
+  return server;
+}
