@@ -21,3 +21,4 @@ export type {
   WorkerStatus,
 } from "./contract.ts";
 export type { EnginePoolOptions, RoleOptions } from "./options.ts";
+export { EnginePool } from "./pool/pool.ts";

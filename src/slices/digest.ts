@@ -41,9 +41,12 @@ export class LogicalDigest {
 
 /** How a leaf's values are brought into the hashed form. */
 export type LeafEncoding =
-  | { readonly kind: "fixed"; readonly width: 1 | 2 | 4 | 8 | 16 }
+  | { readonly kind: "fixed"; readonly width: 1 | 2 | 4 | 8 }
+  /** 128 bits, two's complement. */
+  | { readonly kind: "decimal"; readonly scale: number }
   | { readonly kind: "boolean" }
   | { readonly kind: "text" }
+  | { readonly kind: "binary" }
   | { readonly kind: "json" };
 
 export interface Leaf {
@@ -88,10 +91,11 @@ function encodingOf(type: DataType): LeafEncoding {
     case "Time":
       return { kind: "fixed", width: 8 };
     case "Decimal":
-      return { kind: "fixed", width: 16 };
+      return { kind: "decimal", scale: type.scale };
     case "String":
-    case "Binary":
       return { kind: "text" };
+    case "Binary":
+      return { kind: "binary" };
     default:
       return { kind: "json" };
   }

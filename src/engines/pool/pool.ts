@@ -1,0 +1,306 @@
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { MillraceError, type Service, type WorkerId } from "../../base/index.ts";
+import type {
+  ArrowImport,
+  ColumnStatistics,
+  Engine,
+  EngineQuery,
+  EngineResult,
+  EngineRow,
+  EngineScript,
+  PoolStatus,
+  ResultColumn,
+  SliceHashes,
+  WorkerRole,
+} from "../contract.ts";
+import type { EnginePoolOptions, RoleOptions } from "../options.ts";
+import type { Job, JobResults } from "../protocol/index.ts";
+import { type JobTitle, WorkerProcess } from "./worker-process.ts";
+
+const roles = ["query", "ingest"] as const;
+const watchMs = 250;
+const startRetryMs = 500;
+
+interface Waiter {
+  readonly admit: (worker: WorkerProcess) => void;
+}
+
+/**
+ * DuckDB workers as an engine. A job has a worker for itself; parsing alone goes beside a running one. Waiting jobs are
+ * served in first-come order, and the line is bounded. A worker that dies takes its own job with it and is replaced.
+ */
+export class EnginePool implements Engine, Service {
+  readonly name = "engines";
+  readonly #options: EnginePoolOptions;
+  readonly #workers = new Set<WorkerProcess>();
+  readonly #waiting: Record<WorkerRole, Waiter[]> = { query: [], ingest: [] };
+  #restarts = 0;
+  #spooled = 0;
+  #stopped = true;
+  #forgetWatch: () => void = () => {};
+
+  constructor(options: EnginePoolOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    this.#stopped = false;
+    await rm(this.#options.directory, { recursive: true, force: true });
+    await this.#options.disk.makeDirectory(this.#spool);
+    for (const role of roles) for (let i = 0; i < this.#options.roles[role].minWorkers; i++) this.#hire(role);
+    await Promise.all([...this.#workers].map((worker) => worker.ready));
+    this.#watch();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#forgetWatch();
+    const ended = [...this.#workers].map((worker) => worker.ended);
+    for (const worker of this.#workers) worker.kill(new MillraceError("shutting_down", "The server is stopping."));
+    await Promise.all(ended);
+  }
+
+  status(): PoolStatus {
+    return {
+      workers: [...this.#workers].map((worker) => worker.status()),
+      queued: { query: this.#waiting.query.length, ingest: this.#waiting.ingest.length },
+      restarts: this.#restarts,
+    };
+  }
+
+  async serialize(sql: string, signal?: AbortSignal): Promise<unknown> {
+    const text = await this.#parse({ kind: "serialize", sql }, signal);
+    const tree: unknown = JSON.parse(text);
+    return tree;
+  }
+
+  async deserialize(tree: unknown, signal?: AbortSignal): Promise<string> {
+    return await this.#parse({ kind: "deserialize", tree: JSON.stringify(tree) }, signal);
+  }
+
+  describe(sql: string, signal: AbortSignal): Promise<readonly ResultColumn[]> {
+    return this.#exclusive("query", { kind: "describe", sql }, untitled("describe"), signal);
+  }
+
+  async query(query: EngineQuery, signal: AbortSignal): Promise<EngineResult> {
+    const { queryId, traceId, label, sql, parameters, format, rowLimit, byteLimit, envelope } = query;
+    const spoolPath = path.join(this.#spool, `result-${++this.#spooled}`);
+    const job: Job = {
+      kind: "query",
+      sql,
+      parameters,
+      format,
+      rowLimit,
+      byteLimit,
+      envelope: envelope ?? {},
+      spoolPath,
+    };
+    const askedMs = this.#options.clock.monotonicMs();
+    let startedMs = askedMs;
+    let peak: number | null = null;
+    try {
+      const outcome = await this.#exclusive("query", job, { label, queryId, traceId }, signal, (worker) => {
+        startedMs = this.#options.clock.monotonicMs();
+        peak = worker.status().rssBytes;
+      });
+      return {
+        ...outcome,
+        waitedMs: startedMs - askedMs,
+        peakMemoryBytes: peak,
+        [Symbol.asyncDispose]: () =>
+          outcome.body.kind === "file" ? this.#options.disk.remove(outcome.body.path) : Promise.resolve(),
+      };
+    } catch (error) {
+      // A killed worker leaves its files; a live one has swept its own.
+      for (const suffix of ["", ".rows", ".rows.cut"]) await this.#options.disk.remove(spoolPath + suffix);
+      throw error;
+    }
+  }
+
+  script(
+    { statements, label, traceId }: EngineScript,
+    signal: AbortSignal,
+  ): Promise<readonly (readonly EngineRow[])[]> {
+    return this.#exclusive("ingest", { kind: "script", statements }, { label, traceId, queryId: null }, signal);
+  }
+
+  hashes(file: string, signal: AbortSignal): Promise<SliceHashes> {
+    return this.#exclusive("ingest", { kind: "hashes", path: file, physical: true }, untitled("hashes"), signal);
+  }
+
+  async logicalHash(file: string, signal: AbortSignal): Promise<string> {
+    return (
+      await this.#exclusive("ingest", { kind: "hashes", path: file, physical: false }, untitled("hashes"), signal)
+    ).logicalHash;
+  }
+
+  columnStatistics(file: string, signal: AbortSignal): Promise<readonly ColumnStatistics[]> {
+    return this.#exclusive("ingest", { kind: "columnStatistics", path: file }, untitled("statistics"), signal);
+  }
+
+  count(file: string, signal: AbortSignal): Promise<number> {
+    return this.#exclusive("ingest", { kind: "count", path: file }, untitled("count"), signal);
+  }
+
+  arrowToParquet(input: string, output: string, signal: AbortSignal): Promise<ArrowImport> {
+    return this.#exclusive("ingest", { kind: "arrowToParquet", input, output }, untitled("arrow"), signal);
+  }
+
+  get #spool(): string {
+    return path.join(this.#options.directory, "spool");
+  }
+
+  /** On the query worker with the least to do; also one that runs a query. */
+  async #parse(
+    job: Extract<Job, { kind: "serialize" | "deserialize" }>,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
+    const candidates = [...this.#workers].filter((worker) => worker.role === "query" && worker.state !== "stopping");
+    const worker =
+      candidates.find((one) => one.state === "idle") ??
+      candidates.find((one) => one.state === "busy") ??
+      candidates[0] ??
+      this.#hire("query");
+    await worker.ready;
+    return await worker.run(job, signal, this.#options.graceMs);
+  }
+
+  async #exclusive<Kind extends Job["kind"]>(
+    role: WorkerRole,
+    job: Extract<Job, { kind: Kind }>,
+    title: JobTitle,
+    signal: AbortSignal,
+    onStart: (worker: WorkerProcess) => void = () => {},
+  ): Promise<JobResults[Kind]> {
+    const worker = await this.#take(role, signal);
+    worker.lease(job.kind, title);
+    try {
+      onStart(worker);
+      return await worker.run(job, signal, this.#options.graceMs);
+    } catch (error) {
+      throw signal.aborted ? abortReason(signal) : error;
+    } finally {
+      worker.release();
+      this.#admitNext(role);
+    }
+  }
+
+  /** A ready worker for one job, or a place in the line. @throws too_many_requests, the signal's reason */
+  async #take(role: WorkerRole, signal: AbortSignal): Promise<WorkerProcess> {
+    if (signal.aborted) throw abortReason(signal);
+    if (this.#stopped) throw new MillraceError("shutting_down", "The server is stopping.", { retryAfterS: 5 });
+    const idle = this.#waiting[role].length === 0 ? this.#idle(role) : undefined;
+    if (idle !== undefined) return idle;
+    const { maxQueued, maxWorkers } = this.#options.roles[role];
+    if (this.#waiting[role].length >= maxQueued) {
+      throw new MillraceError("too_many_requests", `Too many jobs wait for a worker (${maxQueued}).`, {
+        retryAfterS: 1,
+      });
+    }
+    const waited = new Promise<WorkerProcess>((resolve, reject) => {
+      const waiter: Waiter = {
+        admit: (worker) => {
+          signal.removeEventListener("abort", onAbort);
+          resolve(worker);
+        },
+      };
+      const onAbort = () => {
+        const at = this.#waiting[role].indexOf(waiter);
+        if (at >= 0) this.#waiting[role].splice(at, 1);
+        reject(abortReason(signal));
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#waiting[role].push(waiter);
+    });
+    const alive = [...this.#workers].filter((worker) => worker.role === role && worker.state !== "stopping");
+    if (alive.length < maxWorkers && !alive.some((worker) => worker.state === "starting")) this.#hire(role);
+    return await waited;
+  }
+
+  #idle(role: WorkerRole): WorkerProcess | undefined {
+    return [...this.#workers].find((worker) => worker.role === role && worker.state === "idle");
+  }
+
+  #admitNext(role: WorkerRole): void {
+    for (let idle = this.#idle(role); idle !== undefined; idle = this.#idle(role)) {
+      const next = this.#waiting[role].shift();
+      if (next === undefined) return;
+      idle.lease("waiting", untitled("waiting"));
+      next.admit(idle);
+    }
+  }
+
+  #hire(role: WorkerRole): WorkerProcess {
+    const settings = this.#options.roles[role];
+    const id = this.#options.ids.uuid() as WorkerId;
+    const temporaryDirectory = path.join(this.#options.directory, `spill-${id}`);
+    const worker = new WorkerProcess(
+      id,
+      {
+        role,
+        threads: settings.threads,
+        memoryBytes: settings.memoryBytes,
+        spillBytes: settings.spillBytes,
+        directories: [...settings.directories, this.#spool],
+        temporaryDirectory,
+      },
+      this.#options.clock,
+    );
+    this.#workers.add(worker);
+    worker.ready.then(
+      () => this.#admitNext(role),
+      (error: unknown) => this.#options.telemetry.log.warn("an engine worker did not start", { role, error }),
+    );
+    void worker.ended.then(() => this.#replace(worker, temporaryDirectory));
+    return worker;
+  }
+
+  async #replace(worker: WorkerProcess, temporaryDirectory: string): Promise<void> {
+    this.#workers.delete(worker);
+    await rm(temporaryDirectory, { recursive: true, force: true });
+    if (this.#stopped) return;
+    const alive = [...this.#workers].filter((one) => one.role === worker.role).length;
+    if (alive >= this.#options.roles[worker.role].minWorkers && this.#waiting[worker.role].length === 0) return;
+    this.#restarts++;
+    this.#options.telemetry.log.info("replacing an engine worker", { role: worker.role, pid: worker.pid });
+    // One that never served may never will: the next try waits a moment.
+    if (worker.status().jobsDone > 0) this.#hire(worker.role);
+    else this.#options.clock.timer(startRetryMs, () => this.#stopped || this.#hire(worker.role));
+  }
+
+  /** Ends workers over their hard limit, and idle ones above the minimum. */
+  #watch(): void {
+    this.#forgetWatch = this.#options.clock.timer(watchMs, () => {
+      void this.#inspect().finally(() => {
+        if (!this.#stopped) this.#watch();
+      });
+    });
+  }
+
+  async #inspect(): Promise<void> {
+    for (const worker of this.#workers) {
+      const settings: RoleOptions = this.#options.roles[worker.role];
+      const rssBytes = await worker.sampleMemory();
+      if (rssBytes !== null && rssBytes > settings.hardMemoryBytes) {
+        worker.kill(
+          new MillraceError("out_of_memory", "The statement needs more memory than a worker may use.", {
+            hint: "Read fewer rows or columns, or aggregate earlier.",
+          }),
+        );
+      }
+      const alive = [...this.#workers].filter((one) => one.role === worker.role && one.state !== "stopping").length;
+      const idleMs = this.#options.clock.monotonicMs() - worker.idleSinceMs;
+      if (worker.state === "idle" && idleMs > this.#options.idleMs && alive > settings.minWorkers) worker.kill(null);
+    }
+  }
+}
+
+const untitled = (label: string): JobTitle => ({ label, traceId: null, queryId: null });
+
+function abortReason(signal: AbortSignal): Error {
+  const reason: unknown = signal.reason;
+  return reason instanceof MillraceError
+    ? reason
+    : new MillraceError("query_cancelled", "The statement was cancelled.");
+}

@@ -1,0 +1,94 @@
+import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import type { FromWorker, Job, JobResults, ToWorker } from "../protocol/index.ts";
+import { failureOf, JobFailure } from "./failure.ts";
+import { openInstance } from "./instance.ts";
+import { Interruptible } from "./interruptible.ts";
+import { bindParameters } from "./parameters.ts";
+import { describeStatement, runQuery } from "./query.ts";
+import { columnStatistics, countRows, runScript } from "./slices.ts";
+
+// A worker process: one DuckDB, jobs from the parent, answers to it. It ends with its parent.
+
+let instance: DuckDBInstance | null = null;
+let parsing: DuckDBConnection | null = null;
+const running = new Map<number, Interruptible>();
+
+process.on("message", (message: ToWorker) => {
+  switch (message.type) {
+    case "setup":
+      openInstance(message.setup).then(
+        async (opened) => {
+          instance = opened;
+          parsing = await opened.connect();
+          send({ type: "ready" });
+        },
+        (error: unknown) => send({ type: "broken", message: error instanceof Error ? error.message : String(error) }),
+      );
+      return;
+    case "job":
+      void answer(message.id, message.job);
+      return;
+    case "cancel":
+      running.get(message.id)?.cancel();
+      return;
+  }
+});
+process.on("disconnect", () => process.exit(0));
+// Ctrl-C in a terminal reaches the whole group: the parent stops us in order.
+process.on("SIGINT", () => {});
+
+function send(message: FromWorker): void {
+  process.send?.(message);
+}
+
+async function answer(id: number, job: Job): Promise<void> {
+  const interruptible = new Interruptible();
+  running.set(id, interruptible);
+  try {
+    send({ type: "done", id, result: await perform(job, interruptible) });
+  } catch (error) {
+    const failure = error instanceof JobFailure ? error.failure : failureOf(error, "sql" in job ? job.sql : "");
+    send({ type: "failed", id, failure });
+  } finally {
+    running.delete(id);
+  }
+}
+
+async function perform(job: Job, interruptible: Interruptible): Promise<JobResults[keyof JobResults]> {
+  if (instance === null || parsing === null)
+    throw new JobFailure({ code: "internal", message: "The worker is not set up." });
+  if (job.kind === "serialize") return await convert(parsing, "SELECT json_serialize_sql($1)", job.sql);
+  if (job.kind === "deserialize") return await convert(parsing, "SELECT json_deserialize_sql($1::JSON)", job.tree);
+  const connection = await instance.connect();
+  try {
+    switch (job.kind) {
+      case "describe":
+        return (await describeStatement(connection, job.sql)).columns;
+      case "query":
+        return await runQuery(connection, job, interruptible);
+      case "script":
+        return await runScript(connection, job.statements, interruptible);
+      case "hashes":
+        return await (await import("./hash.ts")).hashFile(connection, job.path, job.physical, interruptible);
+      case "columnStatistics":
+        return await columnStatistics(connection, job.path, interruptible);
+      case "count":
+        return await countRows(connection, job.path, interruptible);
+      case "arrowToParquet":
+        return await (await import("./arrow-read.ts")).arrowToParquet(connection, job.input, job.output, interruptible);
+    }
+  } finally {
+    connection.closeSync();
+  }
+}
+
+async function convert(connection: DuckDBConnection, sql: string, text: string): Promise<string> {
+  const prepared = await connection.prepare(sql);
+  try {
+    await bindParameters(connection, prepared, [text]);
+    const value = (await prepared.runAndReadAll()).getRowsJson()[0]?.[0];
+    return String(value);
+  } finally {
+    prepared.destroySync();
+  }
+}
