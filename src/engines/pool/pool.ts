@@ -191,7 +191,10 @@ export class EnginePool implements Engine, Service {
     if (signal.aborted) throw abortReason(signal);
     if (this.#stopped) throw new MillraceError("shutting_down", "The server is stopping.", { retryAfterS: 5 });
     const idle = this.#waiting[role].length === 0 ? this.#idle(role) : undefined;
-    if (idle !== undefined) return idle;
+    if (idle !== undefined) {
+      idle.lease("waiting", untitled("waiting")); // at once: another job may ask before this one goes on
+      return idle;
+    }
     const { maxQueued, maxWorkers } = this.#options.roles[role];
     if (this.#waiting[role].length >= maxQueued) {
       throw new MillraceError("too_many_requests", `Too many jobs wait for a worker (${maxQueued}).`, {

@@ -23,7 +23,9 @@ export async function runQuery(
   running: Interruptible,
 ): Promise<QueryOutcome> {
   const startMs = performance.now();
-  const { columns, explain } = await describeStatement(connection, job.sql);
+  const described = await describeStatement(connection, job.sql);
+  const columns = described.parameters ? await describeBound(connection, job) : described.columns;
+  const { explain } = described;
   if (explain) return await explainResult(connection, job, columns, running, startMs);
   const raw = `${job.spoolPath}.rows`;
   try {
@@ -43,7 +45,7 @@ export async function runQuery(
 export async function describeStatement(
   connection: DuckDBConnection,
   sql: string,
-): Promise<{ columns: ResultColumn[]; explain: boolean }> {
+): Promise<{ columns: ResultColumn[]; explain: boolean; parameters: boolean }> {
   let prepared: DuckDBPreparedStatement;
   try {
     const statements = await connection.extractStatements(sql);
@@ -59,9 +61,31 @@ export async function describeStatement(
     }
     const count = prepared.columnCount;
     const names = uniqueNames(Array.from({ length: count }, (_, i) => prepared.columnName(i)));
-    return { columns: names.map((name, i) => ({ name, type: columnType(prepared, i) })), explain };
+    const columns = names.map((name, i) => ({ name, type: columnType(prepared, i) }));
+    return { columns, explain, parameters: prepared.parameterCount > 0 };
   } finally {
     prepared.destroySync();
+  }
+}
+
+/** Columns of a statement with parameters follow from their values: an empty table made of it tells them. */
+async function describeBound(connection: DuckDBConnection, job: QueryJob): Promise<ResultColumn[]> {
+  try {
+    const made = await connection.prepare(
+      `CREATE OR REPLACE TEMP TABLE described AS SELECT * FROM (${job.sql}\n) LIMIT 0`,
+    );
+    try {
+      await bindParameters(connection, made, job.parameters);
+      await made.run();
+    } finally {
+      made.destroySync();
+    }
+    const rows = (await connection.runAndReadAll("DESCRIBE described")).getRowsJson();
+    await connection.run("DROP TABLE described");
+    return rows.map((row) => ({ name: String(row[0]), type: String(row[1]) }));
+  } catch (error) {
+    const { offset: _, ...failure } = failureOf(error, job.sql);
+    throw new JobFailure(failure);
   }
 }
 
