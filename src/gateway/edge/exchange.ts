@@ -102,7 +102,13 @@ export class Exchange {
   /** Sends a file with back-pressure. @throws when the client goes away or stalls, or the file cannot be read */
   async file(status: number, path: string, sizeBytes: number, headers: AnswerHeaders): Promise<void> {
     this.response.writeHead(status, { "content-length": String(sizeBytes), ...headers });
-    for await (const chunk of fileChunks(path)) await this.write(chunk);
+    let sent = 0;
+    for await (const chunk of fileChunks(path)) {
+      sent += chunk.byteLength;
+      await this.write(chunk);
+    }
+    // The client waits for as many bytes as were promised: only a broken connection can tell it that they will not come.
+    if (sent !== sizeBytes) throw new Error(`a result file of ${sizeBytes} bytes gave ${sent}`);
     this.response.end();
   }
 

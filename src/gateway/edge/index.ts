@@ -2,4 +2,5 @@ export type { BindOptions } from "./bind.ts";
 export type { Credentials } from "./credentials.ts";
 export { type AnswerHeaders, Exchange } from "./exchange.ts";
 export { errorReply, schemaFailure } from "./failure.ts";
-export { type Authenticator, defaultLimits, type EdgeLimits, type EdgeRoute, EdgeServer } from "./server.ts";
+export { defaultLimits, type EdgeLimits } from "./limits.ts";
+export { type Authenticator, type EdgeRoute, EdgeServer } from "./server.ts";

@@ -1,7 +1,5 @@
-import http from "node:http";
-import https from "node:https";
 import type { AddressInfo } from "node:net";
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import {
   type Clock,
   deadlineSignal,
@@ -12,10 +10,13 @@ import {
   type Telemetry,
 } from "../../base/index.ts";
 import { type BindOptions, decideTls, isLoopback, type TlsFiles } from "./bind.ts";
-import { type BodyLimits, linger } from "./body.ts";
+import { linger } from "./body.ts";
+import { refuseForeignBrowser } from "./browser.ts";
 import { type Credentials, readCredentials } from "./credentials.ts";
 import { Exchange } from "./exchange.ts";
 import { errorBody, errorHeaders, failureOf } from "./failure.ts";
+import type { EdgeLimits } from "./limits.ts";
+import { makeListener } from "./listener.ts";
 import { answerMalformed } from "./malformed.ts";
 import { traceOf, traceparentOf } from "./trace.ts";
 
@@ -37,30 +38,6 @@ export type EdgeRoute<Principal> = {
   | { readonly access: "open" | "metrics"; handle(exchange: Exchange): Promise<void> }
   | { readonly access: "principal"; handle(exchange: Exchange, principal: Principal): Promise<void> }
 );
-
-export interface EdgeLimits {
-  readonly maxConnections: number;
-  /** Time for the head of a request. */
-  readonly headersMs: number;
-  readonly maxHeaderBytes: number;
-  readonly body: BodyLimits;
-  /** A client that takes nothing of its answer for so long is cut off. */
-  readonly stallMs: number;
-  /** Longest wait for running requests when the server stops. */
-  readonly drainMs: number;
-  /** Password checks at once: each costs memory and a core by design. */
-  readonly passwordChecks: number;
-}
-
-export const defaultLimits: EdgeLimits = {
-  maxConnections: 1024,
-  headersMs: 15_000,
-  maxHeaderBytes: 16 * 1024,
-  body: { idleMs: 60_000, minBytesPerS: 256, graceMs: 30_000 },
-  stallMs: 60_000,
-  drainMs: 10_000,
-  passwordChecks: 4,
-};
 
 export interface EdgeOptions<Principal> {
   readonly bind: BindOptions;
@@ -150,36 +127,13 @@ export class EdgeServer<Principal> implements Service {
 
   #build(tls: TlsFiles | null): FastifyInstance {
     const { limits, telemetry, ids, routes } = this.#options;
-    const socketOptions: http.ServerOptions = {
-      maxHeaderSize: limits.maxHeaderBytes,
-      headersTimeout: limits.headersMs,
-      connectionsCheckingInterval: Math.min(5_000, limits.headersMs),
-      // No limit of a whole request: an upload may take hours. `requestBody` ends clients that stall.
-      requestTimeout: 0,
-      keepAliveTimeout: 72_000,
-    };
-    const app = fastify<http.Server>({
-      logger: false,
-      exposeHeadRoutes: false,
-      return503OnClosing: false,
-      forceCloseConnections: false,
-      routerOptions: { maxParamLength: 500, ignoreTrailingSlash: true },
-      clientErrorHandler: (error, socket) => answerMalformed(error, socket, { ids, ...telemetry }),
-      frameworkErrors: (error, request, reply) => this.#fail(request, reply, error),
-      serverFactory(handler) {
-        const server =
-          tls === null
-            ? http.createServer(socketOptions, handler)
-            : https.createServer(
-                { ...socketOptions, ...tls, minVersion: "TLSv1.2", handshakeTimeout: 10_000 },
-                handler,
-              );
-        server.maxConnections = limits.maxConnections;
-        return server;
-      },
+    const app = makeListener({
+      tls,
+      limits,
+      onMalformed: (error, socket) => answerMalformed(error, socket, { ids, ...telemetry }),
+      onBadUrl: (error, request, reply) => this.#fail(request, reply, error),
+      onConnections: (open) => telemetry.metrics.gauge("http_connections", open),
     });
-    app.server.headersTimeout = limits.headersMs;
-    app.server.requestTimeout = 0;
     // Every body is read by its route, by the route's own limit; nothing is buffered before.
     app.removeAllContentTypeParsers();
     app.addContentTypeParser("*", (_request, _payload, done) => done(null));
@@ -231,6 +185,7 @@ export class EdgeServer<Principal> implements Service {
     });
     const startedMs = clock.monotonicMs();
     this.#active.set(request, exchange);
+    telemetry.metrics.gauge("http_requests_active", this.#active.size);
     reply.raw.setHeader("x-trace-id", traceId);
     reply.raw.setHeader("traceparent", traceparentOf(traceId, ids));
     reply.raw.setHeader("x-content-type-options", "nosniff");
@@ -250,6 +205,7 @@ export class EdgeServer<Principal> implements Service {
       exchange?.abort(new MillraceError("query_cancelled", "The client went away before its answer was out."));
     }
     this.#active.delete(request);
+    telemetry.metrics.gauge("http_requests_active", this.#active.size);
     if (this.#active.size === 0) this.#whenIdle?.();
     const route = request.routeOptions.url ?? "none";
     const elapsedMs = clock.monotonicMs() - startedMs;
@@ -325,15 +281,6 @@ function notFound(request: FastifyRequest): MillraceError {
   return new MillraceError("not_found", `There is no ${request.method} ${path.slice(0, 200)}.`, {
     hint: "GET /api/v1/openapi.json describes every route.",
   });
-}
-
-/** A browser that remembers Basic credentials would send them for any site's page: such a page may not write here. */
-function refuseForeignBrowser(exchange: Exchange): void {
-  const origin = exchange.header("origin");
-  if (origin === undefined || exchange.request.method === "GET") return;
-  if (!/^basic /i.test(exchange.header("authorization") ?? "")) return;
-  if (URL.canParse(origin) && new URL(origin).host === exchange.header("host")) return;
-  throw new MillraceError("forbidden", "A page of another site may not write here with remembered credentials.");
 }
 
 function isAddressInfo(address: AddressInfo | string | null): address is AddressInfo {
