@@ -236,11 +236,10 @@ describe("the end", () => {
     await until("the query runs", () => isRunning);
     const stopped = served.gateway.stop();
     expect(await stream.text()).toContain("retry:");
+    const active = (count: number) => async () => (await served.exposed()).includes(`http_requests_active ${count}\n`);
+    await until("the stream has ended", active(1));
     kept.write("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
-    await until(
-      "the late request is seen",
-      () => served.logged.filter(({ message }) => message === "answered").length > 0,
-    );
+    await until("the late request is seen", active(2));
     finishQuery();
     await until("both are answered", () => replies.includes("shutting_down"));
     expect(replies).toMatch(/^HTTP\/1.1 200 [\s\S]*HTTP\/1.1 503 [\s\S]*retry-after: 5/i);

@@ -36,9 +36,15 @@ function openFile(file: string, maxBytes: number, kept: number): Stream {
   let sizeBytes = existsSync(file) ? statSync(file).size : 0;
   const stream = pino.destination({ dest: file, sync: false, append: true, mode: 0o600, maxLength: waitingBytes });
   stream.on("error", () => {});
+  let isRotating = false;
+  stream.on("ready", () => {
+    isRotating = false;
+  });
   stream.on("write", (bytes: number) => {
     sizeBytes += bytes;
-    if (sizeBytes < maxBytes) return;
+    // Until the new file is open, lines still go to the old one under its new name: that must not rotate again.
+    if (sizeBytes < maxBytes || isRotating) return;
+    isRotating = true;
     sizeBytes = 0;
     rotate(file, kept);
     stream.reopen(file);

@@ -66,8 +66,15 @@ describe("logger", () => {
       }
     }
     const names = readdirSync(folder).sort();
-    expect(names).toContain("server.log.1");
-    expect(names.length).toBeLessThanOrEqual(3);
+    expect(names).toEqual(["server.log", "server.log.1", "server.log.2"]);
+    const numbers = names
+      .reverse()
+      .flatMap((name) =>
+        [...readFileSync(path.join(folder, name), "utf8").matchAll(/"i":(\d+)/g)].map(([, i]) => Number(i)),
+      );
+    // Old files are dropped whole; what is kept has no gap and ends with the last line.
+    expect(numbers.at(-1)).toBe(199);
+    expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, at) => 200 - numbers.length + at));
   });
 });
 
