@@ -1,0 +1,37 @@
+import type { JSONValue, Sql, TransactionSql } from "../../storage/index.ts";
+
+export interface EventRow {
+  readonly position: string;
+  readonly id: string;
+  readonly at: Date;
+  readonly type: string;
+  readonly subject: string;
+  readonly project: string | null;
+  readonly data: unknown;
+}
+
+/** Any number that no other use of advisory locks in this program takes: "EVNT". */
+const lockKey = 0x45564e54;
+
+export const lockEvents = (sql: Sql | TransactionSql) => sql`SELECT pg_advisory_xact_lock(${lockKey})`;
+
+export const insertEvent = (
+  sql: Sql | TransactionSql,
+  event: { type: string; subject: string; project: string | null; data: JSONValue },
+) => sql<{ position: string }[]>`
+  WITH added AS (
+    INSERT INTO events (type, subject, project, data)
+    VALUES (${event.type}, ${event.subject}, ${event.project}, ${sql.json(event.data)})
+    RETURNING position
+  )
+  SELECT position, pg_notify('events', position::text) FROM added`;
+
+export const selectEvents = (sql: Sql, after: number, limit: number, types: readonly string[] | null) => sql<
+  EventRow[]
+>`
+  SELECT position, id, at, type, subject, project, data FROM events
+  WHERE position > ${after} AND (${types === null} OR type = ANY(${types === null ? [] : [...types]}))
+  ORDER BY position LIMIT ${limit}`;
+
+export const selectNewest = (sql: Sql) => sql<{ position: string }[]>`
+  SELECT coalesce(max(position), 0)::text AS position FROM events`;
