@@ -7,6 +7,7 @@ import { Mirror } from "./mirror.ts";
 import { type ManifestInput, type Resource, resourceOf } from "./resource.ts";
 import {
   deleteResource,
+  lockName,
   type ResourceRow,
   selectForUpdate,
   selectResource,
@@ -98,6 +99,7 @@ export class Resources implements Service {
     const { sql, events, clock, ids } = this.#options;
     const checked = this.#check(input);
     const { applied, position } = await sql.begin(async (transaction) => {
+      await lockName(transaction, checked.kind.kind, checked.project, input.name);
       const [row] = await selectForUpdate(transaction, checked.kind.kind, checked.project, input.name);
       const before = row === undefined ? null : resourceOf(row, checked.kind);
       this.#checkGeneration(before, options.expectedGeneration, input);

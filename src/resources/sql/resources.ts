@@ -16,6 +16,10 @@ export interface ResourceRow {
 
 type Any = Sql | TransactionSql;
 
+/** One change of a name at a time, also while no row of that name exists. */
+export const lockName = (sql: Any, kind: string, project: string, name: string) => sql`
+  SELECT pg_advisory_xact_lock(hashtextextended(${`${kind}/${project}/${name}`}, 0))`;
+
 export const selectForUpdate = (sql: Any, kind: string, project: string, name: string) => sql<ResourceRow[]>`
   SELECT * FROM resources WHERE kind = ${kind} AND project = ${project} AND name = ${name} FOR UPDATE`;
 
