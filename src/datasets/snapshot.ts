@@ -16,7 +16,8 @@ export interface Snapshot {
   readonly block: Multihash;
   readonly systemTime: Instant;
   readonly schema: DataSchema | null;
-  readonly schemaVersion: number;
+  /** Every schema up to now; a slice names its own by number, from 1. */
+  readonly schemas: readonly { readonly seq: number; readonly schema: DataSchema }[];
   readonly rows: number;
   readonly bytes: number;
   readonly watermark: Instant | null;
@@ -37,7 +38,7 @@ export function snapshotOf(chain: Chain, asOf?: AsOf): Snapshot {
     block: link.hash,
     systemTime: link.systemTime,
     schema: schemas.at(-1)?.schema ?? null,
-    schemaVersion: schemas.length,
+    schemas,
     rows: last === undefined ? 0 : last.lastOffset + 1,
     bytes: slices.reduce((sum, slice) => sum + slice.sizeBytes, 0),
     watermark: link.watermark,

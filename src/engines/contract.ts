@@ -31,10 +31,10 @@ export interface Engine extends SqlText, SliceEngine {
 
 /** DuckDB's own parser: text to syntax tree and back. Never binds, so it touches no data. */
 export interface SqlText {
-  /** `json_serialize_sql`: the parsed JSON tree of every statement. @throws sql_syntax with position, sql_unsupported */
-  serialize(sql: string, signal?: AbortSignal): Promise<unknown>;
-  /** `json_deserialize_sql`: the tree as SQL text. @throws sql_syntax */
-  deserialize(tree: unknown, signal?: AbortSignal): Promise<string>;
+  /** `json_serialize_sql`: the parsed tree of every statement as JSON text; a syntax error is in the text (`error: true`). */
+  serialize(sql: string, signal?: AbortSignal): Promise<string>;
+  /** `json_deserialize_sql`: the tree, as JSON text, as SQL text. */
+  deserialize(tree: string, signal?: AbortSignal): Promise<string>;
 }
 
 /** Work on Parquet slices; done by ingest workers. Paths are absolute and lie in the pool's directories. */

@@ -69,14 +69,12 @@ export class EnginePool implements Engine, Service {
     };
   }
 
-  async serialize(sql: string, signal?: AbortSignal): Promise<unknown> {
-    const text = await this.#parse({ kind: "serialize", sql }, signal);
-    const tree: unknown = JSON.parse(text);
-    return tree;
+  serialize(sql: string, signal?: AbortSignal): Promise<string> {
+    return this.#parse({ kind: "serialize", sql }, signal);
   }
 
-  async deserialize(tree: unknown, signal?: AbortSignal): Promise<string> {
-    return await this.#parse({ kind: "deserialize", tree: JSON.stringify(tree) }, signal);
+  deserialize(tree: string, signal?: AbortSignal): Promise<string> {
+    return this.#parse({ kind: "deserialize", tree }, signal);
   }
 
   describe(sql: string, signal: AbortSignal): Promise<readonly ResultColumn[]> {

@@ -57,7 +57,8 @@ async function answer(id: number, job: Job): Promise<void> {
 async function perform(job: Job, interruptible: Interruptible): Promise<JobResults[keyof JobResults]> {
   if (instance === null || parsing === null)
     throw new JobFailure({ code: "internal", message: "The worker is not set up." });
-  if (job.kind === "serialize") return await convert(parsing, "SELECT json_serialize_sql($1)", job.sql);
+  if (job.kind === "serialize")
+    return await convert(parsing, "SELECT json_serialize_sql(CAST($1 AS VARCHAR))", job.sql);
   if (job.kind === "deserialize") return await convert(parsing, "SELECT json_deserialize_sql($1::JSON)", job.tree);
   const connection = await instance.connect();
   try {

@@ -12,7 +12,6 @@ export class ResultSink implements Disposable {
   readonly #parts: Uint8Array[] = [];
   #sizeBytes = 0;
   #file: number | null = null;
-  #kept = false;
 
   constructor(path: string, limit: number) {
     this.#path = path;
@@ -36,14 +35,14 @@ export class ResultSink implements Disposable {
     if (this.#file === null) return { kind: "inline", bytes: Buffer.concat(this.#parts) };
     closeSync(this.#file);
     this.#file = null;
-    this.#kept = true;
     return { kind: "file", path: this.#path, sizeBytes: this.#sizeBytes };
   }
 
   /** An unfinished result leaves no file behind. */
   [Symbol.dispose](): void {
-    if (this.#file !== null) closeSync(this.#file);
-    if (!this.#kept && this.#file !== null) rmSync(this.#path, { force: true });
+    if (this.#file === null) return;
+    closeSync(this.#file);
+    rmSync(this.#path, { force: true });
     this.#file = null;
   }
 }

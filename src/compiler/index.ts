@@ -1,0 +1,16 @@
+export { checkStatement } from "./authorize/gate.ts";
+export {
+  openStatement,
+  parseStatement,
+  positionInText,
+  readStatementText,
+  type SqlParser,
+  type Statement,
+  type StatementText,
+} from "./parse/statement.ts";
+export { type BoundsOf, type ColumnBounds, mayMatch, type Range, rangesOf, timeOrder } from "./prune/prune.ts";
+export { type Reference, references } from "./resolve/references.ts";
+export { type PastPoint, pastPoint } from "./resolve/time-travel.ts";
+export { type FileGroup, quarantineSql, relationSql, valuesSql } from "./rewrite/relation.ts";
+export { replaceTable } from "./rewrite/replace.ts";
+export { isNode, locationOf, type TreeNode, textOf } from "./tree/tree.ts";

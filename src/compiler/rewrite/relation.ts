@@ -1,0 +1,63 @@
+import { type DataSchema, duckdbType } from "../../slices/index.ts";
+
+/** Files that share their columns. */
+export interface FileGroup {
+  readonly paths: readonly string[];
+  readonly schema: DataSchema;
+}
+
+const ident = (name: string) => `"${name.replaceAll('"', '""')}"`;
+const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
+
+/**
+ * SQL of a dataset's rows at one schema: each group of files read with its own columns, cast to the wanted types, with NULL
+ * for columns that came later; in order of offsets. No file gives the empty relation of the schema.
+ */
+export function relationSql(schema: DataSchema, groups: readonly FileGroup[]): string {
+  const filled = groups.filter((group) => group.paths.length > 0);
+  if (filled.length === 0) {
+    const columns = schema.fields.map((field) => `CAST(NULL AS ${duckdbType(field)}) AS ${ident(field.name)}`);
+    return `SELECT ${columns.join(", ")} WHERE false`;
+  }
+  return filled.map((group) => groupSql(schema, group)).join(" UNION ALL ");
+}
+
+function groupSql(schema: DataSchema, group: FileGroup): string {
+  const columns = schema.fields.map((field) => {
+    const type = duckdbType(field);
+    const own = group.schema.fields.find((candidate) => candidate.name === field.name);
+    if (own === undefined) return `CAST(NULL AS ${type}) AS ${ident(field.name)}`;
+    return duckdbType(own) === type
+      ? ident(field.name)
+      : `CAST(${ident(field.name)} AS ${type}) AS ${ident(field.name)}`;
+  });
+  return `SELECT ${columns.join(", ")} FROM read_parquet([${group.paths.map(literal).join(", ")}])`;
+}
+
+/** Columns of a quarantine file; see ingest. */
+const quarantineColumns = [
+  ["ingest_id", "VARCHAR"],
+  ["received_at", "TIMESTAMP WITH TIME ZONE"],
+  ["source", "VARCHAR"],
+  ["line", "BIGINT"],
+  ["column_name", "VARCHAR"],
+  ["reason", "VARCHAR"],
+  ["raw", "VARCHAR"],
+] as const;
+
+export function quarantineSql(paths: readonly string[]): string {
+  const columns = quarantineColumns.map(([name, type]) =>
+    paths.length === 0 ? `CAST(NULL AS ${type}) AS ${name}` : name,
+  );
+  return paths.length === 0
+    ? `SELECT ${columns.join(", ")} WHERE false`
+    : `SELECT ${columns.join(", ")} FROM read_parquet([${paths.map(literal).join(", ")}])`;
+}
+
+/** A relation of constants, as SHOW TABLES answers. */
+export function valuesSql(columns: readonly string[], rows: readonly (readonly string[])[]): string {
+  const names = columns.map(ident).join(", ");
+  if (rows.length === 0)
+    return `SELECT ${columns.map((name) => `CAST(NULL AS VARCHAR) AS ${ident(name)}`).join(", ")} WHERE false`;
+  return `SELECT * FROM (VALUES ${rows.map((row) => `(${row.map(literal).join(", ")})`).join(", ")}) AS t(${names})`;
+}

@@ -1,0 +1,169 @@
+import {
+  type DatasetPath,
+  datasetName,
+  formatDatasetPath,
+  MillraceError,
+  nearest,
+  projectName,
+} from "../base/index.ts";
+import {
+  type BoundsOf,
+  type ColumnBounds,
+  mayMatch,
+  type PastPoint,
+  pastPoint,
+  positionInText,
+  quarantineSql,
+  type Reference,
+  rangesOf,
+  relationSql,
+  replaceTable,
+  type SqlParser,
+  type Statement,
+  textOf,
+  timeOrder,
+} from "../compiler/index.ts";
+import type { AsOf, DatasetRef, Datasets, SliceRef, Snapshot } from "../datasets/index.ts";
+import type { Identity, Principal } from "../identity/index.ts";
+
+const quarantineSuffix = "__quarantine";
+
+/** A named dataset, found and allowed. */
+export interface Resolved {
+  readonly reference: Reference;
+  readonly ref: DatasetRef;
+  readonly part: "data" | "quarantine";
+  readonly past: PastPoint | null;
+}
+
+/** Finds a reference's dataset. What the caller may not read is not found, like what is not there. @throws dataset_not_found, sql_syntax */
+export async function resolveReference(
+  statement: Statement,
+  reference: Reference,
+  options: { datasets: Datasets; identity: Identity; principal: Principal },
+): Promise<Resolved> {
+  const { table } = reference;
+  const at = Number(table.query_location);
+  const position = Number.isSafeInteger(at) ? { position: positionInText(statement, at) } : {};
+  const [project, name] = [textOf(table, "schema_name").toLowerCase(), textOf(table, "table_name").toLowerCase()];
+  const path = pathOf(project, name.replace(new RegExp(`${quarantineSuffix}$`), ""));
+  const ref = path === null ? null : await findAllowed(path, options);
+  if (ref === null) {
+    const said = project === "" ? name : `${project}.${name}`;
+    throw new MillraceError("dataset_not_found", `There is no dataset ${said.slice(0, 200)}.`, {
+      ...position,
+      hint: await hintFor(said, options),
+    });
+  }
+  return { reference, ref, part: name.endsWith(quarantineSuffix) ? "quarantine" : "data", past: pastPoint(table) };
+}
+
+function pathOf(project: string, dataset: string): DatasetPath | null {
+  try {
+    return { project: projectName(project), dataset: datasetName(dataset) };
+  } catch {
+    return null;
+  }
+}
+
+async function findAllowed(
+  path: DatasetPath,
+  { datasets, identity, principal }: { datasets: Datasets; identity: Identity; principal: Principal },
+): Promise<DatasetRef | null> {
+  return (await identity.allows(principal, "dataset.select", { dataset: path })) ? await datasets.find(path) : null;
+}
+
+async function hintFor(
+  said: string,
+  options: { datasets: Datasets; identity: Identity; principal: Principal },
+): Promise<string> {
+  const visible = await visibleDatasets(options);
+  const near = nearest(
+    said,
+    visible.map((ref) => formatDatasetPath(ref.path)),
+  );
+  return near === null
+    ? "SHOW TABLES lists the datasets that you may read; name one as PROJECT.DATASET."
+    : `Did you mean ${near}?`;
+}
+
+export async function visibleDatasets({
+  datasets,
+  identity,
+  principal,
+}: {
+  datasets: Datasets;
+  identity: Identity;
+  principal: Principal;
+}): Promise<DatasetRef[]> {
+  const all = await datasets.list();
+  const allowed = await Promise.all(
+    all.map((ref) => identity.allows(principal, "dataset.select", { dataset: ref.path })),
+  );
+  return all.filter((_, index) => allowed[index]);
+}
+
+export function asOf(past: PastPoint | null): AsOf | undefined {
+  return past ?? undefined;
+}
+
+/** The slices of a snapshot that a reference may need. */
+export function neededSlices(resolved: Resolved, snapshot: Snapshot): readonly SliceRef[] {
+  const columns = snapshot.schema?.fields.map((field) => field.name) ?? [];
+  const ranges = rangesOf(resolved.reference.select, resolved.reference.table, columns);
+  return ranges.length === 0 ? snapshot.slices : snapshot.slices.filter((slice) => mayMatch(ranges, boundsOf(slice)));
+}
+
+const numeric = /^(U?(TINY|SMALL|BIG)?INT(EGER)?|DOUBLE|FLOAT|DECIMAL.*)$/;
+
+/** Bounds as doubles: rounded, so an integer beyond 2^53 gets a neighbour's room on each side. */
+function boundsOf(slice: SliceRef): BoundsOf {
+  return (column): ColumnBounds | null => {
+    if (column === "offset") return { min: slice.firstOffset, max: slice.lastOffset };
+    const known = slice.statistics?.find((one) => one.column === column);
+    if (known === undefined || known.min === null || known.max === null) return null;
+    const order = numeric.test(known.type)
+      ? (text: string) => Number(text)
+      : /^(DATE|TIMESTAMP)/.test(known.type)
+        ? timeOrder
+        : null;
+    const [min, max] = order === null ? [null, null] : [order(known.min), order(known.max)];
+    if (min === null || max === null || Number.isNaN(min) || Number.isNaN(max)) return null;
+    return { min: min - Math.abs(min) * 2 ** -52, max: max + Math.abs(max) * 2 ** -52 };
+  };
+}
+
+/** Puts a dataset's files in the place of its name. Groups follow the schemas that the slices were written with. */
+export async function replaceWithFiles(
+  resolved: Resolved,
+  snapshot: Snapshot,
+  files: { readonly slices: readonly SliceRef[]; readonly paths: readonly string[] },
+  schemas: readonly { readonly schema: NonNullable<Snapshot["schema"]> }[],
+  parser: SqlParser,
+  signal: AbortSignal,
+): Promise<void> {
+  const { table } = resolved.reference;
+  const name = textOf(table, "table_name");
+  if (resolved.part === "quarantine") {
+    replaceTable(table, await parser.serialize(quarantineSql(files.paths), signal), name);
+    return;
+  }
+  if (snapshot.schema === null) {
+    throw new MillraceError(
+      "sql_binding",
+      `The dataset ${formatDatasetPath(resolved.ref.path)} has no rows and no columns yet.`,
+      {
+        hint: "Push or import rows first.",
+      },
+    );
+  }
+  const groups: { schema: NonNullable<Snapshot["schema"]>; version: number; paths: string[] }[] = [];
+  for (const [index, slice] of files.slices.entries()) {
+    const last = groups.at(-1);
+    const path = files.paths[index] ?? "";
+    const schema = schemas[slice.schemaVersion - 1]?.schema ?? snapshot.schema;
+    if (last?.version === slice.schemaVersion) last.paths.push(path);
+    else groups.push({ schema, version: slice.schemaVersion, paths: [path] });
+  }
+  replaceTable(table, await parser.serialize(relationSql(snapshot.schema, groups), signal), name);
+}
