@@ -82,7 +82,7 @@ describe("results", () => {
         n: 1,
         wide: "9007199254740993",
         price: "1.50",
-        nan: "nan",
+        nan: "NaN",
         nothing: null,
         yes: true,
         at: "2024-05-17T10:05:03.500000",

@@ -4,9 +4,8 @@ import { type DuckDBConnection, DuckDBDataChunk, type DuckDBType, type DuckDBVal
 import type { ArrowImport, ResultColumn } from "../contract.ts";
 import { JobFailure } from "./failure.ts";
 import type { Interruptible } from "./interruptible.ts";
-import { ident } from "./projection.ts";
+import { ident, literal } from "./names.ts";
 
-const text = (value: string) => `'${value.replaceAll("'", "''")}'`;
 const chunkRows = 2048;
 
 /** Turns an Arrow IPC file or stream into Parquet, batch by batch, through a temporary table. */
@@ -47,7 +46,7 @@ export async function arrowToParquet(
   }
   appender.closeSync();
   await running.on(connection, () =>
-    connection.run(`COPY arrow_rows TO ${text(output)} (FORMAT parquet, COMPRESSION zstd)`),
+    connection.run(`COPY arrow_rows TO ${literal(output)} (FORMAT parquet, COMPRESSION zstd)`),
   );
   await connection.run("DROP TABLE arrow_rows");
   return { rows: table.numRows, columns };

@@ -15,9 +15,7 @@ import type { SliceHashes } from "../contract.ts";
 import { isValid, rawVector, TextVector } from "./columns.ts";
 import { JobFailure } from "./failure.ts";
 import type { Interruptible } from "./interruptible.ts";
-import { ident } from "./projection.ts";
-
-const literal = (value: string) => `'${value.replaceAll("'", "''")}'`;
+import { ident, literal } from "./names.ts";
 
 /** Both hashes of a Parquet file; the physical one only where it is asked for. */
 export async function hashFile(

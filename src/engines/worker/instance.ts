@@ -1,5 +1,6 @@
-import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { DuckDBInstance } from "@duckdb/node-api";
 import type { WorkerSetup } from "../protocol/index.ts";
+import { literal } from "./names.ts";
 
 /**
  * One DuckDB in memory, locked before any statement of a caller reaches it. The order matters: the temporary directory and
@@ -17,14 +18,13 @@ export async function openInstance(setup: WorkerSetup): Promise<DuckDBInstance> 
     errors_as_json: "true",
   });
   const connection = await instance.connect();
-  const text = (value: string) => `'${value.replaceAll("'", "''")}'`;
   for (const statement of [
-    `SET GLOBAL temp_directory = ${text(setup.temporaryDirectory)}`,
+    `SET GLOBAL temp_directory = ${literal(setup.temporaryDirectory)}`,
     `SET GLOBAL max_temp_directory_size = '${setup.spillBytes}B'`,
     "SET GLOBAL TimeZone = 'UTC'",
     "SET GLOBAL preserve_insertion_order = true",
     "SET GLOBAL enable_object_cache = true",
-    `SET GLOBAL allowed_directories = [${setup.directories.map(text).join(", ")}]`,
+    `SET GLOBAL allowed_directories = [${setup.directories.map(literal).join(", ")}]`,
     "SET GLOBAL enable_external_access = false",
     "SET GLOBAL lock_configuration = true",
   ]) {
@@ -32,11 +32,4 @@ export async function openInstance(setup: WorkerSetup): Promise<DuckDBInstance> 
   }
   connection.closeSync();
   return instance;
-}
-
-/** Says whether a job was called off, and stops what runs. */
-export interface Interruption {
-  readonly cancelled: boolean;
-  /** Told of the connection that runs now, so that a cancel can interrupt it; null when none does. */
-  watch(connection: DuckDBConnection | null): void;
 }

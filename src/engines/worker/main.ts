@@ -4,13 +4,15 @@ import { failureOf, JobFailure } from "./failure.ts";
 import { openInstance } from "./instance.ts";
 import { Interruptible } from "./interruptible.ts";
 import { bindParameters } from "./parameters.ts";
-import { describeStatement, runQuery } from "./query.ts";
+import { runQuery } from "./query.ts";
 import { columnStatistics, countRows, runScript } from "./slices.ts";
+import { describeStatement } from "./statement.ts";
 
 // A worker process: one DuckDB, jobs from the parent, answers to it. It ends with its parent.
 
 let instance: DuckDBInstance | null = null;
 let parsing: DuckDBConnection | null = null;
+let spare: Promise<DuckDBConnection> | null = null;
 const running = new Map<number, Interruptible>();
 
 process.on("message", (message: ToWorker) => {
@@ -60,11 +62,13 @@ async function perform(job: Job, interruptible: Interruptible): Promise<JobResul
   if (job.kind === "serialize")
     return await convert(parsing, "SELECT json_serialize_sql(CAST($1 AS VARCHAR))", job.sql);
   if (job.kind === "deserialize") return await convert(parsing, "SELECT json_deserialize_sql($1::JSON)", job.tree);
-  const connection = await instance.connect();
+  const connection = await takeConnection(instance);
   try {
     switch (job.kind) {
-      case "describe":
-        return (await describeStatement(connection, job.sql)).columns;
+      case "describe": {
+        const { sql } = job;
+        return await interruptible.on(connection, () => describeStatement(connection, sql));
+      }
       case "query":
         return await runQuery(connection, job, interruptible);
       case "script":
@@ -81,6 +85,13 @@ async function perform(job: Job, interruptible: Interruptible): Promise<JobResul
   } finally {
     connection.closeSync();
   }
+}
+
+/** A connection serves one job, so that nothing of it is left to see; the next one is made ahead. */
+async function takeConnection(opened: DuckDBInstance): Promise<DuckDBConnection> {
+  const taken = spare ?? opened.connect();
+  spare = opened.connect();
+  return await taken;
 }
 
 async function convert(connection: DuckDBConnection, sql: string, text: string): Promise<string> {

@@ -1,14 +1,12 @@
-import type { DuckDBConnection } from "@duckdb/node-api";
-import { z } from "zod";
+import type { DuckDBConnection, DuckDBMaterializedResult } from "@duckdb/node-api";
 import type { ColumnStatistics, EngineRow, ScriptStatement } from "../contract.ts";
+import { jsonRows } from "./encode/lines.ts";
 import { failureOf, JobFailure } from "./failure.ts";
 import type { Interruptible } from "./interruptible.ts";
+import { literal, uniqueNames } from "./names.ts";
 import { bindParameters } from "./parameters.ts";
 
-const literal = (value: string) => `'${value.replaceAll("'", "''")}'`;
 const mostRows = 100_000;
-
-const nullCountRow = z.tuple([z.string(), z.string().nullable()]);
 
 /** Of each top-level column, from the file's metadata: null counts added up, least and greatest over the row groups. */
 export async function columnStatistics(
@@ -22,10 +20,7 @@ export async function columnStatistics(
     const found = await connection.runAndReadAll(`
       SELECT path_in_schema, sum(stats_null_count)::BIGINT::VARCHAR FROM parquet_metadata(${literal(path)}) GROUP BY path_in_schema`);
     const nulls = new Map(
-      z
-        .array(nullCountRow)
-        .parse(found.getRowsJson())
-        .map(([column, count]) => [column, count === null ? null : Number(count)]),
+      found.getRowsJson().map(([column, count]) => [String(column), count === null ? null : Number(count)] as const),
     );
     const bounds = await readBounds(
       connection,
@@ -93,10 +88,7 @@ export async function runScript(
               await prepared.run();
               return [];
             }
-            const reader = await prepared.runAndReadUntil(mostRows);
-            if (reader.currentRowCount > mostRows)
-              throw new JobFailure({ code: "result_too_large", message: "A script's rows are too many." });
-            return z.array(engineRow).parse(reader.getRowObjectsJson());
+            return rowsOf(await prepared.run());
           } finally {
             prepared.destroySync();
           }
@@ -109,7 +101,20 @@ export async function runScript(
   return results;
 }
 
-const engineValue: z.ZodType<EngineRow[string]> = z.lazy(() =>
-  z.union([z.null(), z.boolean(), z.number(), z.string(), z.array(engineValue), z.record(z.string(), engineValue)]),
-);
-const engineRow: z.ZodType<EngineRow> = z.record(z.string(), engineValue);
+/** Rows as values, by way of the same text that the `json` format has. */
+function rowsOf(result: DuckDBMaterializedResult): EngineRow[] {
+  if (result.rowCount > mostRows)
+    throw new JobFailure({ code: "result_too_large", message: "A script's rows are too many." });
+  const types = result.columnTypes();
+  const columns = uniqueNames(result.columnNames()).map((name, i) => ({
+    name,
+    type: types[i] ?? result.columnType(0),
+  }));
+  const rows: EngineRow[] = [];
+  for (let index = 0; index < result.chunkCount; index++) {
+    const chunk = result.getChunk(index);
+    const read: EngineRow[] = JSON.parse(`[${jsonRows(chunk, chunk.rowCount, columns, ",")}]`);
+    rows.push(...read);
+  }
+  return rows;
+}

@@ -1,0 +1,65 @@
+import { type DuckDBConnection, type DuckDBPreparedStatement, StatementType } from "@duckdb/node-api";
+import type { ResultColumn } from "../contract.ts";
+import { typeName } from "./encode/lines.ts";
+import { failureOf, JobFailure } from "./failure.ts";
+import { uniqueNames } from "./names.ts";
+
+/**
+ * Prepares a caller's statement inside text of ours: `before` + statement + `after`. What is not one statement that reads
+ * cannot stand inside a subquery, so the wrapping refuses it; the statement alone then tells why.
+ * @throws JobFailure sql_syntax, sql_binding, sql_refused, sql_unsupported
+ */
+export async function prepareWrapped(
+  connection: DuckDBConnection,
+  sql: string,
+  before: string,
+  after: string,
+): Promise<DuckDBPreparedStatement> {
+  // The line break ends a comment that the statement may end in.
+  const text = `${before}${sql.replace(/[;\s]+$/, "")}\n${after}`;
+  try {
+    const statements = await connection.extractStatements(text);
+    if (statements.count === 1) return await statements.prepare(0);
+  } catch (error) {
+    const failure = failureOf(error, sql, before);
+    if (failure.code !== "sql_syntax") throw new JobFailure(failure);
+  }
+  const prepared = await prepareReading(connection, sql);
+  prepared.destroySync();
+  throw new JobFailure({ code: "sql_unsupported", message: "This statement cannot be run here." });
+}
+
+/** The statement alone. @throws JobFailure as above */
+export async function prepareReading(connection: DuckDBConnection, sql: string): Promise<DuckDBPreparedStatement> {
+  try {
+    const statements = await connection.extractStatements(sql);
+    if (statements.count !== 1) throw new JobFailure({ code: "sql_refused", message: "One statement at a time." });
+    const prepared = await statements.prepare(0);
+    const type = prepared.statementType;
+    if (type === StatementType.SELECT || type === StatementType.EXPLAIN) return prepared;
+    prepared.destroySync();
+  } catch (error) {
+    throw new JobFailure(failureOf(error, sql));
+  }
+  throw new JobFailure({ code: "sql_refused", message: "Only statements that read are run here." });
+}
+
+/** Columns of a statement that reads. */
+export async function describeStatement(connection: DuckDBConnection, sql: string): Promise<ResultColumn[]> {
+  const prepared = await prepareReading(connection, sql);
+  try {
+    const names = uniqueNames(Array.from({ length: prepared.columnCount }, (_, i) => prepared.columnName(i)));
+    return names.map((name, i) => ({ name, type: columnType(prepared, i) }));
+  } finally {
+    prepared.destroySync();
+  }
+}
+
+/** A column that is a bare parameter has no type before its value is bound. */
+function columnType(prepared: DuckDBPreparedStatement, index: number): string {
+  try {
+    return typeName(prepared.columnType(index));
+  } catch {
+    return "UNKNOWN";
+  }
+}
