@@ -115,11 +115,9 @@ function retryAfterS(error: MillraceError, attempt: number): number | null {
 function formatQuery(file: ImportFile): Record<string, string | undefined> {
   const { format } = file;
   if (format.kind === "csv") {
-    return {
-      format: "csv",
-      delimiter: format.delimiter,
-      header: format.header === undefined ? undefined : String(format.header),
-    };
+    const delimiter = format.delimiter === undefined ? "" : `;delimiter=${format.delimiter}`;
+    const header = format.header === undefined ? "" : `;header=${format.header}`;
+    return { format: `csv${delimiter}${header}` };
   }
   return format.kind === "text" ? { format: "text", pattern: format.pattern } : { format: format.kind };
 }

@@ -54,15 +54,15 @@ function overview(): string {
   return ["usage: millrace COMMAND [options]", "", ...lines, "", "millrace COMMAND --help tells more.", ""].join("\n");
 }
 
-main(process.argv.slice(2))
-  .catch((error: unknown) => {
-    if (error instanceof UsageError) {
-      process.stderr.write(`${error.message}\n`);
-      return 2;
-    }
-    process.stderr.write(describeError(error));
-    return 1;
-  })
-  .then((code) => {
-    process.exitCode = code;
-  });
+// A reader that closes early (`| head`) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(error instanceof UsageError ? `${error.message}\n` : describeError(error));
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

@@ -32,7 +32,7 @@ export async function repl(client: Client, format: ResultFormat, invocation: Inv
     history: await readHistory(file),
     historySize: historyLines,
     removeHistoryDuplicates: true,
-    completer: (line: string) => [
+    completer: (line: string): [string[], string] => [
       [".tables", ".describe ", ".format ", ".timing ", ".help", ".quit"].filter((word) => word.startsWith(line)),
       line,
     ],

@@ -113,7 +113,6 @@ export class Datasets {
       this.#chains.forget(id);
       throw new MillraceError("already_exists", `The dataset ${formatDatasetPath(path)} exists already.`);
     }
-    await this.#reindexChain(id);
     this.#remember(path, ref);
     return ref;
   }
@@ -296,11 +295,6 @@ export class Datasets {
       yield datasetId(`did:odf:${folder}`);
       after = `${datasetsPrefix}${folder}0`; // "0" comes right after "/"
     }
-  }
-
-  async #reindexChain(id: DatasetId): Promise<void> {
-    this.#chains.forget(id);
-    await this.#chains.current(id);
   }
 
   async #commit(id: DatasetId, event: MetadataEvent): Promise<void> {

@@ -5,7 +5,7 @@ import type { JSONValue, Sql } from "../../storage/index.ts";
 import type { ColumnStatistics } from "../chain/chain.ts";
 import type { StoredBlock } from "../chain/log.ts";
 import { datasetId, decodeBlock } from "../odf/index.ts";
-import { insertBlock, selectBlocks } from "./sql/blocks.ts";
+import { deleteAllBlocks, deleteBlocks, insertBlock, selectBlocks } from "./sql/blocks.ts";
 import {
   type DatasetRow,
   deleteAllDatasets,
@@ -68,10 +68,12 @@ export class ChainIndex {
 
   async remove(id: DatasetId): Promise<void> {
     await deleteDataset(this.#sql, id);
+    await deleteBlocks(this.#sql, id);
   }
 
   async clear(): Promise<void> {
     await deleteAllDatasets(this.#sql);
+    await deleteAllBlocks(this.#sql);
   }
 
   async addBlock(id: DatasetId, stored: StoredBlock, statistics: readonly ColumnStatistics[] | null): Promise<void> {

@@ -16,15 +16,13 @@ import type {
 } from "../contract.ts";
 import type { EnginePoolOptions, RoleOptions } from "../options.ts";
 import type { Job, JobResults } from "../protocol/index.ts";
+import { abortReason, WaitingLine } from "./line.ts";
 import { type JobTitle, WorkerProcess } from "./worker-process.ts";
 
 const roles = ["query", "ingest"] as const;
 const watchMs = 250;
 const startRetryMs = 500;
-
-interface Waiter {
-  readonly admit: (worker: WorkerProcess) => void;
-}
+const maxStartRetryMs = 30_000;
 
 /**
  * DuckDB workers as an engine. A job has a worker for itself; parsing alone goes beside a running one. Waiting jobs are
@@ -34,14 +32,17 @@ export class EnginePool implements Engine, Service {
   readonly name = "engines";
   readonly #options: EnginePoolOptions;
   readonly #workers = new Set<WorkerProcess>();
-  readonly #waiting: Record<WorkerRole, Waiter[]> = { query: [], ingest: [] };
+  readonly #waiting: Readonly<Record<WorkerRole, WaitingLine<WorkerProcess>>>;
   #restarts = 0;
+  #failedStarts = 0;
   #spooled = 0;
   #stopped = true;
   #forgetWatch: () => void = () => {};
 
   constructor(options: EnginePoolOptions) {
     this.#options = options;
+    const { query, ingest } = options.roles;
+    this.#waiting = { query: new WaitingLine(query.maxQueued), ingest: new WaitingLine(ingest.maxQueued) };
   }
 
   async start(): Promise<void> {
@@ -96,22 +97,26 @@ export class EnginePool implements Engine, Service {
     };
     const askedMs = this.#options.clock.monotonicMs();
     let startedMs = askedMs;
-    let peak: number | null = null;
+    let peakMemoryBytes: number | null = null;
     try {
-      const outcome = await this.#exclusive("query", job, { label, queryId, traceId }, signal, (worker) => {
-        startedMs = this.#options.clock.monotonicMs();
-        peak = worker.status().rssBytes;
+      const outcome = await this.#exclusive("query", job, { label, queryId, traceId }, signal, {
+        onStart: () => {
+          startedMs = this.#options.clock.monotonicMs();
+        },
+        onEnd: (worker) => {
+          peakMemoryBytes = worker.peakBytes;
+        },
       });
       return {
         ...outcome,
         waitedMs: startedMs - askedMs,
-        peakMemoryBytes: peak,
+        peakMemoryBytes,
         [Symbol.asyncDispose]: () =>
           outcome.body.kind === "file" ? this.#options.disk.remove(outcome.body.path) : Promise.resolve(),
       };
     } catch (error) {
       // A killed worker leaves its files; a live one has swept its own.
-      for (const suffix of ["", ".rows", ".rows.cut"]) await this.#options.disk.remove(spoolPath + suffix);
+      for (const suffix of ["", ".rows"]) await this.#options.disk.remove(spoolPath + suffix);
       throw error;
     }
   }
@@ -169,16 +174,17 @@ export class EnginePool implements Engine, Service {
     job: Extract<Job, { kind: Kind }>,
     title: JobTitle,
     signal: AbortSignal,
-    onStart: (worker: WorkerProcess) => void = () => {},
+    watch: { onStart?(worker: WorkerProcess): void; onEnd?(worker: WorkerProcess): void } = {},
   ): Promise<JobResults[Kind]> {
     const worker = await this.#take(role, signal);
     worker.lease(job.kind, title);
     try {
-      onStart(worker);
+      watch.onStart?.(worker);
       return await worker.run(job, signal, this.#options.graceMs);
     } catch (error) {
       throw signal.aborted ? abortReason(signal) : error;
     } finally {
+      watch.onEnd?.(worker);
       worker.release();
       this.#admitNext(role);
     }
@@ -193,29 +199,10 @@ export class EnginePool implements Engine, Service {
       idle.lease("waiting", untitled("waiting")); // at once: another job may ask before this one goes on
       return idle;
     }
-    const { maxQueued, maxWorkers } = this.#options.roles[role];
-    if (this.#waiting[role].length >= maxQueued) {
-      throw new MillraceError("too_many_requests", `Too many jobs wait for a worker (${maxQueued}).`, {
-        retryAfterS: 1,
-      });
-    }
-    const waited = new Promise<WorkerProcess>((resolve, reject) => {
-      const waiter: Waiter = {
-        admit: (worker) => {
-          signal.removeEventListener("abort", onAbort);
-          resolve(worker);
-        },
-      };
-      const onAbort = () => {
-        const at = this.#waiting[role].indexOf(waiter);
-        if (at >= 0) this.#waiting[role].splice(at, 1);
-        reject(abortReason(signal));
-      };
-      signal.addEventListener("abort", onAbort, { once: true });
-      this.#waiting[role].push(waiter);
-    });
+    const waited = this.#waiting[role].wait(signal);
     const alive = [...this.#workers].filter((worker) => worker.role === role && worker.state !== "stopping");
-    if (alive.length < maxWorkers && !alive.some((worker) => worker.state === "starting")) this.#hire(role);
+    if (alive.length < this.#options.roles[role].maxWorkers && !alive.some((worker) => worker.state === "starting"))
+      this.#hire(role);
     return await waited;
   }
 
@@ -225,10 +212,10 @@ export class EnginePool implements Engine, Service {
 
   #admitNext(role: WorkerRole): void {
     for (let idle = this.#idle(role); idle !== undefined; idle = this.#idle(role)) {
-      const next = this.#waiting[role].shift();
-      if (next === undefined) return;
+      const admit = this.#waiting[role].next();
+      if (admit === undefined) return;
       idle.lease("waiting", untitled("waiting"));
-      next.admit(idle);
+      admit(idle);
     }
   }
 
@@ -250,7 +237,10 @@ export class EnginePool implements Engine, Service {
     );
     this.#workers.add(worker);
     worker.ready.then(
-      () => this.#admitNext(role),
+      () => {
+        this.#failedStarts = 0;
+        this.#admitNext(role);
+      },
       (error: unknown) => this.#options.telemetry.log.warn("an engine worker did not start", { role, error }),
     );
     void worker.ended.then(() => this.#replace(worker, temporaryDirectory));
@@ -265,9 +255,14 @@ export class EnginePool implements Engine, Service {
     if (alive >= this.#options.roles[worker.role].minWorkers && this.#waiting[worker.role].length === 0) return;
     this.#restarts++;
     this.#options.telemetry.log.info("replacing an engine worker", { role: worker.role, pid: worker.pid });
-    // One that never served may never will: the next try waits a moment.
-    if (worker.status().jobsDone > 0) this.#hire(worker.role);
-    else this.#options.clock.timer(startRetryMs, () => this.#stopped || this.#hire(worker.role));
+    // One that never served may never will: the next try waits, longer each time, and not all at the same moment.
+    if (worker.served) {
+      this.#hire(worker.role);
+      return;
+    }
+    const waitMs = Math.min(maxStartRetryMs, startRetryMs * 2 ** this.#failedStarts++);
+    const spread = 0.5 + this.#options.random.float() / 2;
+    this.#options.clock.timer(waitMs * spread, () => this.#stopped || this.#hire(worker.role));
   }
 
   /** Ends workers over their hard limit, and idle ones above the minimum. */
@@ -298,10 +293,3 @@ export class EnginePool implements Engine, Service {
 }
 
 const untitled = (label: string): JobTitle => ({ label, traceId: null, queryId: null });
-
-function abortReason(signal: AbortSignal): Error {
-  const reason: unknown = signal.reason;
-  return reason instanceof MillraceError
-    ? reason
-    : new MillraceError("query_cancelled", "The statement was cancelled.");
-}

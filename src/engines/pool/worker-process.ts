@@ -39,7 +39,9 @@ export class WorkerProcess {
   #state: WorkerStatus["state"] = "starting";
   #job: (JobTitle & { kind: string; sinceMs: number }) | null = null;
   #jobsDone = 0;
+  #served = false;
   #rssBytes: number | null = null;
+  #peakBytes: number | null = null;
   /** Why the process was ended by us, told to the jobs that it takes along. */
   #ending: MillraceError | null = null;
   idleSinceMs: number;
@@ -63,9 +65,12 @@ export class WorkerProcess {
     this.#child.on("message", (message: FromWorker) => {
       if (message.type === "ready") {
         if (this.#state === "starting") this.#state = "idle";
+        this.#served = true;
         started.resolve();
-      } else if (message.type === "broken") started.reject(new Error(message.message));
-      else this.#settle(message);
+      } else if (message.type === "broken") {
+        started.reject(new Error(message.message));
+        this.kill(null); // it will never serve: its end calls for another try
+      } else this.#settle(message);
     });
     const end = (why: string) => {
       this.#state = "stopping";
@@ -83,6 +88,16 @@ export class WorkerProcess {
 
   get pid(): number | null {
     return this.#child.pid ?? null;
+  }
+
+  /** Most resident memory seen since the lease; null where no sample fell into it. */
+  get peakBytes(): number | null {
+    return this.#peakBytes;
+  }
+
+  /** Whether it ever was ready. */
+  get served(): boolean {
+    return this.#served;
   }
 
   get state(): WorkerStatus["state"] {
@@ -106,6 +121,7 @@ export class WorkerProcess {
   /** Takes the worker for one job at a time. */
   lease(kind: string, title: JobTitle): void {
     this.#state = "busy";
+    this.#peakBytes = null;
     this.#job = { kind, ...title, sinceMs: this.#clock.monotonicMs() };
   }
 
@@ -157,6 +173,7 @@ export class WorkerProcess {
   async sampleMemory(): Promise<number | null> {
     const text = await readFile(`/proc/${this.pid}/statm`, "utf8").catch(() => null);
     this.#rssBytes = text === null ? null : Number(text.split(" ")[1]) * 4096;
+    if (this.#rssBytes !== null) this.#peakBytes = Math.max(this.#peakBytes ?? 0, this.#rssBytes);
     return this.#rssBytes;
   }
 

@@ -20,3 +20,7 @@ export const selectBlocks = (sql: Sql, datasetId: string, after: number, limit: 
   SELECT seq, hash, bytes, statistics FROM chain_blocks
   WHERE dataset_id = ${datasetId} AND seq > ${after}
   ORDER BY seq LIMIT ${limit}`;
+
+export const deleteBlocks = (sql: Sql, datasetId: string) => sql`DELETE FROM chain_blocks WHERE dataset_id = ${datasetId}`;
+
+export const deleteAllBlocks = (sql: Sql) => sql`DELETE FROM chain_blocks`;

@@ -7,7 +7,7 @@ CREATE TABLE datasets (
   UNIQUE (project, name)
 );
 CREATE TABLE chain_blocks (
-  dataset_id text NOT NULL REFERENCES datasets ON DELETE CASCADE,
+  dataset_id text NOT NULL,
   seq bigint NOT NULL,
   hash text NOT NULL,
   bytes bytea NOT NULL,

@@ -1,0 +1,99 @@
+import { z } from "zod";
+import type { ResolvedFormat } from "../formats/detect.ts";
+import { recordsSql } from "./records.ts";
+
+/**
+ * What a batch holds under one key: how many values of which kind. Kinds are counted so that the schema's change can be
+ * decided in JavaScript, by a pure function (evolve.ts), from a few numbers a key.
+ */
+export interface Observation {
+  readonly key: string;
+  readonly filled: number;
+  readonly booleans: number;
+  /** Whole numbers that BIGINT holds, written without a point. */
+  readonly integers: number;
+  /** Whole numbers beyond BIGINT, up to 38 digits. */
+  readonly bigIntegers: number;
+  /** Numbers with a point or an exponent; `fractions` of them are not whole. */
+  readonly reals: number;
+  readonly fractions: number;
+  /** Texts; of these, what they would read as. Number-like texts are counted only in formats that know text alone. */
+  readonly texts: number;
+  readonly dates: number;
+  readonly timestamps: number;
+  readonly zoned: number;
+  readonly textIntegers: number;
+  readonly textBigIntegers: number;
+  readonly textNumbers: number;
+  readonly textBooleans: number;
+  readonly objects: number;
+  readonly lists: number;
+  /** As `json_group_structure` gives it for the objects and lists; null where there are none. */
+  readonly structure: string | null;
+}
+
+const number = z.coerce.number();
+const row = z.object({
+  key: z.string(),
+  filled: number,
+  booleans: number,
+  integers: number,
+  bigIntegers: number,
+  reals: number,
+  fractions: number,
+  texts: number,
+  dates: number,
+  timestamps: number,
+  zoned: number,
+  textIntegers: number,
+  textBigIntegers: number,
+  textNumbers: number,
+  textBooleans: number,
+  objects: number,
+  lists: number,
+  structure: z.unknown(),
+});
+
+export function observations(rows: readonly unknown[]): Observation[] {
+  return rows.map((found) => {
+    const { structure, ...counts } = row.parse(found);
+    const text = structure === null || structure === undefined ? null : structure;
+    return { ...counts, structure: text === null || typeof text === "string" ? text : JSON.stringify(text) };
+  });
+}
+
+const iso = "^\\d{4}-\\d\\d-\\d\\d";
+const clock = "[T ]\\d\\d:\\d\\d(:\\d\\d([.,]\\d{1,9})?)?";
+
+/** One row a key, in the order in which keys first appear. */
+export function observeSql(path: string, format: ResolvedFormat): string {
+  const textOnly = format.kind === "csv" || format.kind === "text";
+  const asText = (condition: string) => (textOnly ? `count(*) FILTER (t = 'VARCHAR' AND ${condition})` : "0");
+  const isNumber = "t IN ('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE')";
+  const whole = "coalesce(CAST(TRY_CAST(s AS BIGINT) AS VARCHAR) = s, false)";
+  const digits = "regexp_full_match(s, '-?[1-9][0-9]{0,37}')";
+  const numeric = "regexp_full_match(s, '-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?')";
+  return `SELECT key, count(*) FILTER (t <> 'NULL') AS filled,
+  count(*) FILTER (t = 'BOOLEAN') AS booleans,
+  count(*) FILTER (${isNumber} AND ${whole}) AS integers,
+  count(*) FILTER (${isNumber} AND NOT ${whole} AND ${digits}) AS "bigIntegers",
+  count(*) FILTER (${isNumber} AND NOT ${whole} AND NOT ${digits}) AS reals,
+  count(*) FILTER (${isNumber} AND NOT ${whole} AND NOT ${digits} AND NOT coalesce(TRY_CAST(s AS DOUBLE) = trunc(TRY_CAST(s AS DOUBLE)) AND abs(TRY_CAST(s AS DOUBLE)) <= 9007199254740991, false)) AS fractions,
+  count(*) FILTER (t = 'VARCHAR') AS texts,
+  count(*) FILTER (t = 'VARCHAR' AND regexp_full_match(s, '${iso}') AND TRY_CAST(s AS DATE) IS NOT NULL) AS dates,
+  count(*) FILTER (t = 'VARCHAR' AND regexp_full_match(s, '${iso}${clock}') AND TRY_CAST(s AS TIMESTAMP) IS NOT NULL) AS timestamps,
+  count(*) FILTER (t = 'VARCHAR' AND regexp_full_match(s, '${iso}${clock} ?(Z|[+-]\\d\\d(:?\\d\\d)?)') AND TRY_CAST(s AS TIMESTAMPTZ) IS NOT NULL) AS zoned,
+  ${asText(whole)} AS "textIntegers",
+  ${asText(`NOT ${whole} AND ${digits}`)} AS "textBigIntegers",
+  ${asText(`NOT ${whole} AND NOT ${digits} AND ${numeric}`)} AS "textNumbers",
+  ${asText("lower(s) IN ('true', 'false')")} AS "textBooleans",
+  count(*) FILTER (t = 'OBJECT') AS objects,
+  count(*) FILTER (t = 'ARRAY') AS lists,
+  CAST(json_group_structure(value) FILTER (t IN ('OBJECT', 'ARRAY')) AS VARCHAR) AS structure
+FROM (
+  SELECT o, k.key, k.type AS t, k.value, k.value ->> '$' AS s, list_position(json_keys(j), k.key) AS p
+  FROM (${recordsSql(path, format)}) AS rec, json_each(rec.j) AS k
+  WHERE rec.e IS NULL AND json_type(rec.j) = 'OBJECT'
+)
+GROUP BY key ORDER BY min(o * 10000 + p)`;
+}

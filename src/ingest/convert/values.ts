@@ -1,0 +1,166 @@
+import { ident } from "./quote.ts";
+import type { ColumnType } from "./types.ts";
+
+/**
+ * How a value becomes a column's type. Every leaf is first text: what `read_json` and `->>` give for it, or the CSV field.
+ * Both paths (fast and exact) build their SQL here, so that they cannot disagree on a value:
+ * - `strict(type, x)`: SQL of the typed value; the statement fails on a value that does not fit exactly.
+ * - `fits(type, x)`: SQL of a boolean that is never null.
+ * - `gentle(type, x)`: SQL of the typed value of what fits; null for the rest.
+ * `strict` accepts a part of what `fits` accepts, with the same values; the rest costs only time.
+ */
+type Leaf = "integer" | "boolean" | "date" | "decimal" | "text" | "json" | "cast";
+
+const integers = new Set([
+  "TINYINT",
+  "SMALLINT",
+  "INTEGER",
+  "BIGINT",
+  "HUGEINT",
+  "UTINYINT",
+  "USMALLINT",
+  "UINTEGER",
+  "UBIGINT",
+  "UHUGEINT",
+]);
+
+function leafOf(name: string): Leaf {
+  if (integers.has(name)) return "integer";
+  if (name === "BOOLEAN") return "boolean";
+  if (name === "DATE") return "date";
+  if (name.startsWith("DECIMAL")) return "decimal";
+  if (name === "VARCHAR") return "text";
+  if (name === "JSON") return "json";
+  return "cast";
+}
+
+const refuse = "error('value does not fit')";
+/** 2^53 - 1: whole doubles up to it are exact. */
+const exact = "9007199254740991";
+
+export function strict(type: ColumnType, x: string, depth = 0): string {
+  switch (type.kind) {
+    case "scalar":
+      return strictLeaf(type.name, x);
+    case "list":
+      return `list_transform(${x}, lambda e${depth}: ${strict(type.item, `e${depth}`, depth + 1)})`;
+    case "struct":
+      return struct(type.fields, x, depth, strict);
+  }
+}
+
+function strictLeaf(name: string, x: string): string {
+  const cast = `CAST(${x} AS ${name})`;
+  switch (leafOf(name)) {
+    case "text":
+    case "json":
+      return x;
+    // Casts from text round ('1.5' is 2) and cut ('2024-01-01 10:00' is a date): only what reads back alike is exact.
+    case "integer":
+    case "date":
+      return `CASE WHEN ${x} IS NULL OR CAST(${cast} AS VARCHAR) = ${x} THEN ${cast} ELSE ${refuse} END`;
+    case "boolean":
+      return `CASE ${x} WHEN 'true' THEN true WHEN 'false' THEN false ELSE CASE WHEN ${x} IS NOT NULL THEN ${refuse}::BOOLEAN END END`;
+    case "decimal":
+      return `CASE WHEN ${x} IS NULL OR CAST(${cast} AS DOUBLE) = CAST(${x} AS DOUBLE) THEN ${cast} ELSE ${refuse} END`;
+    case "cast":
+      return cast;
+  }
+}
+
+export function fits(type: ColumnType, x: string, depth = 0): string {
+  switch (type.kind) {
+    case "scalar":
+      return fitsLeaf(type.name, x);
+    case "list":
+      return `coalesce(list_bool_and(list_transform(${x}, lambda e${depth}: ${fits(type.item, `e${depth}`, depth + 1)})), true)`;
+    case "struct":
+      return `(${x} IS NULL OR (${type.fields.map((field) => fits(field.type, `(${x}).${ident(field.name)}`, depth)).join(" AND ")}))`;
+  }
+}
+
+function fitsLeaf(name: string, x: string): string {
+  const cast = `TRY_CAST(${x} AS ${name})`;
+  const double = `TRY_CAST(${x} AS DOUBLE)`;
+  switch (leafOf(name)) {
+    case "text":
+    case "json":
+      return "true";
+    case "integer":
+      return `(${x} IS NULL OR coalesce(CAST(${cast} AS VARCHAR) = ${x}, false) OR coalesce(${double} = trunc(${double}) AND abs(${double}) <= ${exact} AND TRY_CAST(${double} AS ${name}) IS NOT NULL, false))`;
+    case "date":
+      return `(${x} IS NULL OR coalesce(CAST(${cast} AS VARCHAR) = ${x}, false) OR coalesce(CAST(${cast} AS TIMESTAMP) = TRY_CAST(${x} AS TIMESTAMP), false))`;
+    case "boolean":
+      return `(${x} IS NULL OR lower(${x}) IN ('true', 'false'))`;
+    case "decimal":
+      return `(${x} IS NULL OR coalesce(CAST(${cast} AS DOUBLE) = ${double}, false))`;
+    case "cast":
+      return `(${x} IS NULL OR ${cast} IS NOT NULL)`;
+  }
+}
+
+export function gentle(type: ColumnType, x: string, depth = 0): string {
+  switch (type.kind) {
+    case "scalar":
+      return gentleLeaf(type.name, x);
+    case "list":
+      return `list_transform(${x}, lambda e${depth}: ${gentle(type.item, `e${depth}`, depth + 1)})`;
+    case "struct":
+      return struct(type.fields, x, depth, gentle);
+  }
+}
+
+function gentleLeaf(name: string, x: string): string {
+  switch (leafOf(name)) {
+    case "text":
+    case "json":
+      return x;
+    case "integer":
+      return `CASE WHEN CAST(TRY_CAST(${x} AS ${name}) AS VARCHAR) = ${x} THEN TRY_CAST(${x} AS ${name}) ELSE TRY_CAST(TRY_CAST(${x} AS DOUBLE) AS ${name}) END`;
+    case "boolean":
+      return `CASE lower(${x}) WHEN 'true' THEN true WHEN 'false' THEN false END`;
+    case "date":
+    case "decimal":
+    case "cast":
+      return `TRY_CAST(${x} AS ${name})`;
+  }
+}
+
+function struct(
+  fields: readonly { name: string; type: ColumnType }[],
+  x: string,
+  depth: number,
+  value: (type: ColumnType, x: string, depth: number) => string,
+): string {
+  const members = fields.map(
+    (field) => `${ident(field.name)} := ${value(field.type, `(${x}).${ident(field.name)}`, depth)}`,
+  );
+  return `CASE WHEN ${x} IS NULL THEN NULL ELSE struct_pack(${members.join(", ")}) END`;
+}
+
+/**
+ * A JSON value from which `read_json` (with `sample_size = 1`) detects exactly what the fast path reads: text for each
+ * leaf, JSON for JSON, structs and lists as they are.
+ */
+export function sampleValue(type: ColumnType): unknown {
+  switch (type.kind) {
+    case "scalar":
+      return type.name === "JSON" ? {} : "x";
+    case "list":
+      return [sampleValue(type.item)];
+    case "struct":
+      return Object.fromEntries(type.fields.map((field) => [field.name, sampleValue(field.type)]));
+  }
+}
+
+/** The same shape for `from_json`: what the exact path reads. */
+export function jsonShape(type: ColumnType): unknown {
+  switch (type.kind) {
+    case "scalar":
+      return type.name === "JSON" ? "JSON" : "VARCHAR";
+    case "list":
+      return [jsonShape(type.item)];
+    case "struct":
+      return Object.fromEntries(type.fields.map((field) => [field.name, jsonShape(field.type)]));
+  }
+}

@@ -1,0 +1,109 @@
+import { createHash } from "node:crypto";
+import { PassThrough, Readable, type Transform } from "node:stream";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { type Disk, type DiskFile, MillraceError } from "../../base/index.ts";
+import { LineCounter } from "../convert/lines.ts";
+import { detectionBytes } from "../formats/detect.ts";
+import { JsonElements } from "../formats/json-elements.ts";
+import type { Encoding } from "../formats/spec.ts";
+import { diskError } from "./log.ts";
+
+/** Bodies up to this size stay in memory; larger ones go to a file. */
+const inMemoryBytes = 1 << 20;
+
+/** A decoded body: JSON arrays are lines by now. */
+export interface TakenBody {
+  readonly bytes: Uint8Array | null;
+  /** The file it stands in, where `bytes` is null. Synced when asked for. */
+  readonly file: string | null;
+  readonly sizeBytes: number;
+  readonly first: Uint8Array;
+  readonly hash: string;
+  /** Lines that are not blank, where they were counted. */
+  readonly lines: number | null;
+}
+
+export interface TakeOptions {
+  readonly encoding: Encoding;
+  /** JSON elements are turned into lines. */
+  readonly jsonElements: boolean;
+  readonly disk: Disk;
+  /** Where a large body goes. */
+  readonly path: string;
+  readonly durable: boolean;
+  readonly countLines: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Reads a body to its end in constant memory. @throws bad_input (broken compression, no JSON), disk_full */
+export async function takeBody(body: AsyncIterable<Uint8Array>, options: TakeOptions): Promise<TakenBody> {
+  const hash = createHash("sha256");
+  const elements = options.jsonElements ? new JsonElements() : null;
+  const held: Uint8Array[] = [];
+  let first = Buffer.alloc(0);
+  let sizeBytes = 0;
+  // An object, because the compiler does not see that a nested function assigns.
+  const spool: { file: DiskFile | null } = { file: null };
+  const counter = options.countLines ? new LineCounter() : null;
+  const take = async (bytes: Uint8Array) => {
+    if (bytes.length === 0) return;
+    sizeBytes += bytes.length;
+    hash.update(bytes);
+    if (first.length < detectionBytes) first = Buffer.concat([first, bytes.subarray(0, detectionBytes - first.length)]);
+    counter?.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    if (spool.file === null && sizeBytes <= inMemoryBytes) {
+      held.push(bytes);
+      return;
+    }
+    spool.file ??= await options.disk.open(options.path, "write");
+    for (const piece of held.splice(0)) await spool.file.write(piece);
+    await spool.file.write(bytes);
+  };
+  try {
+    for await (const chunk of decoded(body, options.encoding)) {
+      options.signal.throwIfAborted();
+      await take(elements === null ? chunk : elements.push(chunk));
+    }
+    if (elements !== null) await take(elements.end());
+    if (options.durable) await spool.file?.sync();
+    await spool.file?.[Symbol.asyncDispose]();
+  } catch (cause) {
+    await spool.file?.[Symbol.asyncDispose]();
+    await options.disk.remove(options.path);
+    throw diskError(cause);
+  }
+  const inFile = spool.file !== null;
+  return {
+    lines: counter?.end() ?? null,
+    bytes: inFile ? null : Buffer.concat(held),
+    file: inFile ? options.path : null,
+    sizeBytes,
+    first,
+    hash: hash.digest("hex"),
+  };
+}
+
+async function* decoded(body: AsyncIterable<Uint8Array>, encoding: Encoding): AsyncIterable<Uint8Array> {
+  if (encoding === "identity") {
+    yield* body;
+    return;
+  }
+  const decoder: Transform = encoding === "gzip" ? createGunzip() : createZstdDecompress();
+  const source = Readable.from(body);
+  const out = new PassThrough();
+  source.on("error", (error) => out.destroy(error));
+  decoder.on("error", (error) => out.destroy(error));
+  source.pipe(decoder).pipe(out);
+  try {
+    yield* out;
+  } catch (cause) {
+    if (
+      cause instanceof MillraceError ||
+      !(cause instanceof Error) ||
+      !("code" in cause) ||
+      !/^(Z_|ERR_ZSTD|ZSTD_|ERR_ZLIB)/.test(String(cause.code))
+    )
+      throw cause;
+    throw new MillraceError("bad_input", `The body is not valid ${encoding}: ${cause.message}.`, { cause });
+  }
+}

@@ -1,0 +1,60 @@
+import { crc32 } from "node:zlib";
+import { z } from "zod";
+
+/** What the log keeps of a request beside its body. */
+export const entryHeader = z.object({
+  /** Counts from 1 over the whole log. */
+  seq: z.number(),
+  ingestId: z.string(),
+  datasetId: z.string(),
+  dataset: z.string(),
+  format: z.string(),
+  eventTime: z.string().nullable(),
+  key: z.string().nullable(),
+  bodyHash: z.string().nullable(),
+  by: z.string(),
+  traceId: z.string(),
+  receivedAtMs: z.number(),
+  /** A large body stands in its own file of this name; null: it follows in the frame. */
+  spool: z.string().nullable(),
+  bodyBytes: z.number(),
+});
+export type EntryHeader = z.infer<typeof entryHeader>;
+
+/** Frame: "MLE1", u32 header bytes, u32 body bytes, u32 crc32 over header and body (little endian), header as JSON, body. */
+const magic = 0x31454c4d;
+export const prefixBytes = 16;
+const longestHeader = 1 << 20;
+
+export function encodeFrame(header: EntryHeader, body: Uint8Array): Uint8Array[] {
+  const json = Buffer.from(JSON.stringify(header));
+  const prefix = Buffer.alloc(prefixBytes);
+  prefix.writeUInt32LE(magic, 0);
+  prefix.writeUInt32LE(json.length, 4);
+  prefix.writeUInt32LE(body.length, 8);
+  prefix.writeUInt32LE(crc32(body, crc32(json)), 12);
+  return [prefix, json, body];
+}
+
+export interface FramePrefix {
+  readonly headerBytes: number;
+  readonly bodyBytes: number;
+  readonly crc: number;
+}
+
+/** null where the bytes are no prefix: the log ends there. */
+export function decodePrefix(bytes: Uint8Array): FramePrefix | null {
+  if (bytes.length < prefixBytes) return null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, prefixBytes);
+  const headerBytes = view.getUint32(4, true);
+  if (view.getUint32(0, true) !== magic || headerBytes > longestHeader) return null;
+  return { headerBytes, bodyBytes: view.getUint32(8, true), crc: view.getUint32(12, true) };
+}
+
+/** null where header or body is not what was written. */
+export function decodeFrame(prefix: FramePrefix, header: Uint8Array, body: Uint8Array): EntryHeader | null {
+  if (header.length < prefix.headerBytes || body.length < prefix.bodyBytes) return null;
+  if (crc32(body, crc32(header)) !== prefix.crc) return null;
+  const parsed = entryHeader.safeParse(JSON.parse(Buffer.from(header).toString("utf8")));
+  return parsed.success ? parsed.data : null;
+}

@@ -1,0 +1,258 @@
+import path from "node:path";
+import { type Disk, type DiskFile, MillraceError, type Random } from "../../base/index.ts";
+import { decodeFrame, decodePrefix, type EntryHeader, encodeFrame, prefixBytes } from "./frame.ts";
+
+const segmentBytes = 64 << 20;
+
+/** An acknowledged request that waits for its commit. */
+export interface StagedEntry {
+  readonly header: EntryHeader;
+  /** Where its body stands. */
+  readonly place: { readonly segment: string; readonly position: number };
+}
+
+interface Segment {
+  readonly name: string;
+  waiting: number;
+  closed: boolean;
+}
+
+interface OpenSegment {
+  readonly segment: Segment;
+  readonly file: DiskFile;
+  size: number;
+}
+
+interface Append {
+  readonly header: Omit<EntryHeader, "seq">;
+  readonly body: Uint8Array;
+  readonly resolve: (entry: StagedEntry) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * The staging log: requests that were acknowledged and are not committed yet. One for a server; segments of frames, appended
+ * and synced in groups, so that one sync serves all who wait.
+ *
+ *   asked --write, sync--> staged (acknowledged) --commit of the chain--> done; a segment goes when all of it is done
+ *
+ * After a crash only the tail that was never synced, and so never acknowledged, is cut off.
+ */
+export class StagingLog {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #random: Random;
+  readonly #segments = new Map<string, Segment>();
+  readonly #queue: Append[] = [];
+  #current: OpenSegment | null = null;
+  #flushing: Promise<void> | null = null;
+  #nextSeq = 1;
+  #id = "";
+
+  constructor(options: { disk: Disk; directory: string; random: Random }) {
+    this.#disk = options.disk;
+    this.#directory = options.directory;
+    this.#random = options.random;
+  }
+
+  /** Names this log in the source states of chains. */
+  get id(): string {
+    return this.#id;
+  }
+
+  /** Path for a large body's own file. */
+  spoolPath(name: string): string {
+    return path.join(this.#directory, "spool", name);
+  }
+
+  /** Opens the log; gives what was acknowledged before and may not be committed. */
+  async open(): Promise<StagedEntry[]> {
+    await this.#disk.makeDirectory(path.join(this.#directory, "spool"));
+    this.#id = await this.#readId();
+    const names = (await this.#disk.list(this.#directory))
+      .filter((entry) => entry.name.endsWith(".log"))
+      .map((entry) => entry.name);
+    const entries: StagedEntry[] = [];
+    for (const name of names) {
+      const found = await this.#readSegment(name);
+      entries.push(...found);
+      this.#segments.set(name, { name, waiting: found.length, closed: true });
+      if (found.length === 0) await this.#drop(name);
+    }
+    this.#nextSeq = (await this.#readFloor(entries)) + 1;
+    await this.#sweepSpool(entries);
+    return entries;
+  }
+
+  async close(): Promise<void> {
+    await this.#flushing;
+    await this.#current?.file[Symbol.asyncDispose]();
+    this.#current = null;
+  }
+
+  /** Durable when it resolves. @throws disk_full */
+  append(header: Omit<EntryHeader, "seq">, body: Uint8Array): Promise<StagedEntry> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ header, body, resolve, reject });
+      this.#flushing ??= this.#flush().finally(() => {
+        this.#flushing = null;
+      });
+    });
+  }
+
+  /** Reads a body that stands in a frame. */
+  async readBody(entry: StagedEntry): Promise<Uint8Array> {
+    await using file = await this.#disk.open(path.join(this.#directory, entry.place.segment), "read");
+    return await file.read(entry.place.position, entry.header.bodyBytes);
+  }
+
+  /** The entry is in its chain, and its receipt is kept. */
+  async done(entry: StagedEntry): Promise<void> {
+    if (entry.header.spool !== null) await this.#disk.remove(this.spoolPath(entry.header.spool));
+    const segment = this.#segments.get(entry.place.segment);
+    if (segment === undefined) return;
+    segment.waiting--;
+    if (segment.closed && segment.waiting === 0) await this.#drop(segment.name);
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const group = this.#queue.splice(0);
+      try {
+        const entries = await this.#write(group);
+        for (const [index, append] of group.entries()) {
+          const entry = entries[index];
+          if (entry !== undefined) append.resolve(entry);
+        }
+      } catch (cause) {
+        await this.#abandon();
+        const error = diskError(cause);
+        for (const append of group) append.reject(error);
+      }
+    }
+  }
+
+  async #write(group: readonly Append[]): Promise<StagedEntry[]> {
+    const current = await this.#open();
+    const pieces: Uint8Array[] = [];
+    const entries: StagedEntry[] = [];
+    let position = current.size;
+    for (const { header, body } of group) {
+      const numbered = { ...header, seq: this.#nextSeq + entries.length };
+      const frame = encodeFrame(numbered, body);
+      const [prefix, json] = frame;
+      entries.push({
+        header: numbered,
+        place: { segment: current.segment.name, position: position + (prefix?.length ?? 0) + (json?.length ?? 0) },
+      });
+      position += frame.reduce((sum, piece) => sum + piece.length, 0);
+      pieces.push(...frame);
+    }
+    await current.file.write(Buffer.concat(pieces));
+    await current.file.sync();
+    current.size = position;
+    current.segment.waiting += entries.length;
+    this.#nextSeq += entries.length;
+    if (current.size > segmentBytes) await this.#close();
+    return entries;
+  }
+
+  async #open(): Promise<OpenSegment> {
+    if (this.#current !== null) return this.#current;
+    const name = `${String(this.#nextSeq).padStart(16, "0")}.log`;
+    const file = await this.#disk.open(path.join(this.#directory, name), "createNew");
+    await this.#disk.syncDirectory(this.#directory);
+    const segment: Segment = { name, waiting: 0, closed: false };
+    this.#segments.set(name, segment);
+    this.#current = { segment, file, size: 0 };
+    return this.#current;
+  }
+
+  async #close(): Promise<void> {
+    const current = this.#current;
+    this.#current = null;
+    if (current === null) return;
+    await current.file[Symbol.asyncDispose]();
+    current.segment.closed = true;
+    if (current.segment.waiting === 0) await this.#drop(current.segment.name);
+  }
+
+  /** After a failed write nothing behind the last sync counts: the segment is cut there, and a new one begins. */
+  async #abandon(): Promise<void> {
+    const current = this.#current;
+    if (current === null) return;
+    await current.file.truncate(current.size).catch(() => {});
+    await this.#close().catch(() => {});
+  }
+
+  async #readSegment(name: string): Promise<StagedEntry[]> {
+    const file = path.join(this.#directory, name);
+    const entries: StagedEntry[] = [];
+    await using handle = await this.#disk.open(file, "read");
+    const size = await handle.sizeBytes();
+    let position = 0;
+    while (position < size) {
+      const prefix = decodePrefix(await handle.read(position, prefixBytes));
+      if (prefix === null) break;
+      const header = await handle.read(position + prefixBytes, prefix.headerBytes);
+      const bodyAt = position + prefixBytes + prefix.headerBytes;
+      const decoded = decodeFrame(prefix, header, await handle.read(bodyAt, prefix.bodyBytes));
+      if (decoded === null) break;
+      entries.push({ header: decoded, place: { segment: name, position: bodyAt } });
+      position = bodyAt + prefix.bodyBytes;
+    }
+    return entries;
+  }
+
+  /** Sequence numbers never come twice, also when every segment is gone: the floor is kept in a file. */
+  async #readFloor(entries: readonly StagedEntry[]): Promise<number> {
+    const file = path.join(this.#directory, "floor");
+    const known =
+      (await this.#disk.stat(file)) === null ? 0 : Number(new TextDecoder().decode(await this.#disk.readFile(file)));
+    return Math.max(known, ...entries.map((entry) => entry.header.seq));
+  }
+
+  async #drop(name: string): Promise<void> {
+    this.#segments.delete(name);
+    await this.#writeFile("floor", String(this.#nextSeq - 1));
+    await this.#disk.remove(path.join(this.#directory, name));
+  }
+
+  async #readId(): Promise<string> {
+    const file = path.join(this.#directory, "id");
+    if ((await this.#disk.stat(file)) !== null) return new TextDecoder().decode(await this.#disk.readFile(file));
+    const id = Buffer.from(this.#random.bytes(8)).toString("hex");
+    await this.#writeFile("id", id);
+    return id;
+  }
+
+  async #writeFile(name: string, text: string): Promise<void> {
+    const target = path.join(this.#directory, name);
+    {
+      await using file = await this.#disk.open(`${target}.new`, "write");
+      await file.write(new TextEncoder().encode(text));
+      await file.sync();
+    }
+    await this.#disk.rename(`${target}.new`, target);
+    await this.#disk.syncDirectory(this.#directory);
+  }
+
+  /** Files of bodies that no entry names were never acknowledged. */
+  async #sweepSpool(entries: readonly StagedEntry[]): Promise<void> {
+    const named = new Set(entries.map((entry) => entry.header.spool));
+    for (const { name } of await this.#disk.list(path.join(this.#directory, "spool"))) {
+      if (!named.has(name)) await this.#disk.remove(this.spoolPath(name));
+    }
+  }
+}
+
+export function diskError(cause: unknown): unknown {
+  if (cause instanceof Error && "code" in cause && (cause.code === "ENOSPC" || cause.code === "EDQUOT")) {
+    return new MillraceError("disk_full", "The disk of the staging log is full; nothing was taken.", {
+      cause,
+      hint: "Make room, and send it again.",
+      retryAfterS: 30,
+    });
+  }
+  return cause;
+}

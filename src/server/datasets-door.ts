@@ -1,0 +1,85 @@
+import { z } from "zod";
+import { type DatasetId, formatDatasetPath, type Instant, instant, type TraceId } from "../base/index.ts";
+import { blockToJson, type Datasets } from "../datasets/index.ts";
+import type { Engine } from "../engines/index.ts";
+import type { DatasetDoor } from "../gateway/index.ts";
+
+const quarantineRow = z.object({
+  reason: z.string(),
+  column: z.string().nullable(),
+  rows: z.coerce.number(),
+  first_line: z.coerce.number().nullable(),
+  last_at: z.coerce.number().nullable(),
+  sample: z.string().nullable(),
+});
+
+/** Datasets as the API shows them. */
+export function datasetsDoor(datasets: Datasets, engine: Engine): DatasetDoor {
+  return {
+    find: (path) => datasets.find(path),
+    async list(project, page) {
+      const all = (await datasets.list(project)).filter(
+        (ref) => page.after === null || formatDatasetPath(ref.path) > page.after,
+      );
+      return all.slice(0, page.limit);
+    },
+    async head(id, signal) {
+      const head = await datasets.head(id, signal);
+      return { ...head, block: head.block ?? "", lastCommitAt: head.systemTime };
+    },
+    async slices(id, signal) {
+      return (await datasets.snapshot(id, undefined, signal)).slices;
+    },
+    async blocks(id, page, signal) {
+      const to = page.before === null ? Number.MAX_SAFE_INTEGER : page.before - 1;
+      const found = [];
+      for await (const { seq, hash, block } of datasets.blocks(id, { from: 0, to, newestFirst: true }, signal)) {
+        found.push({ seq, hash, block: blockToJson(block) });
+        if (found.length >= page.limit) break;
+      }
+      return found;
+    },
+    quarantine: (id, limit, signal) => quarantineReasons(datasets, engine, id, limit, signal),
+    verify: (id, { level, signal, progress }) =>
+      datasets.verify(id, { level, signal, progress: (done, total) => progress(done, total) }),
+  };
+}
+
+async function quarantineReasons(
+  datasets: Datasets,
+  engine: Engine,
+  id: DatasetId,
+  limit: number,
+  signal: AbortSignal,
+) {
+  const { quarantines } = await datasets.snapshot(id, undefined, signal);
+  if (quarantines.length === 0) return [];
+  await using open = await datasets.openSlices(
+    id,
+    quarantines.map((one) => one.hash),
+    "quarantine",
+    signal,
+  );
+  const files = open.paths.map((path) => `'${path.replaceAll("'", "''")}'`).join(", ");
+  const sql = `SELECT reason, column_name AS "column", count(*) AS rows, min(line) AS first_line, epoch_ms(max(received_at)) AS last_at, left(any_value(raw), 1000) AS sample
+    FROM read_parquet([${files}]) GROUP BY ALL ORDER BY rows DESC LIMIT ${Math.trunc(limit)}`;
+  const [rows] = await engine.script(
+    { traceId: "" as TraceId, label: "quarantine reasons", statements: [{ sql, rows: true }] },
+    signal,
+  );
+  return z
+    .array(quarantineRow)
+    .parse(rows ?? [])
+    .map((row) => ({
+      reason: row.reason,
+      column: row.column,
+      rows: row.rows,
+      firstLine: row.first_line,
+      lastReceivedAt: at(row.last_at),
+      sample: row.sample,
+    }));
+}
+
+function at(milliseconds: number | null): Instant | null {
+  return milliseconds === null ? null : instant(milliseconds);
+}

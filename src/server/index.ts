@@ -1,0 +1,30 @@
+import type { ServerConfig } from "./config.ts";
+import type { RunningServer } from "./running.ts";
+
+export type { ServerConfig } from "./config.ts";
+export type { RunningServer } from "./running.ts";
+export { settings } from "./settings.ts";
+export { version } from "./version.ts";
+
+// The rooms are loaded when a server starts: client commands of the same program stay quick and small.
+
+/** Starts everything; disposing the result stops it in order. @throws conflict, bad_config, unavailable */
+export async function startServer(config: ServerConfig, signal: AbortSignal): Promise<RunningServer> {
+  const { start } = await import("./start.ts");
+  return await start(config, signal);
+}
+
+/** See maintenance.ts. */
+export async function reindex(
+  config: ServerConfig,
+  signal: AbortSignal,
+): Promise<{ datasets: number; blocks: number }> {
+  const { reindexChains } = await import("./maintenance.ts");
+  return await reindexChains(config, signal);
+}
+
+/** See maintenance.ts. */
+export async function restore(config: ServerConfig, signal: AbortSignal): Promise<{ restored: number }> {
+  const { restoreAll } = await import("./maintenance.ts");
+  return await restoreAll(config, signal);
+}

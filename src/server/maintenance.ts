@@ -1,0 +1,45 @@
+import { silentTelemetry } from "../base/index.ts";
+import { Datasets } from "../datasets/index.ts";
+import { datasetKind, restoreDefinitions } from "../resources/index.ts";
+import type { ServerConfig } from "./config.ts";
+import { DataDirectory } from "./data-directory.ts";
+import { type Foundation, openFoundation } from "./foundation.ts";
+import { ensureChain } from "./resources-door.ts";
+
+/** Datasets without engines: nothing here reads rows. */
+function datasetsOf({ store, postgres, clock, random }: Foundation): Datasets {
+  const none = () => Promise.reject(new Error("maintenance reads no rows"));
+  return new Datasets({
+    store,
+    sql: postgres.sql,
+    slices: { logicalHash: none, count: none },
+    clock,
+    random,
+    telemetry: silentTelemetry,
+    announce: async () => {},
+  });
+}
+
+/** Rebuilds the index of chains from the object store. @throws conflict while a server runs on the folder */
+export async function reindexChains(
+  config: ServerConfig,
+  signal: AbortSignal,
+): Promise<{ datasets: number; blocks: number }> {
+  await using _directory = await DataDirectory.take(config.values.dataDir);
+  const foundation = await openFoundation(config, silentTelemetry.log, signal);
+  await using _postgres = foundation.postgres;
+  return await datasetsOf(foundation).reindex(signal);
+}
+
+/** Rebuilds an empty PostgreSQL from the object store: definitions, then the index. @throws conflict */
+export async function restoreAll(config: ServerConfig, signal: AbortSignal): Promise<{ restored: number }> {
+  await using _directory = await DataDirectory.take(config.values.dataDir);
+  const foundation = await openFoundation(config, silentTelemetry.log, signal);
+  await using _postgres = foundation.postgres;
+  const { store, postgres, resources } = foundation;
+  const restored = await restoreDefinitions({ store, sql: postgres.sql, signal });
+  const datasets = datasetsOf(foundation);
+  await datasets.reindex(signal);
+  for (const resource of await resources.list(datasetKind)) await ensureChain(resources, datasets, resource);
+  return restored;
+}

@@ -1,0 +1,64 @@
+import { datasetName, MillraceError, projectName } from "../base/index.ts";
+import type { Datasets } from "../datasets/index.ts";
+import type { ResourceDoor } from "../gateway/index.ts";
+import { type DatasetSpec, datasetKind, parseManifests, type Resource, type Resources } from "../resources/index.ts";
+
+/**
+ * Resources as the API shows them, and what follows from a change at once: a Dataset has its chain when its apply has
+ * resolved, and a changed Source is told.
+ */
+export function resourcesDoor(resources: Resources, datasets: Datasets, changed: () => void): ResourceDoor {
+  return {
+    parse: parseManifests,
+    async apply(input, options) {
+      const applied = await resources.apply(input, options);
+      if (options.dryRun !== true) {
+        if (applied.resource.kind === "Dataset") await ensureChain(resources, datasets, applied.resource);
+        changed();
+      }
+      return applied;
+    },
+    diff: (input) => resources.diff(input),
+    get: (ref) => resources.get(resources.kind(ref.kind), ref.project, ref.name),
+    list: (kind, filter) => resources.list(resources.kind(kind), filter),
+    async delete(ref, options) {
+      if (ref.kind === "Project") await refuseFullProject(resources, ref.name);
+      await resources.delete(ref, options);
+      if (ref.kind === "Dataset" && ref.project !== null) {
+        const found = await datasets.find({ project: projectName(ref.project), dataset: datasetName(ref.name) });
+        if (found !== null) await datasets.delete(found);
+      }
+      changed();
+    },
+  };
+}
+
+/** The chain of a declared dataset; made where it is absent. */
+export async function ensureChain(resources: Resources, datasets: Datasets, resource: Resource): Promise<void> {
+  const { spec } = resource;
+  const { description, keywords }: DatasetSpec = datasetKind.schema.parse(spec);
+  const path = { project: projectName(resource.project ?? ""), dataset: datasetName(resource.name) };
+  let ref = await datasets.find(path);
+  if (ref === null) {
+    try {
+      ref = await datasets.create(path, {
+        ...(description === undefined ? {} : { description }),
+        ...(keywords === undefined ? {} : { keywords }),
+      });
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error.code !== "already_exists") throw error;
+      ref = await datasets.get(path); // made by another request at the same moment
+    }
+  }
+  await resources.setStatus(
+    { kind: resource.kind, project: resource.project, name: resource.name },
+    { datasetId: ref.id },
+  );
+}
+
+async function refuseFullProject(resources: Resources, project: string): Promise<void> {
+  const [left] = await resources.list(datasetKind, { project, limit: 1 });
+  if (left !== undefined) {
+    throw new MillraceError("conflict", `The project ${project} has datasets.`, { hint: "Delete them first." });
+  }
+}

@@ -1,0 +1,10 @@
+export interface RunningServer extends AsyncDisposable {
+  readonly url: string;
+  readonly version: string;
+  readonly dataDirectory: string;
+  readonly ownerTokenFile: string;
+  /** null: standard error. */
+  readonly logFile: string | null;
+  /** Live figures, for the screen of `up`. */
+  counts(): { readonly datasets: number; readonly rows: number; readonly bytes: number; readonly queries: number };
+}

@@ -1,0 +1,73 @@
+import { formatInstant, type Instant } from "../base/index.ts";
+import type { Rooms } from "../gateway/index.ts";
+import type { Identity, TokenView } from "../identity/index.ts";
+import type { FormatSpec } from "../ingest/index.ts";
+import type { Queries, QueryState } from "../queries/index.ts";
+import type { Task, TaskQueue } from "../tasks/index.ts";
+
+// The rooms speak of instants, the API of ISO 8601.
+
+type Doors = Rooms<FormatSpec>;
+const text = (at: Instant | null) => (at === null ? null : formatInstant(at));
+
+export function administrationDoor(identity: Identity): Doors["administration"] {
+  const user = (one: { name: string; isOwner: boolean; createdAt: Instant }) => ({
+    ...one,
+    createdAt: formatInstant(one.createdAt),
+  });
+  // When a token was used last is not kept: it would be a write on every request.
+  const token = (one: TokenView) => ({
+    ...one,
+    createdAt: formatInstant(one.createdAt),
+    expiresAt: text(one.expiresAt),
+    lastUsedAt: null,
+  });
+  return {
+    listUsers: async () => (await identity.listUsers()).map(user),
+    createUser: async (input, by) => user(await identity.createUser(input, by)),
+    deleteUser: (name, by) => identity.deleteUser(name, by),
+    setPassword: (name, password, by) => identity.setPassword(name, password, by),
+    listTokens: async (name) => (await identity.listTokens(name)).map(token),
+    createToken: async (input, by) => {
+      const created = await identity.createToken(input, by);
+      return { ...token(created), token: created.token };
+    },
+    revokeToken: (id, by) => identity.revokeToken(id, by),
+    tokenOwner: (id) => identity.tokenOwner(id),
+    listGrants: (project) => identity.listGrants(project),
+    setRole: (input, by) => identity.setRole(input, by),
+    grant: (input, by) => identity.grant(input, by),
+    revoke: (input, by) => identity.revoke(input, by),
+    listSecrets: (project) => identity.listSecrets(project),
+    putSecret: (input, by) => identity.putSecret(input, by),
+    deleteSecret: (input, by) => identity.deleteSecret(input, by),
+  };
+}
+
+export function queryDoor(queries: Queries): Doors["queries"] {
+  const view = (state: QueryState) => ({ ...state, startedAt: formatInstant(state.startedAt) });
+  return {
+    run: (input, signal) => queries.run(input, signal),
+    get: async (id, principal) => viewOrNull(await queries.get(id, principal), view),
+    cancel: async (id, principal) => viewOrNull(await queries.cancel(id, principal), view),
+    running: async (principal) => (await queries.running(principal)).map(view),
+  };
+}
+
+export function taskDoor(queue: TaskQueue): Doors["tasks"] {
+  const view = (task: Task) => ({
+    ...task,
+    createdAt: formatInstant(task.createdAt),
+    startedAt: text(task.startedAt),
+    endedAt: text(task.endedAt),
+  });
+  return {
+    list: async (filter) => (await queue.list(filter)).map(view),
+    get: async (id) => viewOrNull(await queue.get(id), view),
+    cancel: async (id) => view(await queue.cancel(id)),
+  };
+}
+
+function viewOrNull<State, View>(state: State | null, view: (state: State) => View): View | null {
+  return state === null ? null : view(state);
+}
