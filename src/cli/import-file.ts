@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import path from "node:path";
+import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { MillraceError } from "../base/index.ts";
 import {
@@ -13,6 +14,7 @@ import {
 } from "../ingest/index.ts";
 
 const edgeBytes = 1 << 20;
+const readBytes = 1 << 20;
 
 /** A file about to be imported: what it is, and what proves on the next run that it is the same one. */
 export interface ImportFile extends AsyncDisposable {
@@ -69,7 +71,7 @@ async function openFile(name: string): Promise<FileHandle> {
 }
 
 async function readAt(handle: FileHandle, position: number, length: number): Promise<Uint8Array> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
+  const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, position);
   return buffer.subarray(0, bytesRead);
 }
 
@@ -84,18 +86,18 @@ async function firstBytes(content: AsyncIterable<Uint8Array>): Promise<Uint8Arra
   return Buffer.concat(chunks).subarray(0, detectionBytes);
 }
 
-async function* decoded(
-  handle: FileHandle,
-  encoding: string,
-  read: (bytes: number) => void,
-): AsyncIterable<Uint8Array> {
-  const raw = handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 1 << 20 });
-  raw.on("data", (chunk) => read(chunk.length));
-  raw.pause();
+async function* decoded(handle: FileHandle, encoding: string, read: (bytes: number) => void): AsyncIterable<Uint8Array> {
+  const raw = rawBytes(handle, read);
   if (encoding === "identity") yield* raw;
-  else {
-    const decoder = encoding === "gzip" ? createGunzip() : createZstdDecompress();
-    raw.on("error", (error) => decoder.destroy(error));
-    yield* raw.pipe(decoder);
+  else yield* Readable.from(raw).compose(encoding === "gzip" ? createGunzip() : createZstdDecompress());
+}
+
+async function* rawBytes(handle: FileHandle, told: (bytes: number) => void): AsyncIterable<Uint8Array> {
+  for (let position = 0; ; ) {
+    const bytes = await readAt(handle, position, readBytes);
+    if (bytes.length === 0) return;
+    position += bytes.length;
+    told(bytes.length);
+    yield bytes;
   }
 }

@@ -8,8 +8,10 @@ export {
   type TimeUnit,
   timeUnits,
 } from "./data-schema.ts";
-export { digestLeaves, type Leaf, type LeafEncoding, LogicalDigest, withoutOption } from "./digest.ts";
+export { LogicalDigest } from "./digest.ts";
 export { type DuckdbType, duckdbTypeName, parseDuckdbType } from "./duckdb-type.ts";
+export { digestLeaves, type Leaf, type LeafEncoding, leafCast, withoutOption } from "./leaves.ts";
+export type { NestedVector } from "./lists.ts";
 export { duckdbType, fieldFromDuckdb, ownColumns, schemaWith, systemColumns, systemFields } from "./mapping.ts";
 export {
   type Multihash,
@@ -19,4 +21,5 @@ export {
   multihashOfDigest,
   sha3Multihash,
 } from "./multihash.ts";
+export type { ReadMemory, VectorData } from "./weaver.ts";
 export { evolutionProblem, widen } from "./widen.ts";

@@ -12,7 +12,7 @@ function unsigned(value: number): number[] {
   const bytes: number[] = [];
   let rest = value;
   do {
-    bytes.push(rest % 128 | (rest >= 128 ? 128 : 0));
+    bytes.push((rest % 128) | (rest >= 128 ? 128 : 0));
     rest = Math.floor(rest / 128);
   } while (rest > 0);
   return bytes;

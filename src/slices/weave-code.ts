@@ -58,7 +58,8 @@ const inlineBytes = 12;
  */
 export const map = { data: 0, validity: 0x8100, pageCount: 0x8200, pages: 0x9000, table: 0x12000, out: 0x40000 };
 const tableSlots = 8192;
-export const initialMemoryPages = 16;
+/** 1 MiB to begin with. */
+const initialMemoryPages = 16;
 
 const next = (local: number, by = 1) => set(local, add(get(local), number(by)));
 /** Is the row valid? */
@@ -207,10 +208,7 @@ const weave: WasmFunction = (() => {
                 during(less(get(to), get(end)), store128(get(to), load128(get(from))), next(to, 16), next(from, 16)),
                 set(to, get(end)),
               ],
-              [
-                store128(get(to), load128(item(row, number(16)), 4)),
-                set(to, add(get(to), get(length))),
-              ],
+              [store128(get(to), load128(item(row, number(16)), 4)), set(to, add(get(to), get(length)))],
             ),
           ],
           [store8(get(to), number(0)), next(to)],
@@ -250,11 +248,7 @@ const flags: WasmFunction = {
   result: [],
   locals: [i32],
   body: [
-    during(
-      less(get(1), get(0)),
-      store8(get(1), multiply(valid(1), add(load8(get(1)), number(1))), map.out),
-      next(1),
-    ),
+    during(less(get(1), get(0)), store8(get(1), multiply(valid(1), add(load8(get(1)), number(1))), map.out), next(1)),
   ],
 };
 

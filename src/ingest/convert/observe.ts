@@ -89,7 +89,7 @@ export function observeSql(path: string, format: ResolvedFormat): string {
   ${asText("lower(s) IN ('true', 'false')")} AS "textBooleans",
   count(*) FILTER (t = 'OBJECT') AS objects,
   count(*) FILTER (t = 'ARRAY') AS lists,
-  CAST(json_group_structure(value) FILTER (t IN ('OBJECT', 'ARRAY')) AS VARCHAR) AS structure
+  CAST(json_group_structure(CASE WHEN t IN ('OBJECT', 'ARRAY') THEN value END) AS VARCHAR) AS structure
 FROM (
   SELECT o, k.key, k.type AS t, k.value, k.value ->> '$' AS s, list_position(json_keys(j), k.key) AS p
   FROM (${recordsSql(path, format)}) AS rec, json_each(rec.j) AS k
