@@ -85,11 +85,13 @@ describe("limits", () => {
 describe("slices", () => {
   test("an Arrow file becomes Parquet, its hashes depend on its rows alone, and a cut file is refused", async () => {
     const arrow = path.join(shared, "in.arrow");
-    const rows =
-      "SELECT i, i * 1.5::DOUBLE AS f, 'text ' || i AS t, DATE '2024-01-01' + i::INTEGER AS d, CASE WHEN i % 3 = 0 THEN NULL ELSE i % 2 = 0 END AS b FROM range(5000) t(i)";
+    const rows = `SELECT i, i * 1.5::DOUBLE AS f, 'text ' || i AS t, DATE '2024-01-01' + i::INTEGER AS d,
+      CASE WHEN i % 3 = 0 THEN NULL ELSE i % 2 = 0 END AS b, CASE WHEN i % 5 = 0 THEN NULL ELSE i END AS n,
+      TIMESTAMPTZ '2024-01-01' + to_microseconds(i) AS z, (i % 200)::UTINYINT AS u,
+      CASE WHEN i % 7 = 1 THEN NULL ELSE (i / 8)::FLOAT END AS r FROM range(150000) t(i)`;
     writeFileSync(arrow, await bytesOf(await query(rows, { format: "arrow" })));
     const parquet = path.join(shared, "from-arrow.parquet");
-    expect((await pool.arrowToParquet(arrow, parquet, never)).rows).toBe(5000);
+    expect((await pool.arrowToParquet(arrow, parquet, never)).rows).toBe(150_000);
     const direct = path.join(shared, "direct.parquet");
     await pool.script(
       {
@@ -100,11 +102,20 @@ describe("slices", () => {
       never,
     );
     const [a, b] = [await pool.hashes(parquet, never), await pool.hashes(direct, never)];
-    expect(a.rows).toBe(5000);
+    expect(a.rows).toBe(150_000);
     expect(a.logicalHash).toBe(b.logicalHash);
     expect(a.physicalHash).not.toBe(b.physicalHash);
     const statistics = await pool.columnStatistics(direct, never);
-    expect(statistics.find((one) => one.column === "i")).toMatchObject({ min: "0", max: "4999", nullCount: 0 });
+    expect(statistics.find((one) => one.column === "i")).toMatchObject({ min: "0", max: "149999", nullCount: 0 });
+    const cutArrow = path.join(shared, "cut.arrow");
+    writeFileSync(cutArrow, readFileSync(arrow).subarray(0, 500_000));
+    await expect(pool.arrowToParquet(cutArrow, path.join(shared, "no.parquet"), never)).rejects.toMatchObject({
+      code: "bad_input",
+    });
+    writeFileSync(cutArrow, "no Arrow at all");
+    await expect(pool.arrowToParquet(cutArrow, path.join(shared, "no.parquet"), never)).rejects.toMatchObject({
+      code: "bad_input",
+    });
     const cut = path.join(shared, "cut.parquet");
     writeFileSync(cut, readFileSync(direct).fill(0, 200, 3000));
     const same = await pool.hashes(cut, never).then(
