@@ -4,7 +4,7 @@ import { widen } from "../../slices/index.ts";
 import type { Batch, ConvertContext, Converted, Share } from "./batch.ts";
 import { evolve, structureFits } from "./evolve.ts";
 import { writeRecords } from "./normalise.ts";
-import { observations, observeSql } from "./observe.ts";
+import { observations, observeStatements } from "./observe.ts";
 import { ident, literal, timestampLiteral } from "./quote.ts";
 import { recordsSql } from "./records.ts";
 import { copySliceSql } from "./slice-sql.ts";
@@ -67,12 +67,9 @@ async function evolveColumns(
   path: string,
   keepEmpty: boolean,
 ): Promise<readonly Column[]> {
-  const sql = observeSql(path, batch.format);
-  const [rows] = await context.engine.script(
-    { traceId: "" as TraceId, label, statements: [{ sql, rows: true }] },
-    context.signal,
-  );
-  const seen = observations(rows ?? []);
+  const statements = observeStatements(path, batch.format);
+  const results = await context.engine.script({ traceId: "" as TraceId, label, statements }, context.signal);
+  const seen = observations(results.at(-1) ?? []);
   const { columns } = evolve(batch.columns, seen, {
     declared: batch.declared,
     keepEmpty,

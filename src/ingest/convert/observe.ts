@@ -65,14 +65,29 @@ export function observations(rows: readonly unknown[]): Observation[] {
 const iso = "^\\d{4}-\\d\\d-\\d\\d";
 const clock = "[T ]\\d\\d:\\d\\d(:\\d\\d([.,]\\d{1,9})?)?";
 
-/** One row a key, in the order in which keys first appear. */
-export function observeSql(path: string, format: ResolvedFormat): string {
+/**
+ * Statements whose last one gives a row a key, in the order in which keys first appear. Step by step through temporary
+ * tables: as one query, each record is taken apart again for each of its keys (9 s instead of 0.4 s for 10,000 log lines).
+ */
+export function observeStatements(path: string, format: ResolvedFormat): { sql: string; rows?: boolean }[] {
+  return [
+    { sql: `CREATE OR REPLACE TEMP TABLE seen AS ${recordsSql(path, format)}` },
+    {
+      sql: `CREATE OR REPLACE TEMP TABLE k AS SELECT o, k.key, k.type AS t, k.value, k.value ->> '$' AS s, list_position(json_keys(j), k.key) AS p
+  FROM seen, json_each(seen.j) AS k WHERE seen.e IS NULL AND json_type(seen.j) = 'OBJECT'`,
+    },
+    { sql: observeSql(format), rows: true },
+  ];
+}
+
+function observeSql(format: ResolvedFormat): string {
   const textOnly = format.kind === "csv" || format.kind === "text";
   const asText = (condition: string) => (textOnly ? `count(*) FILTER (t = 'VARCHAR' AND ${condition})` : "0");
   const isNumber = "t IN ('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE')";
   const whole = "coalesce(CAST(TRY_CAST(s AS BIGINT) AS VARCHAR) = s, false)";
   const digits = "regexp_full_match(s, '-?[1-9][0-9]{0,37}')";
   const numeric = "regexp_full_match(s, '-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?')";
+  // Materialised step by step: folded into one, each record would be taken apart again for each of its keys.
   return `SELECT key, count(*) FILTER (t <> 'NULL') AS filled,
   count(*) FILTER (t = 'BOOLEAN') AS booleans,
   count(*) FILTER (${isNumber} AND ${whole}) AS integers,
@@ -80,9 +95,9 @@ export function observeSql(path: string, format: ResolvedFormat): string {
   count(*) FILTER (${isNumber} AND NOT ${whole} AND NOT ${digits}) AS reals,
   count(*) FILTER (${isNumber} AND NOT ${whole} AND NOT ${digits} AND NOT coalesce(TRY_CAST(s AS DOUBLE) = trunc(TRY_CAST(s AS DOUBLE)) AND abs(TRY_CAST(s AS DOUBLE)) <= 9007199254740991, false)) AS fractions,
   count(*) FILTER (t = 'VARCHAR') AS texts,
-  count(*) FILTER (t = 'VARCHAR' AND regexp_full_match(s, '${iso}') AND TRY_CAST(s AS DATE) IS NOT NULL) AS dates,
-  count(*) FILTER (t = 'VARCHAR' AND regexp_full_match(s, '${iso}${clock}') AND TRY_CAST(s AS TIMESTAMP) IS NOT NULL) AS timestamps,
-  count(*) FILTER (t = 'VARCHAR' AND regexp_full_match(s, '${iso}${clock} ?(Z|[+-]\\d\\d(:?\\d\\d)?)') AND TRY_CAST(s AS TIMESTAMPTZ) IS NOT NULL) AS zoned,
+  count(*) FILTER (CASE WHEN t = 'VARCHAR' AND regexp_full_match(s, '${iso}') THEN TRY_CAST(s AS DATE) IS NOT NULL ELSE false END) AS dates,
+  count(*) FILTER (CASE WHEN t = 'VARCHAR' AND regexp_full_match(s, '${iso}${clock}') THEN TRY_CAST(s AS TIMESTAMP) IS NOT NULL ELSE false END) AS timestamps,
+  count(*) FILTER (CASE WHEN t = 'VARCHAR' AND regexp_full_match(s, '${iso}${clock} ?(Z|[+-]\\d\\d(:?\\d\\d)?)') THEN TRY_CAST(s AS TIMESTAMPTZ) IS NOT NULL ELSE false END) AS zoned,
   ${asText(whole)} AS "textIntegers",
   ${asText(`NOT ${whole} AND ${digits}`)} AS "textBigIntegers",
   ${asText(`NOT ${whole} AND NOT ${digits} AND ${numeric}`)} AS "textNumbers",
@@ -90,10 +105,5 @@ export function observeSql(path: string, format: ResolvedFormat): string {
   count(*) FILTER (t = 'OBJECT') AS objects,
   count(*) FILTER (t = 'ARRAY') AS lists,
   CAST(json_group_structure(CASE WHEN t IN ('OBJECT', 'ARRAY') THEN value END) AS VARCHAR) AS structure
-FROM (
-  SELECT o, k.key, k.type AS t, k.value, k.value ->> '$' AS s, list_position(json_keys(j), k.key) AS p
-  FROM (${recordsSql(path, format)}) AS rec, json_each(rec.j) AS k
-  WHERE rec.e IS NULL AND json_type(rec.j) = 'OBJECT'
-)
-GROUP BY key ORDER BY min(o * 10000 + p)`;
+FROM k GROUP BY key ORDER BY min(o * 10000 + p)`;
 }

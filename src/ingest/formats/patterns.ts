@@ -43,7 +43,8 @@ const syslogGroups = ["priority", "version", "time", "host", "app", "process", "
 export const namedPatterns: Readonly<Record<string, TextPattern>> = {
   common: { expression: `${commonHead}\\s*$`, groups: commonGroups, fields: commonFields, eventTime: "time" },
   combined: {
-    expression: `${commonHead} ${quoted("referrer")} ${quoted("user_agent")}\\s*$`,
+    // A server that cuts long lines leaves the last quote away: what stands is the user agent all the same.
+    expression: `${commonHead} ${quoted("referrer")} ${quoted("user_agent")}?\\s*$`,
     groups: [...commonGroups, "referrer", "user_agent"],
     fields: [
       ...commonFields,
