@@ -263,6 +263,12 @@ export function engineConformance(name: string, open: () => Promise<{ readonly e
     test("text becomes a tree and text again", async () => {
       const tree = await engine.serialize("SELECT a.x FROM a AT (VERSION => 3)");
       expect(await engine.deserialize(tree)).toContain("AT (VERSION => 3)");
+      const many = await Promise.all(
+        [1, 2, 3].map(async (n) => engine.deserialize(await engine.serialize(`SELECT ${n}`))),
+      );
+      expect(many).toEqual(["SELECT 1", "SELECT 2", "SELECT 3"]);
+      await expect(engine.deserialize("no tree")).rejects.toThrow();
+      expect(await engine.deserialize(tree)).toContain("AT (VERSION => 3)");
       expect(JSON.parse(await engine.serialize("SELECT FROM FROM"))).toMatchObject({ error: true, position: "12" });
     });
 

@@ -1,9 +1,9 @@
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type { FromWorker, Job, JobResults, ToWorker } from "../protocol/index.ts";
+import { Converter } from "./converter.ts";
 import { failureOf, JobFailure } from "./failure.ts";
 import { openInstance } from "./instance.ts";
 import { Interruptible } from "./interruptible.ts";
-import { bindParameters } from "./parameters.ts";
 import { runQuery } from "./query.ts";
 import { columnStatistics, countRows, runScript } from "./slices.ts";
 import { describeStatement } from "./statement.ts";
@@ -11,7 +11,7 @@ import { describeStatement } from "./statement.ts";
 // A worker process: one DuckDB, jobs from the parent, answers to it. It ends with its parent.
 
 let instance: DuckDBInstance | null = null;
-let parsing: DuckDBConnection | null = null;
+let parsers: { readonly serialize: Converter; readonly deserialize: Converter } | null = null;
 let spare: Promise<DuckDBConnection> | null = null;
 const running = new Map<number, Interruptible>();
 
@@ -21,7 +21,11 @@ process.on("message", (message: ToWorker) => {
       openInstance(message.setup).then(
         async (opened) => {
           instance = opened;
-          parsing = await opened.connect();
+          const connection = await opened.connect();
+          parsers = {
+            serialize: new Converter(connection, "SELECT json_serialize_sql(CAST($1 AS VARCHAR))"),
+            deserialize: new Converter(connection, "SELECT json_deserialize_sql(CAST($1 AS JSON))"),
+          };
           send({ type: "ready" });
         },
         (error: unknown) => send({ type: "broken", message: error instanceof Error ? error.message : String(error) }),
@@ -57,11 +61,10 @@ async function answer(id: number, job: Job): Promise<void> {
 }
 
 async function perform(job: Job, interruptible: Interruptible): Promise<JobResults[keyof JobResults]> {
-  if (instance === null || parsing === null)
+  if (instance === null || parsers === null)
     throw new JobFailure({ code: "internal", message: "The worker is not set up." });
-  if (job.kind === "serialize")
-    return await convert(parsing, "SELECT json_serialize_sql(CAST($1 AS VARCHAR))", job.sql);
-  if (job.kind === "deserialize") return await convert(parsing, "SELECT json_deserialize_sql($1::JSON)", job.tree);
+  if (job.kind === "serialize") return await parsers.serialize.convert(job.sql);
+  if (job.kind === "deserialize") return await parsers.deserialize.convert(job.tree);
   const connection = await takeConnection(instance);
   try {
     switch (job.kind) {
@@ -92,15 +95,4 @@ async function takeConnection(opened: DuckDBInstance): Promise<DuckDBConnection>
   const taken = spare ?? opened.connect();
   spare = opened.connect();
   return await taken;
-}
-
-async function convert(connection: DuckDBConnection, sql: string, text: string): Promise<string> {
-  const prepared = await connection.prepare(sql);
-  try {
-    await bindParameters(connection, prepared, [text]);
-    const value = (await prepared.runAndReadAll()).getRowsJson()[0]?.[0];
-    return String(value);
-  } finally {
-    prepared.destroySync();
-  }
 }
