@@ -205,6 +205,14 @@ export function engineConformance(name: string, open: () => Promise<{ readonly e
       }
     });
 
+    test("arrow and json tell the same texts, short and long, in any order of memory", async () => {
+      const sql = `SELECT CASE WHEN i % 11 = 3 THEN NULL ELSE repeat(chr(97 + (i % 26)::INTEGER), (hash(i) % (CASE WHEN i % 50 = 0 THEN 9000 ELSE 40 END))::INTEGER) END AS s
+        FROM range(6000) t(i) WHERE i % 4 <> 1 ORDER BY hash(i + 1), i`;
+      const table = tableFromIPC(await bytesOf(await ask(engine, sql, { format: "arrow" })));
+      const texts = [...table].map((row) => ({ s: row?.s ?? null }));
+      expect(texts).toEqual(await rowsOf(await ask(engine, sql)));
+    });
+
     test("parameters are bound, in every format", async () => {
       for (const format of formats) {
         for (const rowLimit of [10, null]) {

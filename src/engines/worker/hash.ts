@@ -1,18 +1,21 @@
 import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 import type { DuckDBConnection } from "@duckdb/node-api";
+import duckdb from "@duckdb/node-bindings";
 import {
   type DataField,
   digestLeaves,
   fieldFromDuckdb,
   type Leaf,
+  type LeafEncoding,
   LogicalDigest,
+  leafCast,
   multihashOfDigest,
+  type NestedVector,
   systemColumns,
   systemFields,
 } from "../../slices/index.ts";
 import type { SliceHashes } from "../contract.ts";
-import { isValid, rawVector, TextVector } from "./columns.ts";
 import { JobFailure } from "./failure.ts";
 import type { Interruptible } from "./interruptible.ts";
 import { ident, literal } from "./names.ts";
@@ -48,17 +51,25 @@ async function hashRows(
     const fields = await fieldsOf(connection, source);
     const leaves = digestLeaves(fields);
     const digest = new LogicalDigest(fields);
-    const projection = leaves.map((leaf) => leafValue(leaf)).join(", ");
-    const result = await connection.stream(`SELECT ${projection} FROM ${source}`);
-    const encoders = leaves.map((leaf) => new LeafEncoder(leaf));
+    const result = await connection.stream(`SELECT ${leaves.map(leafValue).join(", ")} FROM ${source}`);
     let rows = 0;
-    for (;;) {
-      const chunk = await result.fetchChunk();
-      if (chunk === null || chunk.rowCount === 0) break;
-      running.check();
-      const count = chunk.rowCount;
-      for (const [index, encoder] of encoders.entries()) digest.update(index, encoder.encode(chunk, index, count));
-      rows += count;
+    // The next chunk is fetched while this one is hashed: DuckDB works on threads of its own.
+    let fetched = result.fetchChunk();
+    try {
+      for (;;) {
+        const chunk = await fetched;
+        if (chunk === null || chunk.rowCount === 0) break;
+        running.check();
+        fetched = result.fetchChunk();
+        const count = chunk.rowCount;
+        for (const [index, { encoding }] of leaves.entries()) {
+          const vector = readVector(duckdb.data_chunk_get_vector(chunk.chunk, index), encoding, count);
+          digest.updateVector(index, vector, count, duckdb.get_data_from_pointer);
+        }
+        rows += count;
+      }
+    } finally {
+      await fetched.catch(() => null); // where hashing failed, the next chunk is on its way
     }
     const [counted] = (await connection.runAndReadAll(`SELECT count(*) FROM ${source}`)).getRowsJson();
     // A streamed result hides an error as an early end: the file's own count tells.
@@ -77,96 +88,30 @@ async function fieldsOf(connection: DuckDBConnection, source: string): Promise<D
   });
 }
 
-/** SQL of a leaf's value in the physical form that the encoder reads. */
+/** SQL of a leaf's value in the physical form that the digest reads. */
 function leafValue({ path, encoding }: Leaf): string {
   const [column = "", ...members] = path;
   const x = members.reduce((above, member) => `struct_extract(${above}, ${literal(member)})`, ident(column));
-  switch (encoding.kind) {
-    case "fixed":
-    case "boolean":
-    case "binary":
-      return x;
-    case "decimal":
-      return `CAST(${x} AS DECIMAL(38, ${encoding.scale}))`;
-    case "text":
-      return `CAST(${x} AS VARCHAR)`;
-    case "json":
-      return `CAST(to_json(${x}) AS VARCHAR)`;
-  }
+  if (encoding.kind === "json") return `CAST(to_json(${x}) AS VARCHAR)`;
+  const type = leafCast(encoding);
+  return type === null ? x : `CAST(${x} AS ${type})`;
 }
 
-/** Brings a leaf's vectors into the hashed form, in a buffer that it keeps. */
-class LeafEncoder {
-  readonly #leaf: Leaf;
-  #buffer = new Uint8Array(64 << 10);
-  #view = new DataView(this.#buffer.buffer);
+function readVector(vector: duckdb.Vector, encoding: LeafEncoding, rows: number): NestedVector {
+  const data = duckdb.vector_get_data(vector, rows * widthOf(encoding));
+  const bits = duckdb.vector_get_validity(vector, Math.ceil(rows / 64) * 8);
+  const validity = bits && bits.length > 0 ? bits : null;
+  if (encoding.kind !== "list") return { data, validity };
+  const count = duckdb.list_vector_get_size(vector);
+  return {
+    data,
+    validity,
+    items: { count, vector: readVector(duckdb.list_vector_get_child(vector), encoding.item, count) },
+  };
+}
 
-  constructor(leaf: Leaf) {
-    this.#leaf = leaf;
-  }
-
-  /** Valid until the next call. */
-  encode(chunk: Parameters<typeof rawVector>[0], column: number, rows: number): Uint8Array {
-    const { encoding } = this.#leaf;
-    switch (encoding.kind) {
-      case "fixed":
-        return this.#fixed(rawVector(chunk, column, rows, encoding.width), rows, encoding.width);
-      case "decimal":
-        return this.#fixed(rawVector(chunk, column, rows, 16), rows, 16);
-      case "boolean":
-        return this.#booleans(rawVector(chunk, column, rows, 1), rows);
-      case "text":
-      case "binary":
-      case "json":
-        return this.#texts(rawVector(chunk, column, rows, 16), rows);
-    }
-  }
-
-  #fixed({ data, validity }: ReturnType<typeof rawVector>, rows: number, width: number): Uint8Array {
-    if (validity === null) return data;
-    this.#reserve(rows * width);
-    let at = 0;
-    for (let row = 0; row < rows; row++) {
-      if (!isValid(validity, row)) {
-        this.#buffer[at++] = 0;
-        continue;
-      }
-      const from = row * width;
-      for (let i = 0; i < width; i++) this.#buffer[at + i] = data[from + i] ?? 0;
-      at += width;
-    }
-    return this.#buffer.subarray(0, at);
-  }
-
-  #booleans({ data, validity }: ReturnType<typeof rawVector>, rows: number): Uint8Array {
-    this.#reserve(rows);
-    for (let row = 0; row < rows; row++) this.#buffer[row] = isValid(validity, row) ? (data[row] ?? 0) + 1 : 0;
-    return this.#buffer.subarray(0, rows);
-  }
-
-  #texts(vector: ReturnType<typeof rawVector>, rows: number): Uint8Array {
-    const texts = new TextVector(vector, rows);
-    let total = 0;
-    for (let row = 0; row < rows; row++) total += 8 + (isValid(vector.validity, row) ? texts.length(row) : 0);
-    this.#reserve(total);
-    let at = 0;
-    for (let row = 0; row < rows; row++) {
-      if (!isValid(vector.validity, row)) {
-        this.#buffer[at++] = 0;
-        continue;
-      }
-      const length = texts.length(row);
-      this.#view.setUint32(at, length, true);
-      this.#view.setUint32(at + 4, 0, true);
-      texts.copy(row, this.#buffer, at + 8);
-      at += 8 + length;
-    }
-    return this.#buffer.subarray(0, at);
-  }
-
-  #reserve(bytes: number): void {
-    if (this.#buffer.length >= bytes) return;
-    this.#buffer = new Uint8Array(bytes * 2);
-    this.#view = new DataView(this.#buffer.buffer);
-  }
+/** Bytes of a row in DuckDB's vector: texts, list entries and 128-bit decimals take 16. */
+function widthOf(encoding: LeafEncoding): number {
+  if (encoding.kind === "fixed") return encoding.width;
+  return encoding.kind === "boolean" ? 1 : 16;
 }
