@@ -44,7 +44,8 @@ process.on("disconnect", () => process.exit(0));
 process.on("SIGINT", () => {});
 
 function send(message: FromWorker): void {
-  process.send?.(message);
+  // A parent that has gone is told by `disconnect`.
+  process.send?.(message, undefined, undefined, () => {});
 }
 
 async function answer(id: number, job: Job): Promise<void> {
