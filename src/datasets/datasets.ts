@@ -79,7 +79,7 @@ export class Datasets {
   readonly #index: ChainIndex;
   readonly #chains: Chains;
   readonly #writing = new Map<DatasetId, Mutex>();
-  readonly #names = new Map<string, { ref: DatasetRef | null; atMs: number }>();
+  readonly #names = new Map<string, { ref: DatasetRef; atMs: number }>();
   readonly #paths = new Map<DatasetId, DatasetPath>();
 
   constructor(options: DatasetsOptions) {
@@ -122,7 +122,8 @@ export class Datasets {
     const known = this.#names.get(name);
     if (known !== undefined && this.#options.clock.monotonicMs() - known.atMs < nameAgeMs) return known.ref;
     const ref = await this.#index.find(path);
-    this.#remember(path, ref);
+    // What is absent is not remembered: it may be made the next moment.
+    if (ref !== null) this.#remember(path, ref);
     return ref;
   }
 
@@ -342,9 +343,9 @@ export class Datasets {
     return mutex;
   }
 
-  #remember(path: DatasetPath, ref: DatasetRef | null): void {
+  #remember(path: DatasetPath, ref: DatasetRef): void {
     if (this.#names.size >= cachedNames) this.#names.clear();
-    if (ref !== null) this.#paths.set(ref.id, ref.path);
+    this.#paths.set(ref.id, ref.path);
     this.#names.set(formatDatasetPath(path), { ref, atMs: this.#options.clock.monotonicMs() });
   }
 }

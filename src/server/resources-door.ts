@@ -11,7 +11,12 @@ export function resourcesDoor(resources: Resources, datasets: Datasets, changed:
   return {
     parse: parseManifests,
     async apply(input, options) {
-      const applied = await resources.apply(input, options);
+      const applied = await resources.apply(input, options).catch(async (error: unknown) => {
+        // Declared already, maybe by a process that was killed before it made the chain.
+        const known = input.kind === "Dataset" && input.project ? await resources.get(datasetKind, input.project, input.name) : null;
+        if (known !== null) await ensureChain(resources, datasets, known);
+        throw error;
+      });
       if (options.dryRun !== true) {
         if (applied.resource.kind === "Dataset") await ensureChain(resources, datasets, applied.resource);
         changed();

@@ -1,5 +1,6 @@
 import type { DatasetId, Instant } from "../../base/index.ts";
 import type { DataSchema, Extra, Multihash } from "../../slices/index.ts";
+import type { AddPushSource, SetPollingSource, SetTransform } from "./source-events.ts";
 
 /** Offsets of the first and the last row, both included. */
 export interface OffsetInterval {
@@ -88,20 +89,24 @@ export interface SetDataSchema {
   readonly schema: DataSchema;
 }
 
-/**
- * Events that Millrace does not write itself (SetTransform comes with derivatives; sources here live as resources):
- * they are carried as they came, so that a chain of another node keeps its hashes.
- */
-export interface OpaqueEvent {
-  readonly kind:
-    | "SetPollingSource"
-    | "SetTransform"
-    | "SetAttachments"
-    | "AddPushSource"
-    | "DisablePushSource"
-    | "DisablePollingSource";
+export interface SetAttachments {
+  readonly kind: "SetAttachments";
+  readonly attachments: {
+    readonly kind: "Embedded";
+    readonly items: readonly { readonly path: string; readonly content: string }[];
+  };
 }
 
+export interface DisablePushSource {
+  readonly kind: "DisablePushSource";
+  readonly sourceName: string;
+}
+
+export interface DisablePollingSource {
+  readonly kind: "DisablePollingSource";
+}
+
+/** All events of the specification. A block with any other is refused with `unsupported_version`. */
 export type MetadataEvent =
   | AddData
   | ExecuteTransform
@@ -110,7 +115,12 @@ export type MetadataEvent =
   | SetInfo
   | SetLicense
   | SetDataSchema
-  | OpaqueEvent;
+  | SetPollingSource
+  | SetTransform
+  | SetAttachments
+  | AddPushSource
+  | DisablePushSource
+  | DisablePollingSource;
 
 /** One link of a dataset's chain. */
 export interface MetadataBlock {
