@@ -44,6 +44,7 @@ function problemsOf(file: string, room: string, target: string, isTest: boolean)
   if (!target.endsWith(".ts") && !target.endsWith(".json")) return [`${file}: imports ${target} without its ending`];
   const [top, targetRoom = ""] = target.split("/");
   if (top === "test" || top === "bench") return isTest ? [] : [`${file}: imports ${target}, which is for tests`];
+  if (target === "package.json") return room === "server" ? [] : [`${file}: imports package.json`];
   if (top !== "src") return [`${file}: imports ${target} from outside src/`];
   if (targetRoom === room) return [];
   const found = [];

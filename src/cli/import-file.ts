@@ -86,7 +86,11 @@ async function firstBytes(content: AsyncIterable<Uint8Array>): Promise<Uint8Arra
   return Buffer.concat(chunks).subarray(0, detectionBytes);
 }
 
-async function* decoded(handle: FileHandle, encoding: string, read: (bytes: number) => void): AsyncIterable<Uint8Array> {
+async function* decoded(
+  handle: FileHandle,
+  encoding: string,
+  read: (bytes: number) => void,
+): AsyncIterable<Uint8Array> {
   const raw = rawBytes(handle, read);
   if (encoding === "identity") yield* raw;
   else yield* Readable.from(raw).compose(encoding === "gzip" ? createGunzip() : createZstdDecompress());

@@ -11,6 +11,6 @@ export {
 export { type BoundsOf, type ColumnBounds, mayMatch, type Range, rangesOf, timeOrder } from "./prune/prune.ts";
 export { type Reference, references } from "./resolve/references.ts";
 export { type PastPoint, pastPoint } from "./resolve/time-travel.ts";
-export { type FileGroup, quarantineSql, relationSql, valuesSql } from "./rewrite/relation.ts";
+export { type FileGroup, quarantineSql, relationSql, type TypedColumn, valuesSql } from "./rewrite/relation.ts";
 export { replaceTable } from "./rewrite/replace.ts";
 export { isNode, locationOf, type TreeNode, textOf } from "./tree/tree.ts";

@@ -20,11 +20,13 @@ import {
   replaceTable,
   type SqlParser,
   type Statement,
+  type TypedColumn,
   textOf,
   timeOrder,
 } from "../compiler/index.ts";
 import type { AsOf, DatasetRef, Datasets, SliceRef, Snapshot } from "../datasets/index.ts";
 import type { Identity, Principal } from "../identity/index.ts";
+import { duckdbType } from "../slices/index.ts";
 
 const quarantineSuffix = "__quarantine";
 
@@ -157,13 +159,17 @@ export async function replaceWithFiles(
       },
     );
   }
-  const groups: { schema: NonNullable<Snapshot["schema"]>; version: number; paths: string[] }[] = [];
+  const groups: { columns: readonly TypedColumn[]; version: number; paths: string[] }[] = [];
   for (const [index, slice] of files.slices.entries()) {
     const last = groups.at(-1);
     const path = files.paths[index] ?? "";
     const schema = schemas[slice.schemaVersion - 1]?.schema ?? snapshot.schema;
     if (last?.version === slice.schemaVersion) last.paths.push(path);
-    else groups.push({ schema, version: slice.schemaVersion, paths: [path] });
+    else groups.push({ columns: columnsOf(schema), version: slice.schemaVersion, paths: [path] });
   }
-  replaceTable(table, await parser.serialize(relationSql(snapshot.schema, groups), signal), name);
+  replaceTable(table, await parser.serialize(relationSql(columnsOf(snapshot.schema), groups), signal), name);
+}
+
+function columnsOf(schema: NonNullable<Snapshot["schema"]>): readonly TypedColumn[] {
+  return schema.fields.map((field) => ({ name: field.name, type: duckdbType(field) }));
 }

@@ -13,7 +13,10 @@ export function resourcesDoor(resources: Resources, datasets: Datasets, changed:
     async apply(input, options) {
       const applied = await resources.apply(input, options).catch(async (error: unknown) => {
         // Declared already, maybe by a process that was killed before it made the chain.
-        const known = input.kind === "Dataset" && input.project ? await resources.get(datasetKind, input.project, input.name) : null;
+        const known =
+          input.kind === "Dataset" && input.project
+            ? await resources.get(datasetKind, input.project, input.name)
+            : null;
         if (known !== null) await ensureChain(resources, datasets, known);
         throw error;
       });

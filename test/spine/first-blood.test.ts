@@ -35,8 +35,13 @@ class Pusher {
   }
 
   async #push(platform: Platform, batch: number): Promise<boolean> {
-    const rows = Array.from({ length: rowsPerPush }, (_, i) => JSON.stringify({ writer: this.#writer, number: batch * rowsPerPush + i }));
-    const url = new URL(`/api/v1/projects/blood/datasets/pushed/rows?create=true&ack=${this.#acknowledgement}`, platform.url);
+    const rows = Array.from({ length: rowsPerPush }, (_, i) =>
+      JSON.stringify({ writer: this.#writer, number: batch * rowsPerPush + i }),
+    );
+    const url = new URL(
+      `/api/v1/projects/blood/datasets/pushed/rows?create=true&ack=${this.#acknowledgement}`,
+      platform.url,
+    );
     try {
       const reply = await fetch(url, {
         method: "POST",
@@ -71,7 +76,9 @@ function workersOf(pid: number): number[] {
   });
 }
 
-test(`${kills} kills of server and workers lose, double and tear nothing (MILLRACE_TEST_SEED=${seed})`, { timeout: 300_000 }, async () => {
+test(`${kills} kills of server and workers lose, double and tear nothing (MILLRACE_TEST_SEED=${seed})`, {
+  timeout: 300_000,
+}, async () => {
   const random = seededRandom(seed);
   await using folder = await tempDirectory();
   const dataDirectory = path.join(folder.path, "data");
@@ -122,7 +129,9 @@ test(`${kills} kills of server and workers lose, double and tear nothing (MILLRA
   expect(await ask(`SELECT ${rows} FROM blood.pushed GROUP BY writer ORDER BY writer`)).toEqual(wanted);
   expect(await ask(`SELECT ${offsets} FROM blood.pushed`)).toEqual(["true"]);
   for (let i = 0; i < imports; i++) {
-    expect(await ask(`SELECT count(*), count(DISTINCT number), ${offsets} FROM blood.imported${i}`)).toEqual([`${importRows},${importRows},true`]);
+    expect(await ask(`SELECT count(*), count(DISTINCT number), ${offsets} FROM blood.imported${i}`)).toEqual([
+      `${importRows},${importRows},true`,
+    ]);
     expect((await millrace(["verify", `blood.imported${i}`], last)).code).toBe(0);
   }
   const verified = await millrace(["verify", "blood.pushed"], last);

@@ -20,7 +20,7 @@ export const escapes: readonly string[] = [
   "SELECT * FROM glob('/etc/*')",
   "SELECT * FROM '/etc/passwd'",
   "SELECT * FROM '/etc/passwd.csv'",
-  "SELECT * FROM \"/etc/passwd\"",
+  'SELECT * FROM "/etc/passwd"',
   "FROM '/etc/passwd.parquet'",
   "FROM 'http://127.0.0.1:1/x.parquet'",
   "SELECT (SELECT content FROM read_text('/etc/passwd'))",

@@ -18,7 +18,11 @@ beforeAll(async () => {
     dataDirectory: path.join(folder.path, "data"),
     flags: ["--queries.memory", "400MB", "--queries.spill", "200MB", "--queries.resultBytes", "50MB"],
   });
-  const reply = await post("/api/v1/projects/web/datasets/access/rows?create=true&ack=committed", '{"status":200}\n', "application/x-ndjson");
+  const reply = await post(
+    "/api/v1/projects/web/datasets/access/rows?create=true&ack=committed",
+    '{"status":200}\n',
+    "application/x-ndjson",
+  );
   expect(reply.status).toBe(200);
 }, 60_000);
 
@@ -36,7 +40,8 @@ async function post(route: string, body: string, type: string): Promise<{ status
   return { status: reply.status, text: await reply.text() };
 }
 
-const ask = (sql: string, timeoutMs = 3_000) => post("/api/v1/sql", JSON.stringify({ sql, format: "json", timeoutMs }), "application/json");
+const ask = (sql: string, timeoutMs = 3_000) =>
+  post("/api/v1/sql", JSON.stringify({ sql, format: "json", timeoutMs }), "application/json");
 
 /** A clear refusal: a 4xx with a code of ours, never a fault of the server. */
 function expectRefusal(sql: string, { status, text }: { status: number; text: string }): void {
@@ -68,7 +73,10 @@ describe("hostile SQL", () => {
   test("texts made to break the parser get a clear error or an answer", { timeout: 120_000 }, async () => {
     for (const sql of malformed()) {
       const reply = await ask(sql, 10_000);
-      if (reply.status !== 200) expect(JSON.parse(reply.text).error.code, `${sql.slice(0, 60)} ${reply.text.slice(0, 300)}`).toMatch(/^(sql_|bad_|too_large|worker_lost|out_of_memory|query_timeout)/);
+      if (reply.status !== 200)
+        expect(JSON.parse(reply.text).error.code, `${sql.slice(0, 60)} ${reply.text.slice(0, 300)}`).toMatch(
+          /^(sql_|bad_|too_large|worker_lost|out_of_memory|query_timeout)/,
+        );
     }
     await expectServing();
   });
@@ -76,7 +84,10 @@ describe("hostile SQL", () => {
   test("explosions end in time and touch nobody else", { timeout: 180_000 }, async () => {
     for (const sql of explosions) {
       const reply = await ask(sql, 2_000);
-      if (reply.status !== 200) expect(JSON.parse(reply.text).error.code, `${sql} ${reply.text.slice(0, 300)}`).toMatch(/^(out_of_memory|query_timeout|result_too_large|sql_runtime|sql_binding|sql_refused)$/);
+      if (reply.status !== 200)
+        expect(JSON.parse(reply.text).error.code, `${sql} ${reply.text.slice(0, 300)}`).toMatch(
+          /^(out_of_memory|query_timeout|result_too_large|sql_runtime|sql_binding|sql_refused)$/,
+        );
       await expectServing();
     }
     expect(platform.process.exitCode).toBeNull();

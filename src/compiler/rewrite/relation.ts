@@ -1,9 +1,13 @@
-import { type DataSchema, duckdbType } from "../../slices/index.ts";
+export interface TypedColumn {
+  readonly name: string;
+  /** DuckDB's name of the type. */
+  readonly type: string;
+}
 
 /** Files that share their columns. */
 export interface FileGroup {
   readonly paths: readonly string[];
-  readonly schema: DataSchema;
+  readonly columns: readonly TypedColumn[];
 }
 
 const ident = (name: string) => `"${name.replaceAll('"', '""')}"`;
@@ -13,25 +17,22 @@ const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
  * SQL of a dataset's rows at one schema: each group of files read with its own columns, cast to the wanted types, with NULL
  * for columns that came later; in order of offsets. No file gives the empty relation of the schema.
  */
-export function relationSql(schema: DataSchema, groups: readonly FileGroup[]): string {
+export function relationSql(columns: readonly TypedColumn[], groups: readonly FileGroup[]): string {
   const filled = groups.filter((group) => group.paths.length > 0);
   if (filled.length === 0) {
-    const columns = schema.fields.map((field) => `CAST(NULL AS ${duckdbType(field)}) AS ${ident(field.name)}`);
-    return `SELECT ${columns.join(", ")} WHERE false`;
+    const empty = columns.map((column) => `CAST(NULL AS ${column.type}) AS ${ident(column.name)}`);
+    return `SELECT ${empty.join(", ")} WHERE false`;
   }
-  return filled.map((group) => groupSql(schema, group)).join(" UNION ALL ");
+  return filled.map((group) => groupSql(columns, group)).join(" UNION ALL ");
 }
 
-function groupSql(schema: DataSchema, group: FileGroup): string {
-  const columns = schema.fields.map((field) => {
-    const type = duckdbType(field);
-    const own = group.schema.fields.find((candidate) => candidate.name === field.name);
-    if (own === undefined) return `CAST(NULL AS ${type}) AS ${ident(field.name)}`;
-    return duckdbType(own) === type
-      ? ident(field.name)
-      : `CAST(${ident(field.name)} AS ${type}) AS ${ident(field.name)}`;
+function groupSql(columns: readonly TypedColumn[], group: FileGroup): string {
+  const values = columns.map(({ name, type }) => {
+    const own = group.columns.find((candidate) => candidate.name === name);
+    if (own === undefined) return `CAST(NULL AS ${type}) AS ${ident(name)}`;
+    return own.type === type ? ident(name) : `CAST(${ident(name)} AS ${type}) AS ${ident(name)}`;
   });
-  return `SELECT ${columns.join(", ")} FROM read_parquet([${group.paths.map(literal).join(", ")}])`;
+  return `SELECT ${values.join(", ")} FROM read_parquet([${group.paths.map(literal).join(", ")}])`;
 }
 
 /** Columns of a quarantine file; see ingest. */

@@ -5,7 +5,7 @@ import { until } from "../../../test/kit/index.ts";
 import type { TraceId } from "../../base/index.ts";
 import { ask, bytesOf, engineConformance, rowsOf } from "../conformance.ts";
 import type { EngineQuery } from "../contract.ts";
-import { type OpenPool, openPool } from "./open-pool.ts";
+import { type OpenPool, openPool } from "../../../test/kit/engine-pool.ts";
 import type { EnginePool } from "./pool.ts";
 
 let opened: OpenPool;

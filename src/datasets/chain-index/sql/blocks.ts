@@ -21,6 +21,7 @@ export const selectBlocks = (sql: Sql, datasetId: string, after: number, limit: 
   WHERE dataset_id = ${datasetId} AND seq > ${after}
   ORDER BY seq LIMIT ${limit}`;
 
-export const deleteBlocks = (sql: Sql, datasetId: string) => sql`DELETE FROM chain_blocks WHERE dataset_id = ${datasetId}`;
+export const deleteBlocks = (sql: Sql, datasetId: string) =>
+  sql`DELETE FROM chain_blocks WHERE dataset_id = ${datasetId}`;
 
 export const deleteAllBlocks = (sql: Sql) => sql`DELETE FROM chain_blocks`;
