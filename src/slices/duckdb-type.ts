@@ -24,6 +24,17 @@ const aliases: Readonly<Record<string, string>> = {
   FLOAT4: "FLOAT",
   FLOAT8: "DOUBLE",
   REAL: "FLOAT",
+  NUMERIC: "DECIMAL",
+  DEC: "DECIMAL",
+  DECIMAL: "DECIMAL(18,3)",
+  INT128: "HUGEINT",
+  INT16: "SMALLINT",
+  INT32: "INTEGER",
+  INT64: "BIGINT",
+  GUID: "UUID",
+  BITSTRING: "BIT",
+  TIMESTAMP_US: "TIMESTAMP",
+  NULL: '"NULL"',
   DATETIME: "TIMESTAMP",
   BYTEA: "BLOB",
   BINARY: "BLOB",
@@ -44,8 +55,29 @@ export function parseDuckdbType(text: string): DuckdbType {
     return { kind: "map", key: parseDuckdbType(key), value: parseDuckdbType(value) };
   }
   if (name.startsWith("ENUM") || name.startsWith("UNION")) return { kind: "leaf", name };
-  const upper = name.toUpperCase().replaceAll(/\s*([(),])\s*/g, "$1");
-  return { kind: "leaf", name: aliases[upper] ?? upper };
+  return { kind: "leaf", name: leafName(name.toUpperCase().replaceAll(/\s*([(),])\s*/g, "$1")) };
+}
+
+function leafName(upper: string): string {
+  const [, base = upper, width, scale] = /^([A-Z0-9_]+)\((\d+)(?:,(\d+))?\)$/.exec(upper) ?? [];
+  const name = aliases[base] ?? base;
+  if (width === undefined) return aliases[name] ?? name;
+  // A text's width says nothing in DuckDB.
+  return name === "DECIMAL" || base === "DECIMAL" ? `DECIMAL(${width},${scale ?? 0})` : name;
+}
+
+/** The type with every leaf's name replaced. */
+export function mapLeaves(type: DuckdbType, rename: (name: string) => string): DuckdbType {
+  switch (type.kind) {
+    case "leaf":
+      return parseDuckdbType(rename(type.name));
+    case "list":
+      return { ...type, item: mapLeaves(type.item, rename) };
+    case "struct":
+      return { kind: "struct", fields: type.fields.map((one) => ({ ...one, type: mapLeaves(one.type, rename) })) };
+    case "map":
+      return { kind: "map", key: mapLeaves(type.key, rename), value: mapLeaves(type.value, rename) };
+  }
 }
 
 /** The type's name, which `parseDuckdbType` reads back. */

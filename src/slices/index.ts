@@ -21,5 +21,6 @@ export {
   multihashOfDigest,
   sha3Multihash,
 } from "./multihash.ts";
+export { sliceType } from "./slice-type.ts";
 export type { ReadMemory, VectorData } from "./weaver.ts";
 export { evolutionProblem, widen } from "./widen.ts";

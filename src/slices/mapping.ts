@@ -1,5 +1,5 @@
 import type { DataField, DataSchema, DataType } from "./data-schema.ts";
-import { type DuckdbType, duckdbTypeName, parseDuckdbType } from "./duckdb-type.ts";
+import { type DuckdbType, duckdbTypeName, mapLeaves, parseDuckdbType } from "./duckdb-type.ts";
 
 /** What ODF cannot say of a DuckDB type is kept under this attribute of the field, so that the way back is exact. */
 const duckdbAttribute = "millrace.dev/duckdbType";
@@ -24,7 +24,10 @@ const leaves: Readonly<Record<string, DataType>> = {
   '"NULL"': { kind: "Null" },
 };
 
-/** Types that ODF has no own word for, and the nearest one it has. */
+/**
+ * Types that ODF has no own word for, and the nearest one it has. A timestamp without a zone is among them, since ODF
+ * reads an absent zone as UTC.
+ */
 const nearest: Readonly<Record<string, DataType>> = {
   TIMESTAMP: { kind: "Timestamp", unit: "Microsecond" },
   TIMESTAMP_S: { kind: "Timestamp", unit: "Second" },
@@ -76,7 +79,7 @@ function fromDataType(type: DataType): string {
     case "Decimal":
       return `DECIMAL(${type.precision},${type.scale})`;
     case "Timestamp":
-      return type.timezone === undefined ? "TIMESTAMP" : "TIMESTAMP WITH TIME ZONE";
+      return "TIMESTAMP WITH TIME ZONE";
     case "Time":
       return "TIME";
     case "Duration":
@@ -94,9 +97,9 @@ export function duckdbType(field: DataField): string {
   return typeof said === "string" ? said : fromDataType(field.type);
 }
 
-/** A nullable column of a DuckDB type. */
+/** A nullable column of a DuckDB type. An ENUM is text: its values are the data's matter, not the schema's. */
 export function fieldFromDuckdb(name: string, type: string): DataField {
-  const parsed = parseDuckdbType(type);
+  const parsed = mapLeaves(parseDuckdbType(type), (leaf) => (leaf.startsWith("ENUM") ? "VARCHAR" : leaf));
   const field: DataField = { name, type: optional(toDataType(parsed)) };
   const exact = duckdbTypeName(parsed);
   return duckdbTypeName(parseDuckdbType(fromDataType(field.type))) === exact

@@ -4,11 +4,15 @@ import { duckdbType } from "./mapping.ts";
 
 const signed = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"];
 const unsigned = ["UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"];
-const temporal = ["DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"];
+/** Decimal digits that each signed type may show. */
+const shownDigits = [3, 5, 10, 19, 39];
+const temporal = ["DATE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"];
+const untyped = '"NULL"';
 
 /**
- * The least type that holds every value of both, or null where there is none. Commutative, associative where defined,
- * and idempotent. Whole numbers and fractions meet in DOUBLE, as JSON's numbers do.
+ * The type that values of both are brought to, or null where there is none. Commutative and associative (up to the order
+ * of a struct's members; null absorbs) and idempotent, so that the order in which rows come does not matter. Whole
+ * numbers stay whole; whole numbers and fractions meet in DOUBLE, as JSON's numbers do, or in a DECIMAL that holds both.
  */
 export function widen(a: string, b: string): string | null {
   const wide = widenTypes(parseDuckdbType(a), parseDuckdbType(b));
@@ -16,6 +20,8 @@ export function widen(a: string, b: string): string | null {
 }
 
 function widenTypes(a: DuckdbType, b: DuckdbType): DuckdbType | null {
+  if (a.kind === "leaf" && a.name === untyped) return b;
+  if (b.kind === "leaf" && b.name === untyped) return a;
   if (a.kind === "leaf" && b.kind === "leaf") {
     const name = widenLeaves(a.name, b.name);
     return name === null ? null : { kind: "leaf", name };
@@ -32,77 +38,76 @@ function widenTypes(a: DuckdbType, b: DuckdbType): DuckdbType | null {
   return null;
 }
 
+/** Members match by name without regard to case, as DuckDB's do; those of `a` come first. */
 function widenStructs(a: DuckdbType & { kind: "struct" }, b: DuckdbType & { kind: "struct" }): DuckdbType | null {
+  const others = new Map(b.fields.map((field) => [field.name.toLowerCase(), field]));
   const fields: { name: string; type: DuckdbType }[] = [];
   for (const field of a.fields) {
-    const other = b.fields.find((candidate) => candidate.name === field.name);
+    const other = others.get(field.name.toLowerCase());
+    others.delete(field.name.toLowerCase());
     const type = other === undefined ? field.type : widenTypes(field.type, other.type);
     if (type === null) return null;
     fields.push({ name: field.name, type });
   }
-  const added = b.fields.filter((field) => !a.fields.some((known) => known.name === field.name));
-  return { kind: "struct", fields: [...fields, ...added] };
+  return { kind: "struct", fields: [...fields, ...others.values()] };
 }
 
 function widenLeaves(a: string, b: string): string | null {
   if (a === b) return a;
   if (isNumber(a) && isNumber(b)) return widenNumbers(a, b);
+  if (isText(a) && isText(b)) return "VARCHAR";
   const [i, j] = [temporal.indexOf(a), temporal.indexOf(b)];
   return i >= 0 && j >= 0 ? (temporal[Math.max(i, j)] ?? null) : null;
 }
 
+function isText(name: string): boolean {
+  return name === "VARCHAR" || name === "JSON" || name.startsWith("ENUM");
+}
+
 function isNumber(name: string): boolean {
-  return (
-    signed.includes(name) ||
-    unsigned.includes(name) ||
-    name === "FLOAT" ||
-    name === "DOUBLE" ||
-    name.startsWith("DECIMAL")
-  );
+  return rank(name) !== null || isFraction(name) || name.startsWith("DECIMAL");
+}
+
+function isFraction(name: string): boolean {
+  return name === "FLOAT" || name === "DOUBLE";
+}
+
+/**
+ * Of a whole number: the place in `signed` of the type that holds it; an unsigned one's is the next larger one's. The rank
+ * of two joined is the greater of theirs, which makes all of this associative.
+ */
+function rank(name: string): number | null {
+  const [i, j] = [signed.indexOf(name), unsigned.indexOf(name)];
+  return i >= 0 ? i : j >= 0 ? j + 1 : null;
 }
 
 function widenNumbers(a: string, b: string): string {
-  if ([a, b].some((name) => name === "FLOAT" || name === "DOUBLE")) {
-    // A FLOAT holds whole numbers exactly up to 24 bits.
-    const small = ["FLOAT", "TINYINT", "SMALLINT", "UTINYINT", "USMALLINT"];
-    return small.includes(a) && small.includes(b) ? "FLOAT" : "DOUBLE";
-  }
+  if (isFraction(a) || isFraction(b)) return isSmall(a) && isSmall(b) ? "FLOAT" : "DOUBLE";
   if (a.startsWith("DECIMAL") || b.startsWith("DECIMAL")) {
     const [x, y] = [digits(a), digits(b)];
     const scale = Math.max(x.scale, y.scale);
-    const precision = Math.max(x.precision - x.scale, y.precision - y.scale) + scale;
-    return precision > 38 ? "DOUBLE" : `DECIMAL(${precision},${scale})`;
+    const whole = Math.max(x.whole, y.whole);
+    return whole + scale > 38 ? "DOUBLE" : `DECIMAL(${whole + scale},${scale})`;
   }
-  return widenIntegers(a, b);
+  if (unsigned.includes(a) && unsigned.includes(b))
+    return unsigned[Math.max(unsigned.indexOf(a), unsigned.indexOf(b))] ?? a;
+  // Nothing whole holds both UHUGEINT and a sign.
+  return signed[Math.max(rank(a) ?? 0, rank(b) ?? 0)] ?? "DOUBLE";
 }
 
-/** Decimal digits, where at least one of the two is a DECIMAL: whole numbers have as many as their type may show. */
-function digits(name: string): { precision: number; scale: number } {
-  const decimal = /^DECIMAL\((\d+),(\d+)\)$/.exec(name);
-  if (decimal !== null) return { precision: Number(decimal[1]), scale: Number(decimal[2]) };
-  const shown = {
-    TINYINT: 3,
-    SMALLINT: 5,
-    INTEGER: 10,
-    BIGINT: 19,
-    UTINYINT: 3,
-    USMALLINT: 5,
-    UINTEGER: 10,
-    UBIGINT: 20,
-  }[name];
-  return shown === undefined ? { precision: 39, scale: 0 } : { precision: shown, scale: 0 };
+/** A FLOAT holds whole numbers exactly up to 24 bits. */
+function isSmall(name: string): boolean {
+  return name === "FLOAT" || (rank(name) ?? 9) <= signed.indexOf("SMALLINT");
 }
 
-function widenIntegers(a: string, b: string): string {
-  const [i, j] = [signed.indexOf(a), signed.indexOf(b)];
-  if (i >= 0 && j >= 0) return signed[Math.max(i, j)] ?? a;
-  const [k, l] = [unsigned.indexOf(a), unsigned.indexOf(b)];
-  if (k >= 0 && l >= 0) return unsigned[Math.max(k, l)] ?? a;
-  // One has a sign: the next larger signed type holds the unsigned one.
-  return signed[Math.min(signed.length - 1, Math.max(Math.max(i, j), Math.max(k, l) + 1))] ?? "HUGEINT";
+/** Digits before and after the point; a whole number has as many as its rank's type may show. */
+function digits(name: string): { whole: number; scale: number } {
+  const [, precision, scale] = /^DECIMAL\((\d+),(\d+)\)$/.exec(name) ?? [];
+  if (precision !== undefined) return { whole: Number(precision) - Number(scale), scale: Number(scale) };
+  return { whole: shownDigits[rank(name) ?? 9] ?? 39, scale: 0 };
 }
 
-/** Why a schema cannot follow another, or null: columns may be added at the end and widened, nothing else. */
+/** Why a schema cannot follow another, or null: nullable columns may be added at the end and columns widened, nothing else. */
 export function evolutionProblem(before: DataSchema, after: DataSchema): string | null {
   for (const [index, field] of before.fields.entries()) {
     const next = after.fields[index];
@@ -110,6 +115,10 @@ export function evolutionProblem(before: DataSchema, after: DataSchema): string 
     const [was, is] = [duckdbType(field), duckdbType(next)];
     if (was !== is && widen(was, is) !== duckdbTypeName(parseDuckdbType(is)))
       return `the column "${field.name}" changes from ${was} to ${is}`;
+    if (field.type.kind === "Option" && next.type.kind !== "Option")
+      return `the column "${field.name}" stops being nullable`;
   }
-  return null;
+  // Earlier rows have no value in a new column.
+  const required = after.fields.slice(before.fields.length).find((field) => field.type.kind !== "Option");
+  return required === undefined ? null : `the new column "${required.name}" is not nullable`;
 }
