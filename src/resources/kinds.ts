@@ -1,52 +1,97 @@
 import { z } from "zod";
+import { datasetName, projectName } from "../base/index.ts";
 import type { Kind } from "./kind.ts";
 
 const text = z.string().max(10_000);
+const localName = z.string().min(1).max(63);
 
+/** The tenant unit: a SQL schema, members, quotas. `system` is the platform's own. */
 export const projectKind: Kind<{ description?: string }> = {
   kind: "Project",
   scope: "organization",
   schema: z.strictObject({ description: text.exactOptional() }),
+  permanent: ["system"],
+  checkName: (name) => void projectName(name),
 };
 
 export const datasetSpec = z.strictObject({
   description: text.exactOptional(),
   keywords: z.array(z.string().max(200)).max(100).exactOptional(),
+  /** As Open Data Fabric's SetLicense event says it. */
+  license: z
+    .strictObject({
+      shortName: z.string().min(1).max(100),
+      name: z.string().min(1).max(1_000),
+      spdxId: z.string().max(100).exactOptional(),
+      websiteUrl: z.url().max(2_000),
+    })
+    .exactOptional(),
   /** A column or an SQL expression over the row's columns. */
-  eventTime: z.string().max(1_000).exactOptional(),
+  eventTime: z.string().min(1).max(1_000).exactOptional(),
   /** Longest wait of acknowledged rows for a commit, in milliseconds. */
   commitIntervalMs: z.int().min(50).max(3_600_000).exactOptional(),
+  /** How long small original slices are kept beside the compacted copy that covers them, in milliseconds. */
+  keepingTimeMs: z
+    .int()
+    .min(0)
+    .max(10 * 365 * 86_400_000)
+    .exactOptional(),
   /** Columns with DuckDB types, in order; others that appear in the data are added behind them. */
   columns: z
     .array(z.strictObject({ name: z.string().min(1).max(255), type: z.string().min(1).max(1_000) }))
     .max(2_000)
+    .refine((columns) => new Set(columns.map((column) => column.name.toLowerCase())).size === columns.length, {
+      message: "two columns have one name",
+    })
     .exactOptional(),
 });
 export type DatasetSpec = z.infer<typeof datasetSpec>;
-export const datasetKind: Kind<DatasetSpec> = { kind: "Dataset", scope: "project", schema: datasetSpec };
 
-export const sourceSpec = z.strictObject({
-  dataset: z.string().min(1).max(63),
-  type: z.literal("generator"),
-  template: z.literal("web-requests").default("web-requests"),
-  rowsPerSecond: z.number().positive().max(100_000).default(20),
-  paused: z.boolean().default(false),
-});
+/** An append log of rows and its chain. The name belongs to SQL: `project.dataset`. */
+export const datasetKind: Kind<DatasetSpec> = {
+  kind: "Dataset",
+  scope: "project",
+  schema: datasetSpec,
+  checkName: (name) => void datasetName(name),
+};
+
+export const sourceSpec = z.discriminatedUnion("type", [
+  /** Others send rows: to the API, under this source's name. */
+  z.strictObject({ type: z.literal("push"), dataset: localName, paused: z.boolean().default(false) }),
+  /** Made-up rows, for trying things out. */
+  z.strictObject({
+    type: z.literal("generator"),
+    dataset: localName,
+    template: z.literal("web-requests").default("web-requests"),
+    rowsPerSecond: z.number().positive().max(100_000).default(20),
+    paused: z.boolean().default(false),
+  }),
+]);
 export type SourceSpec = z.infer<typeof sourceSpec>;
+
+/** What feeds a dataset from outside. */
 export const sourceKind: Kind<SourceSpec> = {
   kind: "Source",
   scope: "project",
   schema: sourceSpec,
   immutable: ["dataset", "type"],
+  owners: ({ project, spec }) => [{ kind: datasetKind.kind, project, name: spec.dataset }],
 };
 
+/** An address outside, and the project's secret that opens it (looked up when it is used). */
 export const connectionKind: Kind<{ type: string; address: string; secret?: string }> = {
   kind: "Connection",
   scope: "project",
   schema: z.strictObject({
     type: z.string().min(1).max(100),
-    address: z.string().min(1).max(2_000),
-    secret: z.string().max(63).exactOptional(),
+    address: z.string().min(1).max(2_000).refine(holdsNoPassword, {
+      message: "an address holds no password: keep it in a secret, and name that in `secret`",
+    }),
+    secret: localName.exactOptional(),
   }),
   immutable: ["type"],
 };
+
+function holdsNoPassword(address: string): boolean {
+  return !/^[a-z][a-z0-9+.-]*:\/\/[^/@\s]*:[^/@\s]+@/i.test(address);
+}

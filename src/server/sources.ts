@@ -56,7 +56,9 @@ export class Sources implements Service {
 
   async #reconcile(): Promise<void> {
     if (this.#stopped) return;
-    const declared = (await this.#options.resources.list(sourceKind)).filter((source) => !source.spec.paused);
+    const declared = (await this.#options.resources.list(sourceKind)).filter(
+      ({ spec }) => spec.type === "generator" && !spec.paused,
+    );
     const wanted = new Map(declared.map((source) => [`${source.project}/${source.name}`, source]));
     for (const [name, { generation, generator }] of this.#running) {
       if (wanted.get(name)?.generation === generation) continue;
@@ -74,7 +76,7 @@ export class Sources implements Service {
   #generator(source: Resource<SourceSpec>): Generator {
     const { datasets, ingest, clock, random, ids, telemetry } = this.#options;
     return new Generator({
-      settings: { rowsPerSecond: source.spec.rowsPerSecond },
+      settings: { rowsPerSecond: source.spec.type === "generator" ? source.spec.rowsPerSecond : 0 },
       clock,
       random,
       telemetry,

@@ -5,10 +5,12 @@ export interface ResourceRow {
   readonly kind: string;
   readonly project: string;
   readonly name: string;
+  readonly address: string;
   readonly generation: string;
   readonly labels: unknown;
   readonly spec: unknown;
   readonly status: unknown;
+  readonly owners: readonly string[];
   readonly created_at: Date;
   readonly updated_at: Date;
   readonly updated_by: string;
@@ -17,51 +19,80 @@ export interface ResourceRow {
 type Any = Sql | TransactionSql;
 
 /** One change of a name at a time, also while no row of that name exists. */
-export const lockName = (sql: Any, kind: string, project: string, name: string) => sql`
-  SELECT pg_advisory_xact_lock(hashtextextended(${`${kind}/${project}/${name}`}, 0))`;
+export const lockAddress = (sql: Any, address: string) => sql`
+  SELECT pg_advisory_xact_lock(hashtextextended(${address}, 0))`;
 
-export const selectForUpdate = (sql: Any, kind: string, project: string, name: string) => sql<ResourceRow[]>`
-  SELECT * FROM resources WHERE kind = ${kind} AND project = ${project} AND name = ${name} FOR UPDATE`;
+/** Owners cannot be deleted while something is made that belongs to them; in one order, so that nobody waits in a circle. */
+export const lockOwners = (sql: Any, addresses: readonly string[]) => sql<{ address: string }[]>`
+  SELECT address FROM resources WHERE address = ANY(${[...addresses]}) ORDER BY address FOR KEY SHARE`;
 
-export const selectResource = (sql: Any, kind: string, project: string, name: string) => sql<ResourceRow[]>`
-  SELECT * FROM resources WHERE kind = ${kind} AND project = ${project} AND name = ${name}`;
+export const selectForChange = (sql: Any, address: string) => sql<ResourceRow[]>`
+  SELECT * FROM resources WHERE address = ${address} FOR NO KEY UPDATE`;
+
+export const selectForDeletion = (sql: Any, address: string) => sql<ResourceRow[]>`
+  SELECT * FROM resources WHERE address = ${address} FOR UPDATE`;
+
+export const selectOwnedForDeletion = (sql: Any, addresses: readonly string[]) => sql<ResourceRow[]>`
+  SELECT * FROM resources WHERE owners && ${[...addresses]} ORDER BY address FOR UPDATE`;
+
+export const selectResource = (sql: Any, address: string) => sql<ResourceRow[]>`
+  SELECT * FROM resources WHERE address = ${address}`;
 
 export const selectResources = (
   sql: Any,
-  filter: { kind: string; project: string | null; labels: Record<string, string>; after: string; limit: number },
+  filter: {
+    kind: string;
+    project: string | null;
+    labels: Record<string, string>;
+    after: { project: string; name: string };
+    limit: number;
+  },
 ) => sql<ResourceRow[]>`
   SELECT * FROM resources
   WHERE kind = ${filter.kind} AND (${filter.project}::text IS NULL OR project = ${filter.project})
-    AND labels @> ${sql.json(filter.labels)} AND project || '/' || name > ${filter.after}
-  ORDER BY project || '/' || name LIMIT ${filter.limit}`;
+    AND labels @> ${sql.json(filter.labels)} AND (project, name) > (${filter.after.project}, ${filter.after.name})
+  ORDER BY project, name LIMIT ${filter.limit}`;
 
-export const countResources = (sql: Any) => sql<{ count: string }[]>`SELECT count(*) FROM resources`;
-
-export interface StoredResource {
-  readonly id: string;
-  readonly kind: string;
-  readonly project: string;
-  readonly name: string;
-  readonly generation: number;
-  readonly labels: JSONValue;
-  readonly spec: JSONValue;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
-  readonly updatedBy: string;
-}
-
-/** Inserts, or replaces what stands under the name. */
-export const upsertResource = (sql: Any, row: StoredResource) => sql<ResourceRow[]>`
-  INSERT INTO resources (id, kind, project, name, generation, labels, spec, created_at, updated_at, updated_by)
+export const insertResource = (
+  sql: Any,
+  row: {
+    readonly id: string;
+    readonly kind: string;
+    readonly project: string;
+    readonly name: string;
+    readonly generation: number;
+    readonly labels: JSONValue;
+    readonly spec: JSONValue;
+    readonly owners: string[];
+    readonly at: Date;
+    readonly by: string;
+  },
+) => sql`
+  INSERT INTO resources (id, kind, project, name, generation, labels, spec, owners, created_at, updated_at, updated_by)
   VALUES (${row.id}, ${row.kind}, ${row.project}, ${row.name}, ${row.generation}, ${sql.json(row.labels)},
-    ${sql.json(row.spec)}, ${row.createdAt}, ${row.updatedAt}, ${row.updatedBy})
-  ON CONFLICT (kind, project, name) DO UPDATE SET
-    generation = excluded.generation, labels = excluded.labels, spec = excluded.spec,
-    updated_at = excluded.updated_at, updated_by = excluded.updated_by
-  RETURNING *`;
+    ${sql.json(row.spec)}, ${row.owners}, ${row.at}, ${row.at}, ${row.by})`;
 
-export const deleteResource = (sql: Any, kind: string, project: string, name: string) => sql`
-  DELETE FROM resources WHERE kind = ${kind} AND project = ${project} AND name = ${name}`;
+export const updateResource = (
+  sql: Any,
+  row: {
+    readonly id: string;
+    readonly generation: number;
+    readonly labels: JSONValue;
+    readonly spec: JSONValue;
+    readonly owners: string[];
+    readonly at: Date;
+    readonly by: string;
+  },
+) => sql`
+  UPDATE resources SET generation = ${row.generation}, labels = ${sql.json(row.labels)}, spec = ${sql.json(row.spec)},
+    owners = ${row.owners}, updated_at = ${row.at}, updated_by = ${row.by}
+  WHERE id = ${row.id}`;
 
-export const updateStatus = (sql: Any, kind: string, project: string, name: string, status: JSONValue) => sql`
-  UPDATE resources SET status = ${sql.json(status)} WHERE kind = ${kind} AND project = ${project} AND name = ${name}`;
+export const deleteResources = (sql: Any, ids: readonly string[]) => sql`
+  DELETE FROM resources WHERE id = ANY(${[...ids]})`;
+
+export const updateStatus = (sql: Any, address: string, status: JSONValue) => sql`
+  UPDATE resources SET status = ${sql.json(status)} WHERE address = ${address}`;
+
+export const newestPosition = (sql: Any) => sql<{ position: string }[]>`
+  SELECT coalesce(max(position), 0)::text AS position FROM events`;
