@@ -129,8 +129,13 @@ async function writeBody(outgoing: http.ClientRequest, body: ClientRequest["body
     if (outgoing.destroyed) return;
     if (!outgoing.write(chunk)) {
       await new Promise<void>((resolve) => {
-        outgoing.once("drain", resolve);
-        outgoing.once("close", resolve);
+        const done = () => {
+          outgoing.off("drain", done);
+          outgoing.off("close", done);
+          resolve();
+        };
+        outgoing.once("drain", done);
+        outgoing.once("close", done);
       });
     }
   }

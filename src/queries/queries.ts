@@ -28,7 +28,16 @@ import {
 import type { Datasets } from "../datasets/index.ts";
 import type { Engine, EngineParameters, EngineResult, ResultFormat } from "../engines/index.ts";
 import type { Identity, Principal } from "../identity/index.ts";
-import { asOf, neededSlices, type Resolved, replaceWithFiles, resolveReference, visibleDatasets } from "./resolve.ts";
+import { type Plan, Plans } from "./plans.ts";
+import {
+  asOf,
+  neededSlices,
+  RelationTrees,
+  type Resolved,
+  replaceWithFiles,
+  resolveReference,
+  visibleDatasets,
+} from "./resolve.ts";
 
 export interface QueryRequest {
   readonly sql: string;
@@ -121,6 +130,8 @@ export class Queries {
   readonly #options: QueriesOptions;
   readonly #queries = new Map<QueryId, Live>();
   readonly #trees = new Map<string, string>();
+  readonly #plans = new Plans();
+  readonly #relations = new RelationTrees();
   #ended = 0;
 
   constructor(options: QueriesOptions) {
@@ -234,6 +245,8 @@ export class Queries {
     signal: AbortSignal,
   ): Promise<string> {
     const { engine } = this.#options;
+    const known = this.#plans.get(text.sql);
+    if (known !== undefined && (await this.#isCurrent(known, principal, about, held, signal))) return known.sql;
     const statement = openStatement(text, await this.#parse(text, signal));
     checkStatement(statement);
     const listing = await this.#listing(statement, principal);
@@ -243,14 +256,42 @@ export class Queries {
     const resolved = await Promise.all(
       named.map((reference) => resolveReference(statement, reference, { datasets, identity, principal })),
     );
-    await this.#flush(resolved, signal);
-    for (const one of resolved) await this.#replace(one, about, held, signal);
-    about.datasets = [...new Set(resolved.map((one) => formatDatasetPath(one.ref.path)))];
-    const query =
-      resolved.length === 0
-        ? text.query.replace(/;\s*$/, "")
-        : await engine.deserialize(JSON.stringify(statement.root), signal);
-    return text.head + query.replace(/;\s*$/, "");
+    await this.#flush(
+      resolved.filter((one) => one.past === null).map((one) => one.ref.id),
+      signal,
+    );
+    const inputs: Plan["inputs"][number][] = [];
+    for (const one of resolved) inputs.push(await this.#replace(one, about, held, signal));
+    about.datasets = namesOf(inputs);
+    const query = resolved.length === 0 ? text.query : await engine.deserialize(JSON.stringify(statement.root), signal);
+    const sql = text.head + query.replace(/;\s*$/, "");
+    if (resolved.every((one) => one.past === null)) this.#plans.set(text.sql, { sql, inputs });
+    return sql;
+  }
+
+  /** Whether a kept plan is still the plan: each input allowed, under its name, and at its version. Holds its slices open. */
+  async #isCurrent(
+    plan: Plan,
+    principal: Principal,
+    about: About,
+    held: AsyncDisposableStack,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { datasets, identity } = this.#options;
+    for (const { path, id } of plan.inputs) {
+      if (!(await identity.allows(principal, "dataset.select", { dataset: path }))) return false;
+      if ((await datasets.find(path))?.id !== id) return false;
+    }
+    await this.#flush(
+      plan.inputs.map((input) => input.id),
+      signal,
+    );
+    for (const input of plan.inputs) if ((await datasets.head(input.id, signal)).seq !== input.seq) return false;
+    for (const { id, part, hashes } of plan.inputs) held.use(await datasets.openSlices(id, hashes, part, signal));
+    about.datasets = namesOf(plan.inputs);
+    about.slicesRead = plan.inputs.reduce((sum, input) => sum + input.hashes.length, 0);
+    about.slicesSkipped = plan.inputs.reduce((sum, input) => sum + input.skipped, 0);
+    return true;
   }
 
   async #parse(text: StatementText, signal: AbortSignal): Promise<string> {
@@ -285,22 +326,29 @@ export class Queries {
     );
   }
 
-  async #flush(resolved: readonly Resolved[], signal: AbortSignal): Promise<void> {
-    const fresh = new Set(resolved.filter((one) => one.past === null).map((one) => one.ref.id));
-    await Promise.all([...fresh].map((id) => this.#options.flusher.flush(id, signal)));
+  async #flush(ids: readonly DatasetId[], signal: AbortSignal): Promise<void> {
+    await Promise.all([...new Set(ids)].map((id) => this.#options.flusher.flush(id, signal)));
   }
 
-  async #replace(resolved: Resolved, about: About, held: AsyncDisposableStack, signal: AbortSignal): Promise<void> {
+  async #replace(
+    resolved: Resolved,
+    about: About,
+    held: AsyncDisposableStack,
+    signal: AbortSignal,
+  ): Promise<Plan["inputs"][number]> {
     const { datasets, engine } = this.#options;
-    const { id } = resolved.ref;
+    const { id, path } = resolved.ref;
+    const { part } = resolved;
     const snapshot = await datasets.snapshot(id, asOf(resolved.past), signal);
-    const slices = resolved.part === "data" ? neededSlices(resolved, snapshot) : [];
-    const hashes =
-      resolved.part === "data" ? slices.map((slice) => slice.hash) : snapshot.quarantines.map((one) => one.hash);
-    const open = held.use(await datasets.openSlices(id, hashes, resolved.part, signal));
+    const slices = part === "data" ? neededSlices(resolved, snapshot) : [];
+    const hashes = part === "data" ? slices.map((slice) => slice.hash) : snapshot.quarantines.map((one) => one.hash);
+    const skipped = part === "data" ? snapshot.slices.length - slices.length : 0;
+    const open = held.use(await datasets.openSlices(id, hashes, part, signal));
     about.slicesRead += hashes.length;
-    if (resolved.part === "data") about.slicesSkipped += snapshot.slices.length - slices.length;
-    await replaceWithFiles(resolved, snapshot, { slices, paths: open.paths }, snapshot.schemas, engine, signal);
+    about.slicesSkipped += skipped;
+    const relations = { parser: engine, trees: this.#relations };
+    await replaceWithFiles(resolved, snapshot, { slices, paths: open.paths }, relations, signal);
+    return { id, path, part, seq: snapshot.seq, hashes, skipped };
   }
 
   #remember(id: QueryId, live: Live): void {
@@ -365,6 +413,10 @@ interface About {
   datasets: string[];
   slicesRead: number;
   slicesSkipped: number;
+}
+
+function namesOf(inputs: Plan["inputs"]): string[] {
+  return [...new Set(inputs.map((input) => formatDatasetPath(input.path)))];
 }
 
 function maySee(live: Live, principal: Principal): boolean {

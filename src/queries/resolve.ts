@@ -135,21 +135,44 @@ function boundsOf(slice: SliceRef): BoundsOf {
   };
 }
 
+const keptTrees = 200;
+const longestRelation = 100_000;
+
+/** Trees of relations by their SQL, the latest ones: the same files are read again and again. */
+export class RelationTrees {
+  readonly #trees = new Map<string, string>();
+
+  async of(sql: string, parser: SqlParser, signal: AbortSignal): Promise<string> {
+    const known = this.#trees.get(sql);
+    if (known !== undefined) return known;
+    const tree = await parser.serialize(sql, signal);
+    if (sql.length > longestRelation) return tree;
+    this.#trees.set(sql, tree);
+    const [oldest] = this.#trees.keys();
+    if (this.#trees.size > keptTrees && oldest !== undefined) this.#trees.delete(oldest);
+    return tree;
+  }
+}
+
 /** Puts a dataset's files in the place of its name. Groups follow the schemas that the slices were written with. */
 export async function replaceWithFiles(
   resolved: Resolved,
   snapshot: Snapshot,
   files: { readonly slices: readonly SliceRef[]; readonly paths: readonly string[] },
-  schemas: readonly { readonly schema: NonNullable<Snapshot["schema"]> }[],
-  parser: SqlParser,
+  { parser, trees }: { readonly parser: SqlParser; readonly trees: RelationTrees },
   signal: AbortSignal,
 ): Promise<void> {
   const { table } = resolved.reference;
   const name = textOf(table, "table_name");
-  if (resolved.part === "quarantine") {
-    replaceTable(table, await parser.serialize(quarantineSql(files.paths), signal), name);
-    return;
-  }
+  const sql = resolved.part === "quarantine" ? quarantineSql(files.paths) : dataSql(resolved, snapshot, files);
+  replaceTable(table, await trees.of(sql, parser, signal), name);
+}
+
+function dataSql(
+  resolved: Resolved,
+  snapshot: Snapshot,
+  files: { readonly slices: readonly SliceRef[]; readonly paths: readonly string[] },
+): string {
   if (snapshot.schema === null) {
     throw new MillraceError(
       "sql_binding",
@@ -163,11 +186,11 @@ export async function replaceWithFiles(
   for (const [index, slice] of files.slices.entries()) {
     const last = groups.at(-1);
     const path = files.paths[index] ?? "";
-    const schema = schemas[slice.schemaVersion - 1]?.schema ?? snapshot.schema;
+    const schema = snapshot.schemas[slice.schemaVersion - 1]?.schema ?? snapshot.schema;
     if (last?.version === slice.schemaVersion) last.paths.push(path);
     else groups.push({ columns: columnsOf(schema), version: slice.schemaVersion, paths: [path] });
   }
-  replaceTable(table, await parser.serialize(relationSql(columnsOf(snapshot.schema), groups), signal), name);
+  return relationSql(columnsOf(snapshot.schema), groups);
 }
 
 function columnsOf(schema: NonNullable<Snapshot["schema"]>): readonly TypedColumn[] {

@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type OpenPool, openPool } from "../../../test/kit/engine-pool.ts";
 import { tempDirectory, until } from "../../../test/kit/index.ts";
 import type { QueryId, TraceId } from "../../base/index.ts";
 import { ask, rowsOf } from "../conformance.ts";
-import { type OpenPool, openPool } from "../../../test/kit/engine-pool.ts";
 
 const endless = "SELECT count(*) FROM range(1000000000) a, range(1000) b";
 const never = new AbortController().signal;

@@ -1,9 +1,9 @@
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type OpenPool, openPool } from "../../../test/kit/engine-pool.ts";
 import type { TraceId } from "../../base/index.ts";
 import { ask } from "../conformance.ts";
-import { type OpenPool, openPool } from "../../../test/kit/engine-pool.ts";
 
 // What the gate of the compiler lets nobody say anyhow. Here the gate is taken to have failed: the statements go to the
 // engine as queries, and as trusted scripts too, where nothing but the locked instance itself stands in their way.

@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type OpenPool, openPool } from "../../../test/kit/engine-pool.ts";
 import { until } from "../../../test/kit/index.ts";
 import type { TraceId } from "../../base/index.ts";
 import { ask, bytesOf, engineConformance, rowsOf } from "../conformance.ts";
 import type { EngineQuery } from "../contract.ts";
-import { type OpenPool, openPool } from "../../../test/kit/engine-pool.ts";
 import type { EnginePool } from "./pool.ts";
 
 let opened: OpenPool;

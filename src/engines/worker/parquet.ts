@@ -6,9 +6,8 @@ import { typeName } from "./encode/lines.ts";
 import { failureOf, JobFailure } from "./failure.ts";
 import type { Interruptible } from "./interruptible.ts";
 import { literal, uniqueNames } from "./names.ts";
-import { bindParameters } from "./parameters.ts";
 import { tooLarge } from "./sink.ts";
-import { prepareWrapped } from "./statement.ts";
+import { runWrapped } from "./statement.ts";
 
 const watchMs = 50;
 const options = "FORMAT parquet, COMPRESSION zstd";
@@ -19,7 +18,6 @@ export async function parquetResult(
   job: QueryJob,
   running: Interruptible,
 ): Promise<Omit<QueryOutcome, "elapsedMs">> {
-  const before = "COPY (SELECT * FROM (";
   const limit = job.rowLimit === null ? "" : ` LIMIT ${job.rowLimit + 1}`;
   const raw = job.rowLimit === null ? job.spoolPath : `${job.spoolPath}.rows`;
   const watch = setInterval(() => {
@@ -27,14 +25,13 @@ export async function parquetResult(
   }, watchMs);
   let kept = false;
   try {
-    const prepared = await prepareWrapped(connection, job.sql, before, `)${limit}) TO ${literal(raw)} (${options})`);
-    let written = 0;
-    try {
-      await bindParameters(connection, prepared, job.parameters);
-      written = Number((await (await prepared.run()).fetchChunk())?.getColumnVector(0).getItem(0) ?? 0);
-    } finally {
-      prepared.destroySync();
-    }
+    const copied = await runWrapped(
+      connection,
+      job,
+      "COPY (SELECT * FROM (",
+      `)${limit}) TO ${literal(raw)} (${options})`,
+    );
+    const written = Number(copied.getChunk(0).getColumnVector(0).getItem(0));
     const rows = Math.min(written, job.rowLimit ?? written);
     if (raw !== job.spoolPath) {
       const cut = `COPY (SELECT * FROM read_parquet(${literal(raw)}) LIMIT ${rows}) TO ${literal(job.spoolPath)} (${options})`;
@@ -47,7 +44,7 @@ export async function parquetResult(
     return { columns, rows, truncated: rows < written, body: { kind: "file", path: job.spoolPath, sizeBytes } };
   } catch (error) {
     running.check();
-    throw new JobFailure(failureOf(error, job.sql, before));
+    throw new JobFailure(failureOf(error, job.sql));
   } finally {
     clearInterval(watch);
     if (raw !== job.spoolPath) rmSync(raw, { force: true });

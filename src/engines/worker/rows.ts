@@ -1,4 +1,4 @@
-import type { DuckDBConnection, DuckDBDataChunk, DuckDBPreparedStatement, DuckDBResult } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBDataChunk, DuckDBMaterializedResult, DuckDBResult } from "@duckdb/node-api";
 import type { QueryJob } from "../protocol/index.ts";
 import { rawVector } from "./columns.ts";
 import type { TypedColumn } from "./encode/lines.ts";
@@ -6,7 +6,7 @@ import { failureOf, JobFailure } from "./failure.ts";
 import type { Interruptible } from "./interruptible.ts";
 import { uniqueNames } from "./names.ts";
 import { bindParameters } from "./parameters.ts";
-import { prepareReading, prepareWrapped } from "./statement.ts";
+import { prepareReading, prepareWrapped, runWrapped } from "./statement.ts";
 
 /** A statement's rows in their order, each source with its own way to know that they are whole. */
 export interface RowSource {
@@ -20,44 +20,34 @@ export class UnmarkedEnd extends Error {}
 
 /** DuckDB runs the whole statement before the first row is handed over, so an error is thrown. For few rows. */
 export async function wholeRows(connection: DuckDBConnection, job: QueryJob, limit: number): Promise<RowSource> {
-  const before = "SELECT * FROM (";
-  const prepared = await prepareWrapped(connection, job.sql, before, `) LIMIT ${limit}`);
-  return await materialised(connection, job, prepared, before);
+  return taken(await runWrapped(connection, job, "SELECT * FROM (", `) LIMIT ${limit}`));
 }
 
 /** The plan of an EXPLAIN, which cannot stand in a subquery. */
 export async function planRows(connection: DuckDBConnection, job: QueryJob): Promise<RowSource> {
-  return await materialised(connection, job, await prepareReading(connection, job.sql), "");
-}
-
-async function materialised(
-  connection: DuckDBConnection,
-  job: QueryJob,
-  prepared: DuckDBPreparedStatement,
-  before: string,
-): Promise<RowSource> {
+  const prepared = await prepareReading(connection, job.sql);
   try {
     await bindParameters(connection, prepared, job.parameters);
-    const result = await prepared.run();
-    async function* batches() {
-      for (let index = 0; index < result.chunkCount; index++) {
-        const chunk = result.getChunk(index);
-        yield { chunk, rows: chunk.rowCount };
-      }
-    }
-    return { columns: columnsOf(result), batches: batches() };
-  } catch (error) {
-    throw new JobFailure(failureOf(error, job.sql, before));
+    return taken(await prepared.run());
   } finally {
     prepared.destroySync();
   }
 }
 
+function taken(result: DuckDBMaterializedResult): RowSource {
+  async function* batches() {
+    for (let index = 0; index < result.chunkCount; index++) {
+      const chunk = result.getChunk(index);
+      yield { chunk, rows: chunk.rowCount };
+    }
+  }
+  return { columns: columnsOf(result), batches: batches() };
+}
+
 /**
  * Streams the rows, so that a result of any length takes little memory. DuckDB ends a streamed result without a word when
- * an error comes in its middle; so one more row stands behind the last, and an end without it is no end:
- *
- *     (SELECT *, false FROM (statement)) UNION ALL SELECT NULL, ..., true
+ * an error comes in its middle; so one more row stands behind the last, and an end without it is no end. BY NAME fills the
+ * mark's other columns, so that the statement is bound once; one that repeats a name cannot be united so.
  */
 export async function markedRows(
   connection: DuckDBConnection,
@@ -66,22 +56,27 @@ export async function markedRows(
   running: Interruptible,
 ): Promise<RowSource> {
   const cut = limit === null ? ")" : `) LIMIT ${limit}`;
-  const described = await prepareWrapped(connection, job.sql, "SELECT * FROM (", ")");
-  const width = described.columnCount;
-  await bindParameters(connection, described, []);
-  described.destroySync();
-  const mark = `) UNION ALL SELECT ${"NULL, ".repeat(width)}true`;
-  const before = "(SELECT *, false FROM (";
-  const prepared = await prepareWrapped(connection, job.sql, before, cut + mark);
+  const before = `(SELECT *, false AS ${markName} FROM (`;
+  const prepared = await prepareWrapped(
+    connection,
+    job.sql,
+    before,
+    `${cut}) UNION ALL BY NAME (SELECT true AS ${markName})`,
+  );
   try {
+    await bindParameters(connection, prepared, []);
     const result = await prepared.stream();
+    const width = result.columnCount - 1;
     return { columns: columnsOf(result).slice(0, width), batches: untilMark(result, width, running) };
   } catch (error) {
-    throw new JobFailure(failureOf(error, job.sql, before));
+    const failure = failureOf(error, job.sql, before);
+    throw failure.code === "sql_binding" ? new UnmarkedEnd() : new JobFailure(failure);
   } finally {
     prepared.destroySync();
   }
 }
+
+const markName = '"millrace end"';
 
 async function* untilMark(result: DuckDBResult, width: number, running: Interruptible) {
   let ended = false;
@@ -105,19 +100,10 @@ export async function storedRows(
   running: Interruptible,
 ): Promise<RowSource> {
   const cut = limit === null ? ")" : `) LIMIT ${limit}`;
-  const before = "CREATE OR REPLACE TEMP TABLE stored_rows AS SELECT * FROM (";
-  const prepared = await prepareWrapped(connection, job.sql, before, cut);
-  try {
-    await bindParameters(connection, prepared, job.parameters);
-    const made = await prepared.run();
-    const count = Number((await made.fetchChunk())?.getColumnVector(0).getItem(0) ?? 0);
-    const result = await connection.stream("FROM stored_rows");
-    return { columns: columnsOf(result), batches: untilCount(result, count, running) };
-  } catch (error) {
-    throw new JobFailure(failureOf(error, job.sql, before));
-  } finally {
-    prepared.destroySync();
-  }
+  const made = await runWrapped(connection, job, "CREATE OR REPLACE TEMP TABLE stored_rows AS SELECT * FROM (", cut);
+  const count = Number(made.getChunk(0).getColumnVector(0).getItem(0));
+  const result = await connection.stream("FROM stored_rows");
+  return { columns: columnsOf(result), batches: untilCount(result, count, running) };
 }
 
 async function* untilCount(result: DuckDBResult, count: number, running: Interruptible) {

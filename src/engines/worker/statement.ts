@@ -1,8 +1,16 @@
-import { type DuckDBConnection, type DuckDBPreparedStatement, StatementType } from "@duckdb/node-api";
+import {
+  type DuckDBConnection,
+  type DuckDBExtractedStatements,
+  type DuckDBMaterializedResult,
+  type DuckDBPreparedStatement,
+  StatementType,
+} from "@duckdb/node-api";
 import type { ResultColumn } from "../contract.ts";
+import type { QueryJob } from "../protocol/index.ts";
 import { typeName } from "./encode/lines.ts";
 import { failureOf, JobFailure } from "./failure.ts";
 import { uniqueNames } from "./names.ts";
+import { bindParameters } from "./parameters.ts";
 
 /**
  * Prepares a caller's statement inside text of ours: `before` + statement + `after`. What is not one statement that reads
@@ -15,14 +23,50 @@ export async function prepareWrapped(
   before: string,
   after: string,
 ): Promise<DuckDBPreparedStatement> {
+  return await wrapped(connection, sql, before, after, (statements) => statements.prepare(0));
+}
+
+/**
+ * Runs a caller's statement inside text of ours to its end, as `prepareWrapped` would prepare it. Without parameters it is
+ * planned once; a prepared statement is planned when it is prepared, and again when it runs, which for a short query over
+ * files is most of its time. @throws JobFailure
+ */
+export async function runWrapped(
+  connection: DuckDBConnection,
+  job: Pick<QueryJob, "sql" | "parameters">,
+  before: string,
+  after: string,
+): Promise<DuckDBMaterializedResult> {
+  if (Object.keys(job.parameters).length === 0) {
+    return await wrapped(connection, job.sql, before, after, (_, text) => connection.run(text));
+  }
+  const prepared = await prepareWrapped(connection, job.sql, before, after);
+  try {
+    await bindParameters(connection, prepared, job.parameters);
+    return await prepared.run();
+  } catch (error) {
+    throw new JobFailure(failureOf(error, job.sql, before));
+  } finally {
+    prepared.destroySync();
+  }
+}
+
+async function wrapped<Result>(
+  connection: DuckDBConnection,
+  sql: string,
+  before: string,
+  after: string,
+  use: (statements: DuckDBExtractedStatements, text: string) => Promise<Result>,
+): Promise<Result> {
   // The line break ends a comment that the statement may end in.
   const text = `${before}${sql.replace(/[;\s]+$/, "")}\n${after}`;
-  try {
-    const statements = await connection.extractStatements(text);
-    if (statements.count === 1) return await statements.prepare(0);
-  } catch (error) {
-    const failure = failureOf(error, sql, before);
-    if (failure.code !== "sql_syntax") throw new JobFailure(failure);
+  const statements = await connection.extractStatements(text).catch(() => null);
+  if (statements?.count === 1) {
+    try {
+      return await use(statements, text);
+    } catch (error) {
+      throw new JobFailure(failureOf(error, sql, before));
+    }
   }
   const prepared = await prepareReading(connection, sql);
   prepared.destroySync();
