@@ -59,4 +59,4 @@ export {
   type Telemetry,
   type Trace,
 } from "./telemetry.ts";
-export { formatInstant, type Instant, instant, parseInstant } from "./time.ts";
+export { formatInstant, type Instant, instant } from "./time.ts";

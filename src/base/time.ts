@@ -13,9 +13,3 @@ export function instant(epochMilliseconds: number): Instant {
 export function formatInstant(at: Instant): string {
   return new Date(at).toISOString();
 }
-
-/** Reads ISO 8601; null where the text is no point in time. */
-export function parseInstant(text: string): Instant | null {
-  const at = Date.parse(text);
-  return Number.isNaN(at) ? null : instant(at);
-}

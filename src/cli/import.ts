@@ -68,7 +68,7 @@ export async function importFile(client: Client, job: Import): Promise<ImportOut
     if (underWay.size >= partsAtOnce) await Promise.race(underWay);
   }
   await Promise.all(underWay);
-  if (failure !== null) throw (failure as { error: unknown }).error;
+  if (failure !== null) throw interrupted((failure as { error: unknown }).error);
   return outcome(job, receipts, (performance.now() - startedMs) / 1000);
 }
 
@@ -104,6 +104,15 @@ async function sendPart(
       signal.throwIfAborted();
     }
   }
+}
+
+/** The error, with what to do about a server that went away: nothing that was committed is lost. */
+function interrupted(error: unknown): unknown {
+  if (!(error instanceof MillraceError) || error.code !== "unavailable") return error;
+  return new MillraceError("unavailable", error.message, {
+    hint: "Run the same command again: it goes on where it stopped, and no row comes twice.",
+    cause: error,
+  });
 }
 
 /** Seconds to wait before the part is sent again, or null where that would not help. A repeated part is harmless. */

@@ -1,4 +1,4 @@
-import { datasetPath, formatDatasetPath, MillraceError } from "../base/index.ts";
+import { datasetPath, formatDatasetPath } from "../base/index.ts";
 import { Client, findServer } from "./client.ts";
 import { type Command, clientOptions, type Invocation, textOption } from "./command.ts";
 import { formatBytes, formatCount, formatDuration } from "./figures.ts";
@@ -71,13 +71,4 @@ function tellOutcome(name: string, dataset: string, outcome: ImportOutcome): voi
     const line = firstLine === null ? "" : `, first in line ${formatCount(firstLine)}`;
     process.stderr.write(`    ${formatCount(count)} x ${printable(reason)}${line}\n`);
   }
-}
-
-/** What an interrupted import tells: nothing is lost, run it again. */
-export function interruptedImport(cause: unknown): MillraceError {
-  const said = cause instanceof Error ? cause.message : String(cause);
-  return new MillraceError("unavailable", `The import was interrupted: ${said}`, {
-    hint: "Run the same command again: it goes on where it stopped, and no row comes twice.",
-    cause,
-  });
 }

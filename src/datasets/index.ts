@@ -11,6 +11,6 @@ export {
   type Head,
   type OpenSlices,
 } from "./datasets.ts";
-export { blockToJson, datasetId, type MetadataBlock, type MetadataEvent, type SourceState } from "./odf/index.ts";
+export { blockToJson, type MetadataBlock, type MetadataEvent, type SourceState } from "./odf/index.ts";
 export type { AsOf, Snapshot } from "./snapshot.ts";
 export type { SliceReader, VerifyLevel, VerifyOptions, VerifyReport } from "./verify/verify.ts";
