@@ -63,14 +63,7 @@ function generate(): string {
   const environment = path.join(cacheDirectory(), "tpch-venv");
   run("python3", ["-m", "venv", environment]);
   run(path.join(environment, "bin", "pip"), ["install", "--quiet", "tpchgen-cli"]);
-  run(path.join(environment, "bin", "tpchgen-cli"), [
-    "-s",
-    "1",
-    "--format",
-    "parquet",
-    "--output-dir",
-    `${folder}.part`,
-  ]);
+  run(path.join(environment, "bin", "tpchgen-cli"), ["parquet", "-s", "1", "--output-dir", `${folder}.part`]);
   renameSync(`${folder}.part`, folder);
   return folder;
 }
