@@ -33,9 +33,17 @@ export const extraAttributes: Wire<Extra> = {
     const parsed: unknown = JSON.parse(found.entries);
     if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed))
       throw broken("its extra attributes are no object");
+    if (!isShallow(parsed, maxExtraDepth)) throw broken("its extra attributes nest too deep");
     return { ...parsed };
   },
 };
+
+/** Deeper values could not be written as JSON again. */
+const maxExtraDepth = 100;
+function isShallow(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return depth > 0 && Object.values(value).every((item) => isShallow(item, depth - 1));
+}
 
 const unit = optional(oneOf<TimeUnit>("int16", timeUnits));
 const empty = table<Record<never, never>>({});

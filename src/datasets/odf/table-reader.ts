@@ -1,7 +1,7 @@
 import { type Instant, instant, MillraceError } from "../../base/index.ts";
 
-/** Deepest nesting of tables that is read: bounds hostile bytes. */
-const maxDepth = 64;
+import { maxDepth } from "./table-writer.ts";
+
 /** A text or a table is read once where it is written once; offsets that many fields share could else grow without end. */
 const maxReadings = 4;
 /** Bounds of what JavaScript calls a date, in milliseconds. */

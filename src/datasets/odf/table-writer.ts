@@ -1,4 +1,8 @@
 import * as flatbuffers from "flatbuffers";
+import { MillraceError } from "../../base/index.ts";
+
+/** Deepest nesting of tables, which bounds what hostile bytes can do: a type nests three tables for each of its levels. */
+export const maxDepth = 300;
 
 /** A field of a FlatBuffers table, its variable-size part already written. Absent fields are left out of the list. */
 export type TableField =
@@ -13,6 +17,19 @@ export type TableField =
  */
 export class TableWriter {
   readonly #builder = new flatbuffers.Builder(1024);
+  #depth = 0;
+
+  /** Writes a table's inside. @throws too_large where it nests deeper than can be read back */
+  nested<Result>(write: () => Result): Result {
+    if (this.#depth >= maxDepth)
+      throw new MillraceError("too_large", "The types of the columns nest too deep to be written down.");
+    this.#depth++;
+    try {
+      return write();
+    } finally {
+      this.#depth--;
+    }
+  }
 
   table(slots: number, fields: readonly (TableField | null)[]): number {
     this.#builder.startObject(slots);

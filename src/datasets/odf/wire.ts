@@ -60,10 +60,12 @@ export function table<Type extends object>(members: Members<Type>, reserved = 0)
     slots: 1,
     writeTable(writer, value) {
       const given = new Map<string, unknown>(Object.entries(value));
-      const fields = slots.flatMap(({ name, wire, optional, at }) => {
-        const member = given.get(name);
-        return member === undefined ? [] : wire.write(writer, at, member, optional);
-      });
+      const fields = writer.nested(() =>
+        slots.flatMap(({ name, wire, optional, at }) => {
+          const member = given.get(name);
+          return member === undefined ? [] : wire.write(writer, at, member, optional);
+        }),
+      );
       return writer.table(count, fields);
     },
     readTable(reader) {
