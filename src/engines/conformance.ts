@@ -30,7 +30,7 @@ export async function rowsOf(result: EngineResult): Promise<unknown> {
 
 const formats = ["json", "ndjson", "csv", "parquet", "arrow"] as const satisfies readonly ResultFormat[];
 /** Each way a result can take: few rows, a stream, stored rows. */
-const limits = [10_000, 1_000_000, null] as const;
+const limits = [10_000, null] as const;
 const never = new AbortController().signal;
 
 /** What every engine behind the contract must do. `open` is called once. */
@@ -162,7 +162,7 @@ export function engineConformance(name: string, open: () => Promise<{ readonly e
         }
       });
 
-      test.each([9, 20_000])("a limit of %d rows cuts exactly and says so", async (rowLimit) => {
+      test.each([9, 60_000])("a limit of %d rows cuts exactly and says so", async (rowLimit) => {
         const cut = await ask(engine, `FROM range(${rowLimit + 1})`, { format, rowLimit });
         expect([cut.rows, cut.truncated]).toEqual([rowLimit, true]);
         await cut[Symbol.asyncDispose]();

@@ -42,7 +42,11 @@ export function failureOf(error: unknown, sql = "", prefix = ""): WorkerFailure 
   if (told === null) return plainFailure(text);
   const { type, message } = told;
   if (type === "IO") return ioFailure(message);
-  if (/^Values were not provided for the following prepared statement parameters/.test(message)) {
+  if (
+    /^(Values were not provided for the following prepared statement parameters|Expected \d+ parameters, but)/.test(
+      message,
+    )
+  ) {
     return { code: "bad_parameter", message: sentence(message) };
   }
   const code = codes[type] ?? "sql_runtime";

@@ -9,15 +9,17 @@ import { markedRows, planRows, type RowSource, storedRows, UnmarkedEnd, wholeRow
 import { ResultSink } from "./sink.ts";
 
 /** Up to this many rows a result is taken whole. */
-const fewRows = 10_000;
+const fewRows = 20_000;
 
 /**
  * Runs a reading statement and encodes its result:
  *
- *   parquet ----------------> COPY
- *   EXPLAIN, few rows ------> whole
- *   with parameters --------> stored
- *   else -------------------> marked stream --no mark at the end--> stored, which throws what went wrong
+ *   parquet --> COPY
+ *   else -----> whole, but no more than a few rows
+ *                 '--more there--> marked stream --no mark at the end--> stored, which throws what went wrong
+ *                                  (with parameters: stored at once)
+ *
+ * Most results are short, and taking a short one whole is by far the cheapest; a long one pays for its beginning twice.
  */
 export async function runQuery(
   connection: DuckDBConnection,
@@ -41,7 +43,9 @@ export async function runQuery(
     const isPlan = /^\s*explain\b/i.test(job.sql);
     if (job.format === "parquet" && !isPlan) return await parquetResult(connection, job, running);
     if (isPlan) return await encode(await planRows(connection, job));
-    if (limit !== null && limit <= fewRows + 1) return await encode(await wholeRows(connection, job, limit));
+    const most = Math.min(limit ?? Number.POSITIVE_INFINITY, fewRows + 1);
+    const whole = await wholeRows(connection, job, most);
+    if (most === limit || whole.count < most) return await encode(whole);
     if (Object.keys(job.parameters).length > 0) return await encode(await storedRows(connection, job, limit, running));
     try {
       return await encode(await markedRows(connection, job, limit, running));

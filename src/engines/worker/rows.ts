@@ -19,8 +19,13 @@ export interface RowSource {
 export class UnmarkedEnd extends Error {}
 
 /** DuckDB runs the whole statement before the first row is handed over, so an error is thrown. For few rows. */
-export async function wholeRows(connection: DuckDBConnection, job: QueryJob, limit: number): Promise<RowSource> {
-  return taken(await runWrapped(connection, job, "SELECT * FROM (", `) LIMIT ${limit}`));
+export async function wholeRows(
+  connection: DuckDBConnection,
+  job: QueryJob,
+  limit: number,
+): Promise<RowSource & { readonly count: number }> {
+  const result = await runWrapped(connection, job, "SELECT * FROM (", `) LIMIT ${limit}`);
+  return { ...taken(result), count: result.rowCount };
 }
 
 /** The plan of an EXPLAIN, which cannot stand in a subquery. */
