@@ -19,6 +19,38 @@ export const receiptShape = z.object({
 });
 export type IngestReceipt = z.infer<typeof receiptShape>;
 
+/** The receipt of what a chain holds; `share` is missing only where the chain forgot. */
+export function committedReceipt(
+  id: string,
+  dataset: string,
+  share:
+    | {
+        seq: number;
+        block: string;
+        firstOffset: number | null;
+        rows: number;
+        quarantined: number;
+        reasons: readonly { reason: string; count: number; firstLine: number | null }[];
+      }
+    | undefined,
+): IngestReceipt {
+  const rows = share?.rows ?? 0;
+  const firstOffset = share?.firstOffset ?? null;
+  return {
+    id,
+    dataset,
+    state: "committed",
+    rows,
+    quarantined: share?.quarantined ?? 0,
+    firstOffset,
+    lastOffset: firstOffset === null ? null : firstOffset + rows - 1,
+    block: share?.block ?? null,
+    seq: share?.seq ?? null,
+    duplicate: false,
+    reasons: (share?.reasons ?? []).map((reason) => ({ ...reason })),
+  };
+}
+
 /** Receipts of committed ingests, kept for a day. */
 export class Receipts {
   readonly #sql: Sql;

@@ -1,30 +1,37 @@
 import { rm } from "node:fs/promises";
-import type { TraceId } from "../../base/index.ts";
-import { type Clock, type DatasetId, instant, MillraceError, type Telemetry } from "../../base/index.ts";
+import { type Clock, type DatasetId, instant, MillraceError, type Telemetry, type TraceId } from "../../base/index.ts";
 import type { Datasets, Head, SourceState } from "../../datasets/index.ts";
 import type { Engine } from "../../engines/index.ts";
 import { duckdbType, fieldFromDuckdb, multihash, ownColumns, schemaWith } from "../../slices/index.ts";
+import { findIngests } from "../chain-receipts.ts";
 import type { Batch, Converted, Share } from "../convert/batch.ts";
 import { convert } from "../convert/convert.ts";
-import { literal } from "../convert/quote.ts";
+import { writePieces } from "../convert/pieces.ts";
+import { literal, timestampLiteral } from "../convert/quote.ts";
+import { renumberSql } from "../convert/slice-sql.ts";
 import { type Column, parseType, typeName } from "../convert/types.ts";
 
 export interface CommitRequest {
   readonly datasetId: DatasetId;
-  readonly batch: Omit<Batch, "columns" | "firstOffset" | "systemTime">;
+  readonly batch: Omit<Batch, "columns" | "emptyKeys" | "firstOffset" | "systemTime">;
+  readonly traceId: TraceId;
   readonly sourceState: SourceState;
   readonly by: string;
   /** Rows that other conversions under way will add before this one. */
   readonly ahead: number;
+  /** Asked right before the commit: throws where the chain is not where this batch belongs. */
+  readonly check?: (head: Head) => void;
 }
 
-export interface CommittedBatch {
+/** What became of one entry of a committed batch. */
+export interface CommittedEntry extends Share {
   readonly seq: number;
   readonly block: string;
+  /** null where it has no rows. */
   readonly firstOffset: number | null;
-  readonly shares: readonly Share[];
-  readonly rows: number;
 }
+
+export type CommittedBatch = readonly CommittedEntry[];
 
 /** A batch that is converted, at offsets that were right when it began. */
 interface Prepared {
@@ -38,6 +45,8 @@ interface Prepared {
 }
 
 const mostAttempts = 20;
+const workSuffixes = [".parquet", ".moved.parquet", ".records", ".quarantine", ".sample", ".arrow.parquet"];
+const mostHints = 10_000;
 
 /** Converts batches and commits them to their chains. */
 export class Committer {
@@ -45,6 +54,8 @@ export class Committer {
   readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #telemetry: Telemetry;
+  /** By dataset: keys that have held nulls only. A hint that keeps batches on the fast path, nothing more. */
+  readonly #emptyKeys = new Map<DatasetId, readonly string[]>();
 
   constructor(options: { datasets: Datasets; engine: Engine; clock: Clock; telemetry: Telemetry }) {
     this.#datasets = options.datasets;
@@ -64,22 +75,21 @@ export class Committer {
       await turn;
       for (let attempt = 1; ; attempt++) {
         const head = await this.#datasets.head(request.datasetId, signal);
+        // The proof of exactly once: an earlier try may have won the chain and failed only afterwards.
+        if (isBehind(head, request.sourceState)) return await this.#earlier(request, head);
+        request.check?.(head);
         if (head.nextOffset === prepared.firstOffset && sameSchema(head, prepared.head)) {
           const outcome = await this.#commit(request, prepared, head);
           if (outcome !== null) return outcome;
         }
         if (attempt === mostAttempts)
           throw new MillraceError("conflict", "The dataset is written by too many at once.", { retryAfterS: 1 });
-        this.#telemetry.log.debug("writing a batch again behind another commit", {
-          datasetId: request.datasetId,
-          attempt,
-        });
-        prepared = await this.#prepare(request, 0, signal);
+        const fields = { datasetId: request.datasetId, attempt };
+        this.#telemetry.log.debug("writing a batch again behind another commit", fields);
+        prepared = await this.#again(request, prepared, signal);
       }
     } finally {
-      for (const suffix of ["", ".ndjson", ".parquet", ".records", ".quarantine", ".sample", ".arrow.parquet"]) {
-        if (suffix !== "") await rm(files + suffix, { force: true });
-      }
+      for (const suffix of workSuffixes) await rm(files + suffix, { force: true });
     }
   }
 
@@ -94,11 +104,14 @@ export class Committer {
       ...request.batch,
       declared,
       columns: withDeclared(columns, request),
+      emptyKeys: this.#emptyKeys.get(request.datasetId) ?? [],
       firstOffset,
       systemTime,
     };
-    const context = { engine: this.#engine, signal };
+    const context = { engine: this.#engine, traceId: request.traceId, signal };
     const converted = await convert(batch, context);
+    if (this.#emptyKeys.size > mostHints) this.#emptyKeys.clear();
+    this.#emptyKeys.set(request.datasetId, converted.emptyKeys);
     const { slicePath, quarantinePath } = converted;
     const [hashes, statistics, quarantineHashes] = await Promise.all([
       slicePath === null ? null : this.#engine.hashes(slicePath, signal),
@@ -106,6 +119,42 @@ export class Committer {
       quarantinePath === null ? null : this.#engine.hashes(quarantinePath, signal),
     ]);
     return { head, converted, firstOffset, hashes, statistics, quarantineHashes, systemTimeMs: systemTime };
+  }
+
+  /** The batch for where the chain stands now: the same rows at other offsets, or converted anew for another schema. */
+  async #again(request: CommitRequest, prepared: Prepared, signal: AbortSignal): Promise<Prepared> {
+    const head = await this.#datasets.head(request.datasetId, signal);
+    const { converted } = prepared;
+    const input = converted.slicePath;
+    if (input === null || !sameSchema(head, prepared.head)) return await this.#prepare(request, 0, signal);
+    const output = `${request.batch.workPath}${input.endsWith(".moved.parquet") ? "" : ".moved"}.parquet`;
+    const now = this.#clock.now();
+    const systemTimeMs = head.systemTime !== null && head.systemTime > now ? head.systemTime : now;
+    const sql = renumberSql(input, output, head.nextOffset - prepared.firstOffset, systemTimeMs);
+    await this.#engine.script({ traceId: request.traceId, label: "renumber", statements: [{ sql }] }, signal);
+    const [hashes, statistics] = await Promise.all([
+      this.#engine.hashes(output, signal),
+      this.#engine.columnStatistics(output, signal),
+    ]);
+    const moved = { ...converted, slicePath: output };
+    return { ...prepared, head, converted: moved, firstOffset: head.nextOffset, hashes, statistics, systemTimeMs };
+  }
+
+  /** What an earlier try of this batch committed, from the chain's own notes. */
+  async #earlier(request: CommitRequest, head: Head): Promise<CommittedBatch> {
+    const ids = request.batch.entries.map((entry) => entry.ingestId);
+    const found = await findIngests(this.#datasets, request.datasetId, ids, head.seq);
+    return ids.map(
+      (id) =>
+        found.get(id) ?? {
+          seq: head.seq,
+          block: head.block ?? "",
+          firstOffset: null,
+          rows: 0,
+          quarantined: 0,
+          reasons: [],
+        },
+    );
   }
 
   async #commit(request: CommitRequest, prepared: Prepared, head: Head): Promise<CommittedBatch | null> {
@@ -157,32 +206,37 @@ export class Committer {
       by: request.by,
     });
     if (outcome.outcome === "lost") return null;
-    return {
+    return ingests.map(({ rows, firstOffset }, index) => ({
       seq: outcome.seq,
       block: outcome.block,
-      firstOffset: outcome.firstOffset,
-      shares: converted.shares,
-      rows: converted.rows,
-    };
+      firstOffset: rows === 0 ? null : firstOffset,
+      rows,
+      quarantined: converted.shares[index]?.quarantined ?? 0,
+      reasons: converted.shares[index]?.reasons ?? [],
+    }));
   }
 
   /** A body that no worker survives: its bytes go to quarantine whole, with the reason. */
   async quarantineWhole(request: CommitRequest, reason: string, signal: AbortSignal): Promise<CommittedBatch> {
     const head = await this.#datasets.head(request.datasetId, signal);
+    if (isBehind(head, request.sourceState)) return await this.#earlier(request, head);
     const [entry] = request.batch.entries;
     if (entry === undefined) throw new Error("nothing to quarantine");
     const output = `${request.batch.workPath}.quarantine`;
-    const now = new Date(entry.receivedAt).toISOString();
-    const sql = `COPY (SELECT ${literal(entry.ingestId)} AS ingest_id, TIMESTAMPTZ '${now}' AS received_at, ${literal(entry.source)} AS source, NULL::BIGINT AS line,
-      NULL::VARCHAR AS column_name, ${literal(reason)} AS reason, base64(content) AS raw FROM read_blob(${literal(entry.path)})) TO ${literal(output)} (FORMAT parquet, COMPRESSION zstd)`;
-    await this.#engine.script({ traceId: "" as TraceId, label: "quarantine", statements: [{ sql }] }, signal);
-    const share: Share = { rows: 0, quarantined: 1, reasons: [{ reason, count: 1, firstLine: null }] };
+    const pieces = `${request.batch.workPath}.records`;
+    const count = await writePieces(request.batch.path, entry, pieces);
+    const received = timestampLiteral(entry.receivedAt);
+    const sql = `COPY (SELECT ${literal(entry.ingestId)} AS ingest_id, ${received} AS received_at, ${literal(entry.source)} AS source, n AS line,
+      NULL::VARCHAR AS column_name, ${literal(reason)} AS reason, raw FROM read_json(${literal(pieces)}, format = 'newline_delimited', columns = {n: 'BIGINT', raw: 'VARCHAR'})) TO ${literal(output)} (FORMAT parquet, COMPRESSION zstd)`;
+    await this.#engine.script({ traceId: request.traceId, label: "quarantine", statements: [{ sql }] }, signal);
+    const share: Share = { rows: 0, quarantined: count, reasons: [{ reason, count, firstLine: null }] };
     const converted: Converted = {
       columns: columnsOf(head),
+      emptyKeys: [],
       rows: 0,
       slicePath: null,
       quarantinePath: output,
-      quarantined: 1,
+      quarantined: count,
       shares: [share],
     };
     const quarantineHashes = await this.#engine.hashes(output, signal);
@@ -199,6 +253,12 @@ export class Committer {
     if (outcome === null) throw new MillraceError("conflict", "Another writer was faster.", { retryAfterS: 1 });
     return outcome;
   }
+}
+
+/** Whether the chain has the batch already: its source's position is there, or beyond. */
+export function isBehind(head: Head, state: SourceState): boolean {
+  const committed = head.sourceState(state.sourceName);
+  return committed !== null && Number(committed.value) >= Number(state.value);
 }
 
 function columnsOf(head: Head): Column[] {

@@ -1,7 +1,15 @@
-import { type Clock, type DatasetId, delay, instant, MillraceError, type Telemetry } from "../../base/index.ts";
+import {
+  type Clock,
+  type DatasetId,
+  delay,
+  instant,
+  MillraceError,
+  type Telemetry,
+  type TraceId,
+} from "../../base/index.ts";
 import type { BatchEntry } from "../convert/batch.ts";
 import type { ResolvedFormat } from "../formats/detect.ts";
-import type { IngestReceipt } from "../receipts.ts";
+import { committedReceipt, type IngestReceipt } from "../receipts.ts";
 import type { StagedEntry } from "../staging/log.ts";
 import type { CommitRequest, CommittedBatch } from "./committer.ts";
 
@@ -25,7 +33,13 @@ export interface WriterPorts {
   readonly signal: AbortSignal;
   readonly intervalMs: number;
   /** A place for the batch's files, and the bodies as files. */
-  open(waiting: readonly Waiting[]): Promise<{ workPath: string; entries: BatchEntry[]; close(): Promise<void> }>;
+  open(waiting: readonly Waiting[]): Promise<{
+    workPath: string;
+    path: string;
+    headBytes: number;
+    entries: BatchEntry[];
+    close(): Promise<void>;
+  }>;
   commit(request: Omit<CommitRequest, "datasetId">): Promise<CommittedBatch>;
   quarantineWhole(request: Omit<CommitRequest, "datasetId">, reason: string): Promise<CommittedBatch>;
   /** Keeps the receipts; then the entries may leave the log. */
@@ -47,6 +61,8 @@ export class DatasetWriter {
   #wake: () => void = () => {};
   #hurried = false;
   #failures = 0;
+  #tries = 0;
+  #queuedBytes = 0;
 
   constructor(id: DatasetId, ports: WriterPorts) {
     this.id = id;
@@ -59,7 +75,8 @@ export class DatasetWriter {
 
   add(waiting: Waiting): void {
     this.#queue.push(waiting);
-    if (this.#bytes() >= mostBytes) this.hurry();
+    this.#queuedBytes += waiting.entry.header.bodyBytes;
+    if (this.#queuedBytes >= mostBytes) this.hurry();
     this.#running ??= this.#run().finally(() => {
       this.#running = null;
       if (this.#queue.length > 0 && !this.#ports.signal.aborted) this.#running ??= this.#run();
@@ -101,15 +118,17 @@ export class DatasetWriter {
         // Everything that waits now goes, in as many batches as its formats and sizes need.
         for (let left = this.#queue.length; left > 0 && !signal.aborted; ) left -= await this.#commitSome(left);
         this.#failures = 0;
+        this.#tries = 0;
       } catch (error) {
         if (signal.aborted) return;
-        this.#failures++;
+        if (mayBlameRows(error)) this.#failures++;
+        this.#tries++;
         this.#ports.telemetry.log.warn("a commit failed; it is tried again", {
           datasetId: this.id,
           failures: this.#failures,
           error,
         });
-        await delay(clock, Math.min(30_000, 100 * 2 ** this.#failures), signal).catch(() => {});
+        await delay(clock, Math.min(30_000, 100 * 2 ** Math.min(this.#tries, 20)), signal).catch(() => {});
         this.#hurried = true;
       }
     }
@@ -152,12 +171,17 @@ export class DatasetWriter {
     try {
       const request = {
         batch: {
+          path: opened.path,
+          headBytes: opened.headBytes,
           entries: opened.entries,
           format: first.format,
           declared: new Set<string>(),
           eventTime: first.entry.header.eventTime,
+          wrongEventTime: "quarantine" as const,
           workPath: opened.workPath,
         },
+        traceId: first.entry.header.traceId as TraceId, // written by us, from a request's
+
         sourceState: this.#ports.sourceState(last.entry.header.seq),
         by: last.entry.header.by,
         ahead: 0,
@@ -175,34 +199,20 @@ export class DatasetWriter {
       return await this.#ports.commit(request);
     } catch (error) {
       const unreadable = error instanceof MillraceError && error.code === "bad_input";
-      if (!alone || !(unreadable || this.#failures >= failuresUntilQuarantine)) throw error;
+      const toBlame = unreadable || (mayBlameRows(error) && this.#failures >= failuresUntilQuarantine);
+      if (!alone || !toBlame) throw error;
       const reason = error instanceof Error ? error.message : String(error);
       return await this.#ports.quarantineWhole(request, reason.slice(0, 500));
     }
   }
 
   async #finish(batch: readonly Waiting[], committed: CommittedBatch): Promise<void> {
-    let offset = committed.firstOffset ?? 0;
     const done = batch.map((waiting, index) => {
-      const share = committed.shares[index];
-      const rows = share?.rows ?? 0;
-      const receipt: IngestReceipt = {
-        id: waiting.entry.header.ingestId,
-        dataset: waiting.entry.header.dataset,
-        state: "committed",
-        rows,
-        quarantined: share?.quarantined ?? 0,
-        firstOffset: rows === 0 ? null : offset,
-        lastOffset: rows === 0 ? null : offset + rows - 1,
-        block: committed.block,
-        seq: committed.seq,
-        duplicate: false,
-        reasons: (share?.reasons ?? []).map((reason) => ({ ...reason })),
-      };
-      offset += rows;
-      return { waiting, receipt };
+      const { ingestId, dataset } = waiting.entry.header;
+      return { waiting, receipt: committedReceipt(ingestId, dataset, committed[index]) };
     });
     this.#queue.splice(0, batch.length);
+    for (const { entry } of batch) this.#queuedBytes -= entry.header.bodyBytes;
     await this.#ports.finish(done);
     for (const { waiting, receipt } of done) waiting.settle.resolve(receipt);
   }
@@ -211,14 +221,12 @@ export class DatasetWriter {
   #take(most: number): Waiting[] {
     const [first] = this.#queue;
     if (first === undefined) return [];
-    const kind = (waiting: Waiting) => JSON.stringify([waiting.format, waiting.entry.header.eventTime]);
-    const together = first.format.kind === "ndjson" || first.format.kind === "text";
     const batch: Waiting[] = [];
     let bytes = 0;
     for (const waiting of this.#queue) {
       if (
         batch.length >= Math.min(most, mostEntries) ||
-        (batch.length > 0 && (!together || bytes >= mostBytes || kind(waiting) !== kind(first)))
+        (batch.length > 0 && (!joins(first, waiting) || bytes >= mostBytes))
       )
         break;
       batch.push(waiting);
@@ -226,10 +234,31 @@ export class DatasetWriter {
     }
     return batch;
   }
+}
 
-  #bytes(): number {
-    return this.#queue.reduce((sum, waiting) => sum + waiting.entry.header.bodyBytes, 0);
-  }
+/** Whether two entries can be converted as one body: lines of the same kind, both from the log's own frames. */
+function joins(a: Waiting, b: Waiting): boolean {
+  if (a.format.kind !== "ndjson" && a.format.kind !== "text") return false;
+  if (a.entry.header.spool !== null || b.entry.header.spool !== null) return false;
+  const kind = ({ entry: { header } }: Waiting) => `${header.format} ${header.eventTime}`;
+  return kind(a) === kind(b);
+}
+
+/** Errors that the rows themselves may cause; of the others (a full disk, a busy engine) no row is to blame. */
+const blaming = new Set([
+  "worker_lost",
+  "out_of_memory",
+  "bad_input",
+  "bad_request",
+  "result_too_large",
+  "query_timeout",
+  "internal",
+]);
+
+function mayBlameRows(error: unknown): boolean {
+  if (error instanceof MillraceError) return blaming.has(error.code) || error.code.startsWith("sql_");
+  // What comes from the disk or from PostgreSQL has a code; what has none is a fault of ours that these rows bring out.
+  return error instanceof Error && !("code" in error);
 }
 
 /** Kept beside the writer: when a header says it was received. */

@@ -1,4 +1,4 @@
-import type { Instant } from "../../base/index.ts";
+import type { Instant, TraceId } from "../../base/index.ts";
 import type { Engine } from "../../engines/index.ts";
 import type { ResolvedFormat } from "../formats/detect.ts";
 import type { Column } from "./types.ts";
@@ -6,9 +6,11 @@ import type { Column } from "./types.ts";
 /** One request's rows on their way into a slice. */
 export interface BatchEntry {
   readonly ingestId: string;
-  /** A local file with the decoded body. */
-  readonly path: string;
+  /** Where the decoded body stands in the batch's file. */
+  readonly start: number;
   readonly sizeBytes: number;
+  /** Lines that are not blank; null where nobody counted. */
+  readonly lines: number | null;
   readonly receivedAt: Instant;
   /** What the rows came from, as quarantine names it: a source, or empty. */
   readonly source: string;
@@ -17,6 +19,10 @@ export interface BatchEntry {
 }
 
 export interface Batch {
+  /** A local file with the bodies of all entries, each ended by a line break where its format has lines. */
+  readonly path: string;
+  /** Free bytes at the file's beginning, which conversion may write to. */
+  readonly headBytes: number;
   readonly entries: readonly BatchEntry[];
   readonly format: ResolvedFormat;
   /** The dataset's own columns so far. */
@@ -25,8 +31,12 @@ export interface Batch {
   readonly declared: ReadonlySet<string>;
   /** Columns that the dataset's own definition declares, in their order. */
   readonly declaredColumns?: readonly Column[];
-  /** SQL over the row's columns, already checked; null: the column `event_time`, else the system time. */
+  /** SQL over the row's columns, already checked: the event time of rows without an `event_time` of their own. */
   readonly eventTime: string | null;
+  /** What to do where `eventTime` names what the rows do not have: tell the caller, or put the rows aside. */
+  readonly wrongEventTime: "refuse" | "quarantine";
+  /** Keys that have held nulls only so far: they are no columns yet, and no reason to look at each record. */
+  readonly emptyKeys: readonly string[];
   readonly systemTime: Instant;
   readonly firstOffset: number;
   /** Where new files may be made; a name of the batch's own. */
@@ -48,6 +58,7 @@ export interface Share {
 
 export interface Converted {
   readonly columns: readonly Column[];
+  readonly emptyKeys: readonly string[];
   readonly rows: number;
   /** The Parquet file of the accepted rows; null where there are none. */
   readonly slicePath: string | null;
@@ -58,5 +69,6 @@ export interface Converted {
 
 export interface ConvertContext {
   readonly engine: Engine;
+  readonly traceId: TraceId;
   readonly signal: AbortSignal;
 }

@@ -1,9 +1,10 @@
 import { z } from "zod";
-import { MillraceError, type TraceId } from "../../base/index.ts";
+import { MillraceError } from "../../base/index.ts";
 import { widen } from "../../slices/index.ts";
-import type { Batch, BatchEntry, ConvertContext, Converted } from "./batch.ts";
+import type { Batch, ConvertContext, Converted } from "./batch.ts";
+import { timeProblem, timeSql, timeValue } from "./judge.ts";
 import { ident, literal, timestampLiteral } from "./quote.ts";
-import { copySliceSql } from "./slice-sql.ts";
+import { copySliceSql, own } from "./slice-sql.ts";
 import { type Column, parseType, typeName } from "./types.ts";
 
 const label = "ingest of columns";
@@ -14,7 +15,7 @@ const describeRow = z.object({ column_name: z.string(), column_type: z.string() 
 export async function convertColumnar(batch: Batch, context: ConvertContext): Promise<Converted> {
   const [entry] = batch.entries;
   if (entry === undefined || batch.entries.length !== 1) throw new Error("columnar bodies come alone");
-  const input = batch.format.kind === "arrow" ? await fromArrow(batch, entry, context) : entry.path;
+  const input = batch.format.kind === "arrow" ? await fromArrow(batch, context) : batch.path;
   const source = `read_parquet(${literal(input)}, file_row_number = true)`;
   const theirs = await describe(source, context);
   const columns = evolveTyped(batch, theirs);
@@ -27,43 +28,55 @@ export async function convertColumnar(batch: Batch, context: ConvertContext): Pr
     ),
   );
   const problems = judged.flatMap(({ problem }) => (problem === null ? [] : [problem]));
-  const hasEventTime = theirs.some((column) => column.name.toLowerCase() === "event_time");
+  const ownTime = theirs.find((column) => column.name.toLowerCase() === "event_time");
   const typed = [
     ...judged.map(({ value, name }) => `${value} AS ${ident(name)}`),
-    ...(hasEventTime ? [`"event_time"`] : []),
+    ownTime === undefined ? `NULL::TIMESTAMPTZ AS "event_time"` : `"event_time"`,
   ].join(", ");
-  const problem =
-    problems.length === 0 ? "NULL::STRUCT(column_name VARCHAR, reason VARCHAR)" : `CASE ${problems.join(" ")} END`;
-  const rows = `SELECT file_row_number, ${problem} AS problem${typed === "" ? "" : `, ${typed}`} FROM ${source}`;
-  const clean = problems.length === 0;
+  const noProblem = "NULL::STRUCT(column_name VARCHAR, reason VARCHAR)";
+  const problem = problems.length === 0 ? noProblem : `CASE ${problems.join(" ")} ELSE ${noProblem} END`;
+  const valued = `SELECT file_row_number AS ${own("at")}, ${problem} AS ${own("first")}, ${typed} FROM ${source}`;
+  const timed = `SELECT *, ${timeSql(batch.eventTime)} FROM (${valued})`;
+  const rows = `SELECT *, coalesce(${own("first")}, ${timeProblem(null)}) AS ${own("problem")} FROM (${timed})`;
+  const clean = problems.length === 0 && batch.eventTime === null && isTime(ownTime);
   const accepted = clean
-    ? `SELECT file_row_number AS rn, * EXCLUDE (file_row_number, problem) FROM (${rows})`
-    : `SELECT row_number() OVER (ORDER BY file_row_number) - 1 AS rn, * FROM (${rows}) WHERE problem IS NULL ORDER BY file_row_number`;
+    ? `SELECT ${own("at")} AS ${own("rn")}, * FROM (${timed})`
+    : `SELECT row_number() OVER (ORDER BY ${own("at")}) - 1 AS ${own("rn")}, * FROM (${rows}) WHERE ${own("problem")} IS NULL ORDER BY ${own("at")}`;
   const copy = copySliceSql({
     source: accepted,
     columns,
-    hasEventTime,
-    eventTime: batch.eventTime,
+    time: timeValue,
     systemTimeMs: batch.systemTime,
     firstOffset: batch.firstOffset,
     output,
   });
-  const quarantineCopy = `COPY (SELECT ${literal(entry.ingestId)} AS ingest_id, ${timestampLiteral(entry.receivedAt)} AS received_at, ${literal(entry.source)} AS source,
-    file_row_number + 1 AS line, problem.column_name AS column_name, problem.reason AS reason, CAST(to_json(t) AS VARCHAR) AS raw
-    FROM (SELECT file_row_number, ${problem} AS problem, * EXCLUDE (file_row_number) FROM ${source}) AS t WHERE problem IS NOT NULL ORDER BY line) TO ${literal(quarantine)} (FORMAT parquet, COMPRESSION zstd)`;
-  const count = {
-    sql: `SELECT count(*) FILTER (problem IS NULL) AS rows, count(*) FILTER (problem IS NOT NULL) AS quarantined FROM (${rows})`,
-    rows: true,
-  };
-  const statements = [{ sql: copy }, ...(clean ? [] : [{ sql: quarantineCopy }]), count];
-  const results = await context.engine.script({ traceId: "" as TraceId, label, statements }, context.signal);
+  const aside = `SELECT ${literal(entry.ingestId)} AS ingest_id, ${timestampLiteral(entry.receivedAt)} AS received_at, ${literal(entry.source)} AS source,
+    ${own("at")} + 1 AS line, ${own("problem")}.column_name AS column_name, ${own("problem")}.reason AS reason, CAST(${own("row")} AS VARCHAR) AS raw
+    FROM (${rows}) JOIN (SELECT file_row_number AS ${own("key")}, to_json(t) AS ${own("row")} FROM (SELECT * FROM ${source}) AS t) ON ${own("key")} = ${own("at")}
+    WHERE ${own("problem")} IS NOT NULL ORDER BY line`;
+  const quarantineCopy = { sql: `COPY (${aside}) TO ${literal(quarantine)} (FORMAT parquet, COMPRESSION zstd)` };
+  const count = clean
+    ? { sql: `SELECT count(*) AS rows, 0 AS quarantined FROM read_parquet(${literal(input)})`, rows: true }
+    : {
+        sql: `SELECT count(*) FILTER (${own("problem")} IS NULL) AS rows, count(*) FILTER (${own("problem")} IS NOT NULL) AS quarantined FROM (${rows})`,
+        rows: true,
+      };
+  const statements = [{ sql: copy }, ...(clean ? [] : [quarantineCopy]), count];
+  const results = await context.engine.script({ traceId: context.traceId, label, statements }, context.signal);
   const counted = z.object({ rows: z.coerce.number(), quarantined: z.coerce.number() }).parse(results.at(-1)?.[0]);
   const reasons =
     counted.quarantined === 0
       ? []
-      : [{ reason: "a value does not fit its column", count: counted.quarantined, firstLine: null }];
+      : [
+          {
+            reason: "a value does not fit its column, or the event time is none",
+            count: counted.quarantined,
+            firstLine: null,
+          },
+        ];
   return {
     columns,
+    emptyKeys: [],
     rows: counted.rows,
     slicePath: counted.rows === 0 ? null : output,
     quarantinePath: counted.quarantined === 0 ? null : quarantine,
@@ -72,16 +85,16 @@ export async function convertColumnar(batch: Batch, context: ConvertContext): Pr
   };
 }
 
-async function fromArrow(batch: Batch, entry: BatchEntry, context: ConvertContext): Promise<string> {
+async function fromArrow(batch: Batch, context: ConvertContext): Promise<string> {
   const path = `${batch.workPath}.arrow.parquet`;
-  await context.engine.arrowToParquet(entry.path, path, context.signal);
+  await context.engine.arrowToParquet(batch.path, path, context.signal);
   return path;
 }
 
 async function describe(source: string, context: ConvertContext): Promise<Column[]> {
   const sql = `DESCRIBE SELECT * EXCLUDE (file_row_number) FROM ${source}`;
   const [rows] = await context.engine.script(
-    { traceId: "" as TraceId, label, statements: [{ sql, rows: true }] },
+    { traceId: context.traceId, label, statements: [{ sql, rows: true }] },
     context.signal,
   );
   const columns = z
@@ -95,6 +108,17 @@ async function describe(source: string, context: ConvertContext): Promise<Column
     });
   }
   return columns;
+}
+
+/** Absent, or of a type that always is a time. */
+function isTime(column: Column | undefined): boolean {
+  if (column === undefined) return true;
+  const name = typeName(column.type);
+  if (name === "DATE" || name.startsWith("TIMESTAMP")) return true;
+  if (name === "VARCHAR") return false;
+  throw new MillraceError("bad_input", `The column event_time is ${name}, which is no time.`, {
+    hint: "Give it a timestamp type, or rename it and say the event time as an expression.",
+  });
 }
 
 /** DuckDB writes these into Parquet with loss: they are kept as exact decimals. */

@@ -1,13 +1,19 @@
-import { MillraceError } from "../../base/index.ts";
+import { MillraceError, unreachable } from "../../base/index.ts";
 import type { Batch, ConvertContext, Converted } from "./batch.ts";
 import { convertColumnar } from "./columnar.ts";
 import { convertExact, detectColumns } from "./exact.ts";
-import { convertFast } from "./fast.ts";
+import { convertFastJson, FastPathEnded } from "./fast-json.ts";
 
 /**
- * Turns a batch into a slice and, where rows do not fit, a quarantine file. Both paths of NDJSON accept the same rows with
- * the same values; the fast one gives up on anything unusual.
- * @throws bad_input where a columnar body cannot be read; worker_lost, out_of_memory, disk_full of the engine
+ * Turns a batch into a slice and, where rows do not fit, a quarantine file. Both paths accept the same rows with the same
+ * values; the fast one gives up on anything unusual.
+ *
+ *   columns known? --no--> detected from the first records
+ *         |                     |
+ *         +---------------------+--> fast path --gives up--> exact path
+ *
+ * @throws bad_input where a columnar body cannot be read; bad_request for an event time that no row can have; worker_lost,
+ *   out_of_memory, disk_full of the engine
  */
 export async function convert(batch: Batch, context: ConvertContext): Promise<Converted> {
   switch (batch.format.kind) {
@@ -17,21 +23,25 @@ export async function convert(batch: Batch, context: ConvertContext): Promise<Co
     case "csv":
     case "text":
       return await convertExact(batch, context);
-    case "ndjson": {
-      const known = batch.columns.length > 0 ? batch : { ...batch, columns: await detectColumns(batch, context) };
-      if (known.columns.length === 0) return await convertExact(batch, context);
-      try {
-        return await convertFast(known, context);
-      } catch (error) {
-        if (!isAboutData(error)) throw error;
-        return await convertExact(batch, context);
-      }
-    }
+    case "ndjson":
+      return (await tryFast(batch, context)) ?? (await convertExact(batch, context));
+    default:
+      return unreachable(batch.format);
+  }
+}
+
+async function tryFast(batch: Batch, context: ConvertContext): Promise<Converted | null> {
+  try {
+    const known = batch.columns.length > 0 ? batch : { ...batch, ...(await detectColumns(batch, context)) };
+    return known.columns.length === 0 ? null : await convertFastJson(known, context);
+  } catch (error) {
+    if (error instanceof FastPathEnded || isAboutData(error)) return null;
+    throw error;
   }
 }
 
 /** Whether another way of reading may help: a lost worker or a full disk is not about the data. */
 function isAboutData(error: unknown): boolean {
-  if (!(error instanceof MillraceError)) return error instanceof Error && error.message.startsWith("the fast path");
+  if (!(error instanceof MillraceError)) return false;
   return ["sql_runtime", "sql_binding", "bad_input", "sql_unsupported"].includes(error.code);
 }

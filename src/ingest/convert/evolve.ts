@@ -170,14 +170,15 @@ export function structureType(structure: unknown): ColumnType {
 }
 
 /** Whether a value of this structure reads as `type` with nothing lost: the shape only, leaves are judged as text. */
-export function structureFits(structure: unknown, type: ColumnType): boolean {
+export function structureFits(structure: unknown, type: ColumnType, inList = false): boolean {
   switch (type.kind) {
     case "scalar":
       return true;
     case "list":
-      return structure === "NULL" || (Array.isArray(structure) && structureFits(structure[0], type.item));
+      return structure === "NULL" || (Array.isArray(structure) && structureFits(structure[0], type.item, true));
     case "struct": {
-      if (structure === "NULL") return true;
+      // An empty object is called JSON; so is a list's item where items differ, and that fits no struct.
+      if (structure === "NULL" || (structure === "JSON" && !inList)) return true;
       if (typeof structure !== "object" || structure === null || Array.isArray(structure)) return false;
       return Object.entries(structure).every(([name, inner]) => {
         const field = type.fields.find((candidate) => candidate.name === name);

@@ -1,40 +1,71 @@
 import { createReadStream } from "node:fs";
+import { longestRecord } from "../formats/csv-records.ts";
 
 const lineFeed = 10;
+const readBytes = 1 << 20;
 
-/** Lines of a file without their breaks, holding one at a time. */
-export async function* linesOf(path: string): AsyncIterable<Buffer> {
-  let held: Buffer | null = null;
-  for await (const data of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    const piece: Buffer = data;
-    const chunk: Buffer = held === null ? piece : Buffer.concat([held, piece]);
-    let from = 0;
-    for (let at = chunk.indexOf(lineFeed); at >= 0; at = chunk.indexOf(lineFeed, from)) {
-      yield chunk.subarray(from, at);
-      from = at + 1;
-    }
-    held = from < chunk.length ? chunk.subarray(from) : null;
-  }
-  if (held !== null) yield held;
+/** A line, or a piece of one that is too long to hold. */
+export interface Line {
+  readonly bytes: Buffer;
+  /** From 1. */
+  readonly number: number;
+  readonly tooLong: boolean;
 }
 
-/** True for a line with nothing but blanks. */
+/** Lines of a stretch of a file without their breaks, holding one at a time. */
+export async function* linesOf(path: string, start: number, length: number): AsyncIterable<Line> {
+  let held: Buffer[] = [];
+  let heldBytes = 0;
+  let number = 1;
+  let cutOff = false;
+  for await (const chunk of chunksOf(path, start, length)) {
+    let from = 0;
+    for (let at = chunk.indexOf(lineFeed); at >= 0; at = chunk.indexOf(lineFeed, from)) {
+      const piece = chunk.subarray(from, at);
+      yield { bytes: held.length === 0 ? piece : Buffer.concat([...held, piece]), number, tooLong: cutOff };
+      held = [];
+      heldBytes = 0;
+      cutOff = false;
+      number++;
+      from = at + 1;
+    }
+    if (from === chunk.length) continue;
+    held.push(chunk.subarray(from));
+    heldBytes += chunk.length - from;
+    if (heldBytes <= longestRecord) continue;
+    cutOff = true;
+    yield { bytes: Buffer.concat(held), number, tooLong: true };
+    held = [];
+    heldBytes = 0;
+  }
+  if (heldBytes > 0) yield { bytes: Buffer.concat(held), number, tooLong: cutOff };
+}
+
+/** A stretch of a file in chunks. */
+export async function* chunksOf(path: string, start: number, length: number): AsyncIterable<Buffer> {
+  if (length === 0) return;
+  for await (const data of createReadStream(path, { start, end: start + length - 1, highWaterMark: readBytes })) {
+    const chunk: Buffer = data;
+    yield chunk;
+  }
+}
+
+/** True for a line with nothing but blanks, as DuckDB's reader of JSON sees them. */
 export function isBlank(line: Uint8Array): boolean {
-  for (const byte of line) if (byte !== 32 && byte !== 9 && byte !== 13) return false;
+  for (const byte of line) if (byte !== 32 && (byte < 9 || byte > 13)) return false;
   return true;
 }
 
-/** How many lines of a chunk are not blank, and whether it ends inside one. Long lines are told by their first byte. */
+/** Counts the lines of a stream that are not blank. */
 export class LineCounter {
-  lines = 0;
+  #lines = 0;
   #blank = true;
 
   push(chunk: Buffer): void {
     let from = 0;
     for (let at = chunk.indexOf(lineFeed); at >= 0; at = chunk.indexOf(lineFeed, from)) {
-      if (this.#blank && from < at)
-        this.#blank = isBlank(chunk.subarray(from, Math.min(at, from + 64))) && isBlank(chunk.subarray(from, at));
-      if (!this.#blank) this.lines++;
+      if (this.#blank && from < at) this.#blank = startsBlank(chunk, from) && isBlank(chunk.subarray(from, at));
+      if (!this.#blank) this.#lines++;
       this.#blank = true;
       from = at + 1;
     }
@@ -42,8 +73,14 @@ export class LineCounter {
   }
 
   end(): number {
-    if (!this.#blank) this.lines++;
+    if (!this.#blank) this.#lines++;
     this.#blank = true;
-    return this.lines;
+    return this.#lines;
   }
+}
+
+/** Nearly every line begins with a character: told without making a view of it. */
+function startsBlank(chunk: Buffer, at: number): boolean {
+  const byte = chunk[at] ?? 0;
+  return byte === 32 || (byte >= 9 && byte <= 13);
 }

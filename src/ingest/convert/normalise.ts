@@ -1,12 +1,9 @@
-import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { csvColumns } from "../formats/csv-dialect.ts";
-import { CsvRecords } from "../formats/csv-records.ts";
-import type { Batch } from "./batch.ts";
-import { isBlank, linesOf } from "./lines.ts";
+import { type CsvRecord, CsvRecords, withoutMark } from "../formats/csv-records.ts";
+import type { Batch, BatchEntry } from "./batch.ts";
+import { chunksOf, isBlank, linesOf } from "./lines.ts";
 
-/** Longest text of a record that quarantine keeps. */
-const longestRaw = 1 << 20;
 const writeBytes = 1 << 20;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -20,25 +17,28 @@ interface RecordLine {
   readonly v?: Readonly<Record<string, string | null>>;
 }
 
-/** Writes the records of a batch one JSON object a line; `limit` stops after so many. Tells how many it wrote. */
-export async function writeRecords(batch: Batch, path: string, limit = Number.POSITIVE_INFINITY): Promise<number> {
+/** A file of records. */
+export interface Records {
+  readonly path: string;
+  readonly count: number;
+  /** Bytes of its longest line: how much DuckDB must hold at once. */
+  readonly longestBytes: number;
+}
+
+/**
+ * Writes the records of a batch one JSON object a line; `limit` stops after so many. Whatever the bodies hold, what is
+ * written is valid JSON: text that is no UTF-8 is kept as Latin-1, which loses no byte.
+ */
+export async function writeRecords(batch: Batch, path: string, limit = Number.POSITIVE_INFINITY): Promise<Records> {
   await using file = await open(path, "w", 0o600);
   const writer = new RecordWriter(file, limit);
   for (const [index, entry] of batch.entries.entries()) {
-    if (batch.format.kind === "csv") await writeCsv(writer, batch, index);
-    else {
-      let line = entry.firstLine - 1;
-      for await (const raw of linesOf(entry.path)) {
-        line++;
-        if (isBlank(raw)) continue;
-        const { text, problem } = decode(line === 1 ? withoutMark(raw) : raw);
-        await writer.add({ i: index, n: line, r: text, e: problem });
-        if (writer.full) break;
-      }
-    }
+    if (writer.full) break;
+    if (batch.format.kind === "csv") await writeCsv(writer, batch.path, entry, index, batch.format);
+    else await writeLines(writer, batch.path, entry, index);
   }
   await writer.flush();
-  return writer.count;
+  return { path, count: writer.count, longestBytes: writer.longestBytes };
 }
 
 class RecordWriter {
@@ -47,6 +47,7 @@ class RecordWriter {
   #held: string[] = [];
   #heldLength = 0;
   count = 0;
+  longestBytes = 0;
 
   constructor(file: FileHandle, limit: number) {
     this.#file = file;
@@ -60,6 +61,7 @@ class RecordWriter {
   async add(record: Omit<RecordLine, "o">): Promise<void> {
     if (this.full) return;
     const line = `${JSON.stringify({ o: this.count++, ...record })}\n`;
+    this.longestBytes = Math.max(this.longestBytes, line.length * 3);
     this.#held.push(line);
     this.#heldLength += line.length;
     if (this.#heldLength > writeBytes) await this.flush();
@@ -72,55 +74,69 @@ class RecordWriter {
   }
 }
 
-async function writeCsv(writer: RecordWriter, batch: Batch, index: number): Promise<void> {
-  const entry = batch.entries[index];
-  if (entry === undefined || batch.format.kind !== "csv") return;
-  const { delimiter, header } = batch.format;
-  const records = new CsvRecords(delimiter);
-  const found: { fields: string[] | null; problem: string | null; raw: Uint8Array; line: number }[] = [];
-  let names: string[] | null = null;
+async function writeLines(writer: RecordWriter, path: string, entry: BatchEntry, index: number): Promise<void> {
+  for await (const { bytes, number, tooLong } of linesOf(path, entry.start, entry.sizeBytes)) {
+    if (isBlank(bytes)) continue;
+    const { text, problem } = decode(number === 1 ? withoutMark(bytes) : bytes);
+    const e = tooLong ? "the record is longer than 32 MiB" : problem;
+    await writer.add({ i: index, n: entry.firstLine + number - 1, r: text, e });
+    if (writer.full) return;
+  }
+}
+
+async function writeCsv(
+  writer: RecordWriter,
+  path: string,
+  entry: BatchEntry,
+  index: number,
+  dialect: { delimiter: string; header: boolean },
+): Promise<void> {
+  const records = new CsvRecords(dialect.delimiter);
+  const found: CsvRecord[] = [];
+  const take = (record: CsvRecord) => found.push({ ...record, raw: record.raw.slice() });
+  let names: readonly string[] | null = null;
   const drain = async () => {
     for (const record of found.splice(0)) {
       if (names === null) {
-        names = csvColumns({ delimiter, header }, record.fields ?? []);
-        if (header) continue;
+        names = csvColumns(dialect, record.fields ?? []);
+        if (dialect.header && record.fields !== null) continue;
       }
-      const { text, problem } = decode(record.raw);
-      const wrong =
-        problem ??
-        record.problem ??
-        (record.fields?.length === names.length ? null : `${record.fields?.length} fields, not ${names.length}`);
-      const n = record.line + entry.firstLine - 1;
-      // An empty field is no value; CSV has no other way to say so.
-      const v = Object.fromEntries(
-        names.map((name, at) => [name, record.fields?.[at] === "" ? null : (record.fields?.[at] ?? null)]),
-      );
-      await writer.add(wrong === null ? { i: index, n, r: text, e: null, v } : { i: index, n, r: text, e: wrong });
+      await writer.add({ i: index, ...csvRecord(record, names, entry.firstLine) });
     }
   };
-  for await (const chunk of createReadStream(entry.path, { highWaterMark: 1 << 20 })) {
-    records.push(chunk, (record) => found.push({ ...record, raw: record.raw.slice() }));
+  for await (const chunk of chunksOf(path, entry.start, entry.sizeBytes)) {
+    records.push(chunk, take);
     await drain();
     if (writer.full) return;
   }
-  records.end((record) => found.push({ ...record, raw: record.raw.slice() }));
+  records.end(take);
   await drain();
 }
 
-function decode(raw: Uint8Array): { text: string; problem: string | null } {
-  const bytes = raw.at(-1) === 13 ? raw.subarray(0, -1) : raw;
-  if (bytes.length > longestRaw)
-    return {
-      text: Buffer.from(bytes.subarray(0, longestRaw)).toString("utf8"),
-      problem: "the record is longer than 1 MiB",
-    };
+function csvRecord(record: CsvRecord, names: readonly string[], firstLine: number): Omit<RecordLine, "o" | "i"> {
+  const { text, problem } = decode(record.raw);
+  const fields = record.fields ?? [];
+  const width = fields.length === names.length ? null : `${fields.length} fields, not ${names.length}`;
+  const e = problem ?? record.problem ?? width;
+  const line = { n: record.line + firstLine - 1, r: text, e };
+  if (e !== null) return line;
+  // An empty field is no value; CSV has no other way to say so.
+  return {
+    ...line,
+    v: Object.fromEntries(names.map((name, at) => [name, fields[at] === "" ? null : (fields[at] ?? null)])),
+  };
+}
+
+function decode(bytes: Uint8Array): { text: string; problem: string | null } {
+  const line = bytes.at(-1) === 13 ? bytes.subarray(0, -1) : bytes;
   try {
-    return { text: utf8.decode(bytes), problem: null };
+    return { text: trim(utf8.decode(line)), problem: null };
   } catch {
-    return { text: Buffer.from(bytes).toString("latin1"), problem: "not valid UTF-8" };
+    return { text: Buffer.from(line).toString("latin1"), problem: "not valid UTF-8" };
   }
 }
 
-function withoutMark(raw: Uint8Array): Uint8Array {
-  return raw[0] === 0xef && raw[1] === 0xbb && raw[2] === 0xbf ? raw.subarray(3) : raw;
+/** Blanks that DuckDB's reader passes over, but its cast to JSON does not. */
+function trim(text: string): string {
+  return /[\f\v]/.test(text) ? text.replace(/^[\t-\r ]+|[\t-\r ]+$/g, "") : text;
 }

@@ -1,5 +1,6 @@
 import type { ResolvedFormat } from "../formats/detect.ts";
 import { textPattern } from "../formats/patterns.ts";
+import type { Records } from "./normalise.ts";
 import { ident, literal } from "./quote.ts";
 
 /**
@@ -8,9 +9,10 @@ import { ident, literal } from "./quote.ts";
  * stands against it, `v` its values where JavaScript took them apart (CSV).
  * Here they become rows `o, i, n, r, e, j`: `j` is the record as a JSON object of its values, null where `e` says why.
  */
-export function recordsSql(path: string, format: ResolvedFormat): string {
+export function recordsSql(records: Records, format: ResolvedFormat): string {
   const columns = "{o: 'BIGINT', i: 'INTEGER', n: 'BIGINT', r: 'VARCHAR', e: 'VARCHAR', v: 'JSON'}";
-  const read = `read_json(${literal(path)}, format = 'newline_delimited', columns = ${columns}, maximum_object_size = 67108864)`;
+  const size = Math.max(1 << 20, records.longestBytes);
+  const read = `read_json(${literal(records.path)}, format = 'newline_delimited', columns = ${columns}, maximum_object_size = ${size})`;
   return `SELECT o, i, n, r, j, CASE WHEN e IS NOT NULL THEN e WHEN j IS NULL THEN 'not valid JSON'
   WHEN json_type(j) NOT IN ('OBJECT', 'NULL') THEN 'not a JSON object' ${duplicates} ${reserved} END AS e
 FROM (${jsonSql(read, format)})`;

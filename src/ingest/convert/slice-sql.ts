@@ -1,31 +1,46 @@
 import { ident, literal, timestampLiteral } from "./quote.ts";
 import type { Column } from "./types.ts";
 
-/** zstd, and row groups of DuckDB's usual size, so that a reader can skip. */
-const parquetOptions = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880";
+/**
+ * zstd, and row groups of DuckDB's usual size, so that a reader can skip. Level 1 costs a tenth less time than the usual 3
+ * and gives files of the same size within a few per cent (measured on web requests).
+ */
+const parquetOptions = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880";
+
+/**
+ * Names of our own beside the user's columns in a statement. A colon keeps them apart from any name a person would write.
+ */
+export const own = (name: string) => ident(`mr:${name}`);
 
 export interface SliceQuery {
-  /** Rows with `rn` (from 0, in order) and the typed columns; `event_time` where the data has one. */
+  /** SQL of rows with `own("rn")` (from 0, in order) and the typed columns. */
   readonly source: string;
   readonly columns: readonly Column[];
-  readonly hasEventTime: boolean;
-  readonly eventTime: string | null;
+  /** SQL of the row's event time as TIMESTAMPTZ; null where it has none, and takes the system time. */
+  readonly time: string;
   readonly systemTimeMs: number;
   readonly firstOffset: number;
   readonly output: string;
 }
 
-/** The event time of a typed row: the expression, else the data's own column, else null. */
-export function eventTimeSql(query: Pick<SliceQuery, "eventTime" | "hasEventTime">): string {
-  if (query.eventTime !== null) return `CAST((${query.eventTime}) AS TIMESTAMPTZ)`;
-  return query.hasEventTime ? `CAST("event_time" AS TIMESTAMPTZ)` : "NULL";
+/** The event time of a row with typed columns: its own `event_time`, else the expression. */
+export function eventTimeSql(expression: string | null): string {
+  const said = `CAST("event_time" AS TIMESTAMPTZ)`;
+  return expression === null ? said : `coalesce(${said}, CAST((${expression}) AS TIMESTAMPTZ))`;
 }
 
 /** Writes a slice: the system columns, then the dataset's own, in order of offsets. */
 export function copySliceSql(query: SliceQuery): string {
   const system = timestampLiteral(query.systemTimeMs);
-  const columns = query.columns.map((column) => ident(column.name)).join(", ");
-  return `COPY (SELECT CAST(rn + ${query.firstOffset} AS UBIGINT) AS "offset", 0::UTINYINT AS op, ${system} AS system_time,
-  coalesce(${eventTimeSql(query)}, ${system}) AS event_time${columns === "" ? "" : `, ${columns}`}
+  const columns = query.columns.map((column) => `, ${ident(column.name)}`).join("");
+  return `COPY (SELECT CAST(${own("rn")} + ${query.firstOffset} AS UBIGINT) AS "offset", 0::UTINYINT AS op, ${system} AS system_time,
+  coalesce(${query.time}, ${system}) AS event_time${columns}
 FROM (${query.source})) TO ${literal(query.output)} (${parquetOptions})`;
+}
+
+/** Writes a slice once more, at other offsets and with the system time of its new commit. */
+export function renumberSql(input: string, output: string, delta: number, systemTimeMs: number): string {
+  const moved = `CAST(CAST("offset" AS BIGINT) + ${delta} AS UBIGINT) AS "offset"`;
+  return `COPY (SELECT * REPLACE (${moved}, ${timestampLiteral(systemTimeMs)} AS system_time) FROM read_parquet(${literal(input)}))
+TO ${literal(output)} (${parquetOptions})`;
 }

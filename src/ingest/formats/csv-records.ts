@@ -1,3 +1,5 @@
+import { CsvBreaks } from "./csv-breaks.ts";
+
 export interface CsvRecord {
   /** null: the record cannot be read, `problem` says why. */
   fields: string[] | null;
@@ -8,9 +10,10 @@ export interface CsvRecord {
   line: number;
 }
 
-const lf = 10;
 const cr = 13;
 const quote = 34;
+/** A record that does not end is given in pieces of this size, each with a problem. */
+export const longestRecord = 32 << 20;
 
 /**
  * Cuts a byte stream into CSV records by RFC 4180: a field in quotes may hold delimiters, line breaks and doubled quotes.
@@ -19,60 +22,43 @@ const quote = 34;
  */
 export class CsvRecords {
   readonly #delimiter: number;
+  readonly #breaks: CsvBreaks;
   #held: Uint8Array = new Uint8Array(0);
-  #scanned = 0;
-  #inQuotes = false;
-  /** A quote here opens a quoted field, or goes on with one (a doubled quote); elsewhere it is a stray character. */
-  #mayOpen = true;
   #line = 1;
-  #linesInside = 0;
   #first = true;
 
   constructor(delimiter: string) {
     this.#delimiter = delimiter.charCodeAt(0);
+    this.#breaks = new CsvBreaks(delimiter);
   }
 
   push(chunk: Uint8Array, take: (record: CsvRecord) => void): void {
-    const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    const fresh = this.#first ? withoutMark(chunk) : chunk;
+    this.#first = false;
+    const scanned = this.#held.length;
+    const bytes = scanned === 0 ? fresh : Buffer.concat([this.#held, fresh]);
     let start = 0;
-    let inQuotes = this.#inQuotes;
-    let mayOpen = this.#mayOpen;
-    for (let at = this.#scanned; at < bytes.length; at++) {
-      const byte = bytes[at];
-      if (inQuotes) {
-        if (byte === quote) {
-          inQuotes = false;
-          mayOpen = true;
-        } else if (byte === lf) this.#linesInside++;
-      } else if (byte === quote) {
-        inQuotes = mayOpen;
-        mayOpen = false;
-      } else if (byte === lf) {
-        this.#take(bytes.subarray(start, at), take);
-        start = at + 1;
-        mayOpen = true;
-      } else mayOpen = byte === this.#delimiter;
+    for (let at = scanned; at < bytes.length; at++) {
+      if (!this.#breaks.ends(bytes[at] ?? 0)) continue;
+      this.#take(bytes.subarray(start, at), take);
+      start = at + 1;
     }
-    this.#inQuotes = inQuotes;
-    this.#mayOpen = mayOpen;
     this.#held = bytes.slice(start);
-    this.#scanned = this.#held.length;
+    if (this.#held.length <= longestRecord) return;
+    take({ fields: null, problem: "the record is longer than 32 MiB", raw: this.#held, line: this.#line });
+    this.#held = new Uint8Array(0);
   }
 
   end(take: (record: CsvRecord) => void): void {
     if (this.#held.length > 0) this.#take(this.#held, take);
     this.#held = new Uint8Array(0);
-    this.#scanned = 0;
   }
 
   #take(raw: Uint8Array, take: (record: CsvRecord) => void): void {
-    let bytes = raw;
-    if (this.#first && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) bytes = bytes.subarray(3);
-    this.#first = false;
-    if (bytes[bytes.length - 1] === cr) bytes = bytes.subarray(0, -1);
+    const bytes = raw[raw.length - 1] === cr ? raw.subarray(0, -1) : raw;
     const line = this.#line;
-    this.#line += 1 + this.#linesInside;
-    this.#linesInside = 0;
+    this.#line += 1 + this.#breaks.linesInside;
+    this.#breaks.linesInside = 0;
     if (bytes.length === 0) return;
     take({ ...readFields(bytes, this.#delimiter), raw: bytes, line });
   }
@@ -114,4 +100,9 @@ function readFields(bytes: Uint8Array, delimiter: number): { fields: string[] | 
       return { fields, problem: null };
     }
   }
+}
+
+/** Without the byte order mark that some programs begin a file with. */
+export function withoutMark(bytes: Uint8Array): Uint8Array {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
 }

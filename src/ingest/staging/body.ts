@@ -21,6 +21,8 @@ export interface TakenBody {
   readonly hash: string;
   /** Lines that are not blank, where they were counted. */
   readonly lines: number | null;
+  /** Bytes of room before the body in the file. */
+  readonly headBytes: number;
 }
 
 export interface TakeOptions {
@@ -32,6 +34,10 @@ export interface TakeOptions {
   readonly path: string;
   readonly durable: boolean;
   readonly countLines: boolean;
+  /** Room to leave at the beginning of the file. */
+  readonly headBytes: number;
+  /** Asked as bytes come in; throws where the server has no place for more. */
+  readonly admit: (bytes: number) => void;
   readonly signal: AbortSignal;
 }
 
@@ -43,10 +49,18 @@ export async function takeBody(body: AsyncIterable<Uint8Array>, options: TakeOpt
   let first = Buffer.alloc(0);
   let sizeBytes = 0;
   // An object, because the compiler does not see that a nested function assigns.
-  const spool: { file: DiskFile | null } = { file: null };
+  const spool = {
+    file: null as DiskFile | null,
+    position: options.headBytes,
+    async write(bytes: Uint8Array) {
+      await this.file?.write(bytes, this.position);
+      this.position += bytes.length;
+    },
+  };
   const counter = options.countLines ? new LineCounter() : null;
   const take = async (bytes: Uint8Array) => {
     if (bytes.length === 0) return;
+    options.admit(bytes.length);
     sizeBytes += bytes.length;
     hash.update(bytes);
     if (first.length < detectionBytes) first = Buffer.concat([first, bytes.subarray(0, detectionBytes - first.length)]);
@@ -55,9 +69,11 @@ export async function takeBody(body: AsyncIterable<Uint8Array>, options: TakeOpt
       held.push(bytes);
       return;
     }
-    spool.file ??= await options.disk.open(options.path, "write");
-    for (const piece of held.splice(0)) await spool.file.write(piece);
-    await spool.file.write(bytes);
+    if (spool.file === null) {
+      spool.file = await options.disk.open(options.path, "write");
+      for (const piece of held.splice(0)) await spool.write(piece);
+    }
+    await spool.write(bytes);
   };
   try {
     for await (const chunk of decoded(body, options.encoding)) {
@@ -78,6 +94,7 @@ export async function takeBody(body: AsyncIterable<Uint8Array>, options: TakeOpt
     bytes: inFile ? null : Buffer.concat(held),
     file: inFile ? options.path : null,
     sizeBytes,
+    headBytes: inFile ? options.headBytes : 0,
     first,
     hash: hash.digest("hex"),
   };

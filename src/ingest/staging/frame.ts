@@ -18,6 +18,10 @@ export const entryHeader = z.object({
   /** A large body stands in its own file of this name; null: it follows in the frame. */
   spool: z.string().nullable(),
   bodyBytes: z.number(),
+  /** Lines of the body that are not blank; null where its format has none, or they were not counted. */
+  lines: z.number().nullable(),
+  /** Bytes before the body in its own file, kept free for the fast path's first line. */
+  headBytes: z.number(),
 });
 export type EntryHeader = z.infer<typeof entryHeader>;
 

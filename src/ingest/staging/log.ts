@@ -1,6 +1,7 @@
 import path from "node:path";
-import { type Disk, type DiskFile, MillraceError, type Random } from "../../base/index.ts";
-import { decodeFrame, decodePrefix, type EntryHeader, encodeFrame, prefixBytes } from "./frame.ts";
+import { type Disk, type DiskFile, MillraceError, Mutex, type Random } from "../../base/index.ts";
+import { type EntryHeader, encodeFrame } from "./frame.ts";
+import { readSegment } from "./segment.ts";
 
 const segmentBytes = 64 << 20;
 
@@ -44,6 +45,7 @@ export class StagingLog {
   readonly #random: Random;
   readonly #segments = new Map<string, Segment>();
   readonly #queue: Append[] = [];
+  readonly #naming = new Mutex();
   #current: OpenSegment | null = null;
   #flushing: Promise<void> | null = null;
   #nextSeq = 1;
@@ -73,13 +75,17 @@ export class StagingLog {
       .filter((entry) => entry.name.endsWith(".log"))
       .map((entry) => entry.name);
     const entries: StagedEntry[] = [];
-    for (const name of names) {
-      const found = await this.#readSegment(name);
+    const empty: string[] = [];
+    for (const [index, name] of names.entries()) {
+      const isLast = index === names.length - 1;
+      const found = await readSegment(this.#disk, path.join(this.#directory, name), name, isLast);
       entries.push(...found);
-      this.#segments.set(name, { name, waiting: found.length, closed: true });
-      if (found.length === 0) await this.#drop(name);
+      if (found.length === 0) empty.push(name);
+      else this.#segments.set(name, { name, waiting: found.length, closed: true });
     }
+    // The floor must be known before anything is dropped, for dropping writes it.
     this.#nextSeq = (await this.#readFloor(entries)) + 1;
+    for (const name of empty) await this.#drop(name);
     await this.#sweepSpool(entries);
     return entries;
   }
@@ -185,37 +191,21 @@ export class StagingLog {
     await this.#close().catch(() => {});
   }
 
-  async #readSegment(name: string): Promise<StagedEntry[]> {
-    const file = path.join(this.#directory, name);
-    const entries: StagedEntry[] = [];
-    await using handle = await this.#disk.open(file, "read");
-    const size = await handle.sizeBytes();
-    let position = 0;
-    while (position < size) {
-      const prefix = decodePrefix(await handle.read(position, prefixBytes));
-      if (prefix === null) break;
-      const header = await handle.read(position + prefixBytes, prefix.headerBytes);
-      const bodyAt = position + prefixBytes + prefix.headerBytes;
-      const decoded = decodeFrame(prefix, header, await handle.read(bodyAt, prefix.bodyBytes));
-      if (decoded === null) break;
-      entries.push({ header: decoded, place: { segment: name, position: bodyAt } });
-      position = bodyAt + prefix.bodyBytes;
-    }
-    return entries;
-  }
-
   /** Sequence numbers never come twice, also when every segment is gone: the floor is kept in a file. */
   async #readFloor(entries: readonly StagedEntry[]): Promise<number> {
     const file = path.join(this.#directory, "floor");
     const known =
       (await this.#disk.stat(file)) === null ? 0 : Number(new TextDecoder().decode(await this.#disk.readFile(file)));
-    return Math.max(known, ...entries.map((entry) => entry.header.seq));
+    return entries.reduce((highest, entry) => Math.max(highest, entry.header.seq), known);
   }
 
   async #drop(name: string): Promise<void> {
     this.#segments.delete(name);
-    await this.#writeFile("floor", String(this.#nextSeq - 1));
-    await this.#disk.remove(path.join(this.#directory, name));
+    // One at a time: two who write the floor at once would rename each other's file away.
+    await this.#naming.run(async () => {
+      await this.#writeFile("floor", String(this.#nextSeq - 1));
+      await this.#disk.remove(path.join(this.#directory, name));
+    });
   }
 
   async #readId(): Promise<string> {

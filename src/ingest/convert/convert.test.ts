@@ -1,0 +1,213 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type OpenPool, openPool } from "../../../test/kit/engine-pool.ts";
+import { instant, type TraceId } from "../../base/index.ts";
+import type { Batch, Converted } from "./batch.ts";
+import { convertExact, detectColumns } from "./exact.ts";
+import { convertFastJson } from "./fast-json.ts";
+import { literal } from "./quote.ts";
+import { parseType, typeName } from "./types.ts";
+
+let engine: OpenPool;
+beforeAll(async () => {
+  engine = await openPool();
+});
+afterAll(() => engine[Symbol.asyncDispose]());
+
+const context = () => ({ engine: engine.pool, traceId: "" as TraceId, signal: AbortSignal.timeout(20_000) });
+let files = 0;
+
+async function batchOf(body: string, columns: readonly [string, string][], more: Partial<Batch> = {}): Promise<Batch> {
+  const workPath = path.join(engine.shared, `batch-${++files}`);
+  const headBytes = 65_536;
+  await writeFile(`${workPath}.bodies`, Buffer.concat([Buffer.alloc(headBytes, " "), Buffer.from(body)]));
+  const entry = { ingestId: "i1", start: headBytes, sizeBytes: Buffer.byteLength(body), lines: null, source: "" };
+  return {
+    path: `${workPath}.bodies`,
+    headBytes,
+    entries: [{ ...entry, receivedAt: instant(0), firstLine: 1 }],
+    format: { kind: "ndjson" },
+    columns: columns.map(([name, type]) => ({ name, type: parseType(type) })),
+    declared: new Set(),
+    eventTime: null,
+    wrongEventTime: "quarantine",
+    emptyKeys: [],
+    systemTime: instant(Date.parse("2030-01-01T00:00:00Z")),
+    firstOffset: 10,
+    workPath,
+    ...more,
+  };
+}
+
+async function read(file: string | null, columns = "*"): Promise<unknown[]> {
+  if (file === null) return [];
+  const sql = `SELECT ${columns} FROM read_parquet(${literal(file)})`;
+  const { signal } = context();
+  const [rows] = await engine.pool.script(
+    { traceId: "" as TraceId, label: "test", statements: [{ sql, rows: true }] },
+    signal,
+  );
+  return [...(rows ?? [])];
+}
+
+const rowsOf = (done: Converted) => read(done.slicePath);
+const reasonsOf = (done: Converted) => read(done.quarantinePath, "line, column_name, reason, raw");
+
+const types = [
+  "BIGINT",
+  "DOUBLE",
+  "BOOLEAN",
+  "VARCHAR",
+  "DATE",
+  "TIMESTAMP",
+  "TIMESTAMP WITH TIME ZONE",
+  "JSON",
+  "DECIMAL(10,2)",
+  "BIGINT[]",
+  "STRUCT(a BIGINT, b VARCHAR[])",
+];
+const scalars = fc.oneof(
+  fc.integer(),
+  fc.maxSafeInteger(),
+  fc.double(),
+  fc.boolean(),
+  fc.constant(null),
+  fc.string({ unit: "binary" }),
+  fc.constantFrom(
+    "12",
+    " 12",
+    "1.5",
+    "2024-01-31",
+    "2024-01-31 10:00:00",
+    "2024-01-31T10:00:00.5Z",
+    "true",
+    "TRUE",
+    "1_000",
+    "1e3",
+    "NaN",
+    "",
+  ),
+);
+const value = fc.oneof(
+  { weight: 4, arbitrary: scalars },
+  fc.array(scalars, { maxLength: 3 }),
+  fc.record({ a: scalars, b: fc.array(scalars, { maxLength: 2 }) }, { requiredKeys: [] }),
+);
+const literalNumbers = fc.constantFrom("9007199254740993", "12345678901234567890", "1.0", "1e2", "-0", "1e400", "0.1");
+const line = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ x: value, y: scalars }, { requiredKeys: [] }).map((row) => JSON.stringify(row)) },
+  literalNumbers.map((number) => `{"x":${number}}`),
+  fc.constantFrom("", "   ", "null", "{}", '{"x":1,"x":2}', '{"X":1}', "[1]", "nonsense", '{"x":1} \f', '{"x":'),
+);
+
+test("the fast path gives the rows that the exact path gives, or gives up", async () => {
+  let fastRuns = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...types), fc.array(line, { minLength: 1, maxLength: 3 }), async (type, lines) => {
+      const columns: [string, string][] = [
+        ["x", type],
+        ["y", "VARCHAR"],
+      ];
+      const batch = await batchOf(`${lines.join("\n")}\n`, columns);
+      const fast = await convertFastJson(batch, context()).catch(() => null);
+      if (fast === null) return;
+      fastRuns++;
+      const exact = await convertExact({ ...batch, workPath: `${batch.workPath}-exact` }, context());
+      expect(await rowsOf(exact)).toEqual(await rowsOf(fast));
+      expect(exact.quarantined).toBe(0);
+      expect(exact.columns).toEqual(fast.columns);
+    }),
+    { numRuns: 150 },
+  );
+  expect(fastRuns).toBeGreaterThan(10);
+}, 120_000);
+
+test("the exact path puts each bad row aside with its line, column and reason", async () => {
+  const body = '{"n":1}\nnot json\n\n{"n":"x"}\n{"n":2.0}\n{"n":1,"N":2}\n[1]\n{"offset":1}\n';
+  const done = await convertExact(await batchOf(body, [["n", "BIGINT"]]), context());
+  expect(await rowsOf(done)).toMatchObject([
+    { offset: 10, n: 1 },
+    { offset: 11, n: 2 },
+  ]);
+  expect(await reasonsOf(done)).toEqual([
+    { line: 2, column_name: null, reason: "not valid JSON", raw: "not json" },
+    { line: 4, column_name: "n", reason: "cannot be read as BIGINT", raw: '{"n":"x"}' },
+    { line: 6, column_name: null, reason: "a key stands twice", raw: '{"n":1,"N":2}' },
+    { line: 7, column_name: null, reason: "not a JSON object", raw: "[1]" },
+    {
+      line: 8,
+      column_name: null,
+      reason: "the names offset, op and system_time belong to Millrace",
+      raw: '{"offset":1}',
+    },
+  ]);
+  expect(done.shares).toMatchObject([{ rows: 2, quarantined: 5 }]);
+});
+
+test("the schema grows and widens, and nothing is cut", async () => {
+  const body =
+    '{"a":1.5,"New Key $":true,"nested":{"p":1,"q":["x"]},"o":7,"i":8,"problem":9}\n{"A":2,"mixed":1}\n{"mixed":"one","nothing":null}\n';
+  const done = await convertExact(await batchOf(body, [["a", "BIGINT"]]), context());
+  expect(done.columns.map((column) => [column.name, typeName(column.type)])).toEqual([
+    ["a", "DOUBLE"],
+    ["New Key $", "BOOLEAN"],
+    ["nested", 'STRUCT("p" BIGINT, "q" VARCHAR[])'],
+    ["o", "BIGINT"],
+    ["i", "BIGINT"],
+    ["problem", "BIGINT"],
+    ["mixed", "VARCHAR"],
+  ]);
+  expect(done.emptyKeys).toEqual(["nothing"]);
+  expect(await rowsOf(done)).toMatchObject([
+    { a: 1.5, "New Key $": true, nested: { p: 1, q: ["x"] }, o: 7, i: 8, problem: 9 },
+    { a: 2, mixed: "1" },
+    { mixed: "one" },
+  ]);
+});
+
+test("an event time that a row cannot give puts the row aside; one that is null takes the system time", async () => {
+  const body =
+    '{"t":"2024-05-01 00:00:00"}\n{"t":null}\n{"t":"soon"}\n{"event_time":"2020-01-01T00:00:00Z","t":"soon"}\n';
+  const batch = await batchOf(body, [["t", "VARCHAR"]], { eventTime: "CAST(t AS TIMESTAMP)" });
+  const done = await convertExact(batch, context());
+  expect(await read(done.slicePath, "event_time::VARCHAR AS at")).toEqual([
+    { at: "2024-05-01 00:00:00+00" },
+    { at: "2030-01-01 00:00:00+00" },
+    { at: "2020-01-01 00:00:00+00" },
+  ]);
+  expect(await reasonsOf(done)).toMatchObject([{ line: 3, column_name: "event_time" }]);
+  const wrong = await batchOf(body, [["t", "VARCHAR"]], { eventTime: '"no such column"' });
+  expect(await convertExact(wrong, context())).toMatchObject({ rows: 0, quarantined: 4 });
+  await expect(convertExact({ ...wrong, wrongEventTime: "refuse" }, context())).rejects.toMatchObject({
+    code: "bad_request",
+  });
+});
+
+test("columns of CSV are detected with leading zeros kept, and odd records are put aside", async () => {
+  const body = 'zip,n,d,"two\nlines"\n00501,1,2024-01-01,"a ""b""\nc"\n00544,2,,\nshort,1\n00545,3,2024-01-02,x"y\n';
+  const batch = await batchOf(body, [], { format: { kind: "csv", delimiter: ",", header: true } });
+  const done = await convertExact(batch, context());
+  expect(done.columns.map((column) => typeName(column.type))).toEqual(["VARCHAR", "BIGINT", "DATE", "VARCHAR"]);
+  expect(await read(done.slicePath, 'zip, "two\nlines" AS text')).toEqual([
+    { zip: "00501", text: 'a "b"\nc' },
+    { zip: "00544", text: null },
+  ]);
+  expect(await reasonsOf(done)).toMatchObject([
+    { line: 6, reason: "2 fields, not 4" },
+    { line: 7, reason: "a quote inside a field without quotes" },
+  ]);
+});
+
+test("columns of a first batch are found from its first records", async () => {
+  const body = '{"id":1,"at":"2024-01-01T00:00:00Z","day":"2024-01-01","big":12345678901234567890,"ok":false}\n';
+  const { columns } = await detectColumns(await batchOf(body, []), context());
+  expect(columns.map((column) => typeName(column.type))).toEqual([
+    "BIGINT",
+    "TIMESTAMP WITH TIME ZONE",
+    "DATE",
+    "DECIMAL(38,0)",
+    "BOOLEAN",
+  ]);
+});
