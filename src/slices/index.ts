@@ -3,14 +3,13 @@ export {
   type DataSchema,
   type DataType,
   dataSchema,
-  dataType,
   type Extra,
   type TimeUnit,
   timeUnits,
 } from "./data-schema.ts";
 export { LogicalDigest } from "./digest.ts";
-export { type DuckdbType, duckdbTypeName, parseDuckdbType } from "./duckdb-type.ts";
-export { digestLeaves, type Leaf, type LeafEncoding, leafCast, withoutOption } from "./leaves.ts";
+export { duckdbTypeName, parseDuckdbType } from "./duckdb-type.ts";
+export { digestLeaves, type Leaf, type LeafEncoding, leafCast } from "./leaves.ts";
 export type { NestedVector } from "./lists.ts";
 export { duckdbType, fieldFromDuckdb, ownColumns, schemaWith, systemColumns, systemFields } from "./mapping.ts";
 export {
@@ -22,5 +21,4 @@ export {
   sha3Multihash,
 } from "./multihash.ts";
 export { sliceType } from "./slice-type.ts";
-export type { ReadMemory, VectorData } from "./weaver.ts";
 export { evolutionProblem, widen } from "./widen.ts";

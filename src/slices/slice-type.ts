@@ -2,9 +2,9 @@ import { type DuckdbType, duckdbTypeName, mapLeaves, parseDuckdbType } from "./d
 
 /** Measured with DuckDB 1.5.6: what its Parquet writer would change, and a type that it keeps. */
 const kept: Readonly<Record<string, string>> = {
-  // Would become DOUBLE.
-  HUGEINT: "VARCHAR",
-  UHUGEINT: "VARCHAR",
+  // Would become DOUBLE. A value of 39 digits does not fit: the cast says so.
+  HUGEINT: "DECIMAL(38,0)",
+  UHUGEINT: "DECIMAL(38,0)",
   // Would lose what is below a millisecond.
   INTERVAL: "VARCHAR",
   // Would lose its offset.
@@ -18,8 +18,8 @@ const kept: Readonly<Record<string, string>> = {
 };
 
 /**
- * The type in which a column of a DuckDB type lies in a slice's Parquet file, so that nothing is lost; casting back to the
- * column's type gives the same values. (A UNION must be made JSON before.)
+ * The type in which a column of a DuckDB type lies in a slice's Parquet file, so that no value is changed; casting back to
+ * the column's type gives the same values. (Of a UNION only the text remains.)
  */
 export function sliceType(type: string): string {
   return duckdbTypeName(withoutArrays(mapLeaves(parseDuckdbType(type), sliceLeaf)));

@@ -73,8 +73,9 @@ describe("widening", () => {
   test.each([
     ["BIGINT", "INTEGER", "BIGINT"],
     ["UINTEGER", "INTEGER", "BIGINT"],
-    ["UBIGINT", "BIGINT", "HUGEINT"],
-    ["UHUGEINT", "TINYINT", "DOUBLE"],
+    ["UBIGINT", "BIGINT", "DECIMAL(20,0)"],
+    ["UHUGEINT", "TINYINT", "DECIMAL(38,0)"],
+    ["HUGEINT", "HUGEINT", "HUGEINT"],
     ["BIGINT", "DOUBLE", "DOUBLE"],
     ["DECIMAL(4,2)", "INTEGER", "DECIMAL(12,2)"],
     ["DATE", "TIMESTAMP", "TIMESTAMP"],

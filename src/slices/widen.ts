@@ -2,10 +2,12 @@ import type { DataSchema } from "./data-schema.ts";
 import { type DuckdbType, duckdbTypeName, parseDuckdbType } from "./duckdb-type.ts";
 import { duckdbType } from "./mapping.ts";
 
-const signed = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"];
-const unsigned = ["UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"];
-/** Decimal digits that each signed type may show. */
-const shownDigits = [3, 5, 10, 19, 39];
+const signed = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT"];
+const unsigned = ["UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"];
+/** What holds UBIGINT and a sign. Not HUGEINT, which no slice can hold (see slice-type.ts). */
+const beyondBigint = "DECIMAL(20,0)";
+/** Decimal digits that the types of each rank may show. */
+const shownDigits = [3, 5, 10, 19, 20];
 const temporal = ["DATE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"];
 const untyped = '"NULL"';
 
@@ -13,6 +15,7 @@ const untyped = '"NULL"';
  * The type that values of both are brought to, or null where there is none. Commutative and associative (up to the order
  * of a struct's members; null absorbs) and idempotent, so that the order in which rows come does not matter. Whole
  * numbers stay whole; whole numbers and fractions meet in DOUBLE, as JSON's numbers do, or in a DECIMAL that holds both.
+ * Beyond 64 bits, whole numbers are DECIMAL(38,0).
  */
 export function widen(a: string, b: string): string | null {
   const wide = widenTypes(parseDuckdbType(a), parseDuckdbType(b));
@@ -54,7 +57,7 @@ function widenStructs(a: DuckdbType & { kind: "struct" }, b: DuckdbType & { kind
 
 function widenLeaves(a: string, b: string): string | null {
   if (a === b) return a;
-  if (isNumber(a) && isNumber(b)) return widenNumbers(a, b);
+  if (isNumber(a) && isNumber(b)) return widenNumbers(storable(a), storable(b));
   if (isText(a) && isText(b)) return "VARCHAR";
   const [i, j] = [temporal.indexOf(a), temporal.indexOf(b)];
   return i >= 0 && j >= 0 ? (temporal[Math.max(i, j)] ?? null) : null;
@@ -65,7 +68,11 @@ function isText(name: string): boolean {
 }
 
 function isNumber(name: string): boolean {
-  return rank(name) !== null || isFraction(name) || name.startsWith("DECIMAL");
+  return rank(name) !== null || isFraction(name) || storable(name).startsWith("DECIMAL");
+}
+
+function storable(name: string): string {
+  return name === "HUGEINT" || name === "UHUGEINT" ? "DECIMAL(38,0)" : name;
 }
 
 function isFraction(name: string): boolean {
@@ -91,8 +98,7 @@ function widenNumbers(a: string, b: string): string {
   }
   if (unsigned.includes(a) && unsigned.includes(b))
     return unsigned[Math.max(unsigned.indexOf(a), unsigned.indexOf(b))] ?? a;
-  // Nothing whole holds both UHUGEINT and a sign.
-  return signed[Math.max(rank(a) ?? 0, rank(b) ?? 0)] ?? "DOUBLE";
+  return signed[Math.max(rank(a) ?? 0, rank(b) ?? 0)] ?? beyondBigint;
 }
 
 /** A FLOAT holds whole numbers exactly up to 24 bits. */
@@ -104,7 +110,7 @@ function isSmall(name: string): boolean {
 function digits(name: string): { whole: number; scale: number } {
   const [, precision, scale] = /^DECIMAL\((\d+),(\d+)\)$/.exec(name) ?? [];
   if (precision !== undefined) return { whole: Number(precision) - Number(scale), scale: Number(scale) };
-  return { whole: shownDigits[rank(name) ?? 9] ?? 39, scale: 0 };
+  return { whole: shownDigits[rank(name) ?? 9] ?? 38, scale: 0 };
 }
 
 /** Why a schema cannot follow another, or null: nullable columns may be added at the end and columns widened, nothing else. */

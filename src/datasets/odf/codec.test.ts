@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { type Instant, instant, MillraceError } from "../../base/index.ts";
 import { type Multihash, sha3Multihash } from "../../slices/index.ts";
+import { publicKeyOfSeed } from "./dataset-id.ts";
 import { datasetIdOfKey, decodeBlock, encodeBlock, type MetadataBlock, type MetadataEvent } from "./index.ts";
 
 const vectorFile = path.resolve(import.meta.dirname, "../../../../shared/odf/vectors.json");
@@ -179,4 +180,11 @@ describe("blocks", () => {
       }),
     );
   });
+});
+
+test("a dataset's key is the one that RFC 8032 derives from its seed", async () => {
+  const seed = Buffer.from("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", "hex");
+  expect(datasetIdOfKey(await publicKeyOfSeed(seed))).toBe(
+    "did:odf:fed01d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+  );
 });
