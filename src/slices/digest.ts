@@ -3,7 +3,7 @@ import type { DataField } from "./data-schema.ts";
 import { encodingOf, type LeafEncoding, withoutOption } from "./leaves.ts";
 import { ListWeaver, type NestedVector } from "./lists.ts";
 import { typeCode, u64 } from "./type-code.ts";
-import { type ReadMemory, Weaver } from "./weaver.ts";
+import { type ReadMemory, sharedWeaver } from "./weaver.ts";
 
 interface Column {
   readonly hash: Hash;
@@ -21,7 +21,7 @@ interface Column {
 export class LogicalDigest {
   readonly #record = createHash("sha3-256");
   readonly #columns: Column[] = [];
-  readonly #weaver = new Weaver();
+  readonly #weaver = sharedWeaver();
   readonly #lists = new ListWeaver(this.#weaver);
 
   constructor(fields: readonly DataField[]) {

@@ -31,8 +31,10 @@ const inlineBytes = 12;
 /** Room behind the woven bytes, into which copies of 16 bytes may run over. */
 const slack = 64;
 
+export type { Weaver };
+
 /** Brings vectors into the form that is hashed (see digest.ts), through a small WebAssembly module: weave-code.ts. */
-export class Weaver {
+class Weaver {
   readonly #wasm = loadModule();
   #bytes = new Uint8Array(this.#wasm.memory.buffer);
   /** Marks the page table's slots of one vector: a new number empties the table. */
@@ -64,7 +66,7 @@ export class Weaver {
   *texts(vector: VectorData, rows: number, read: ReadMemory): Generator<Uint8Array> {
     for (let from = 0; from < rows; from += mostRows) {
       const count = this.#take(vector.data, vector.validity, from, rows, textBytes);
-      if (++this.#generation === 0x7fff_ffff) throw new Error("a weaver has served its time");
+      this.#nextGeneration();
       const total = this.#wasm.scan(count, this.#generation);
       if (total < 0) yield* longTexts(vector, from, from + count, read);
       else {
@@ -72,6 +74,14 @@ export class Weaver {
         yield this.#bytes.subarray(map.out, this.#wasm.weave(count, this.#generation));
       }
     }
+  }
+
+  #nextGeneration(): void {
+    if (this.#generation === 0x7fff_ffff) {
+      this.#bytes.fill(0, map.table, map.out);
+      this.#generation = 0;
+    }
+    this.#generation++;
   }
 
   /** Copies the next rows of a vector into the module's memory. */
@@ -135,7 +145,7 @@ function* longTexts({ data, validity }: VectorData, from: number, to: number, re
 }
 
 function loadModule() {
-  const { exports } = new WebAssembly.Instance(compiled());
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(weaveModule()));
   const { memory } = exports;
   if (!(memory instanceof WebAssembly.Memory)) throw new Error("the module has no memory");
   const call = (name: string) => {
@@ -153,8 +163,13 @@ function loadModule() {
   };
 }
 
-let module: object | undefined;
-function compiled(): object {
-  module ??= new WebAssembly.Module(weaveModule());
-  return module;
+let shared: Weaver | undefined;
+
+/**
+ * The thread's one weaver: what it yields is used up before the next call, so digests need none of their own, and an engine
+ * reserves gigabytes of address space for each WebAssembly memory until it is collected.
+ */
+export function sharedWeaver(): Weaver {
+  shared ??= new Weaver();
+  return shared;
 }
