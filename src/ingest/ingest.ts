@@ -17,7 +17,7 @@ import {
   type Telemetry,
   type TraceId,
 } from "../base/index.ts";
-import type { Datasets } from "../datasets/index.ts";
+import type { Datasets, Head } from "../datasets/index.ts";
 import type { Engine } from "../engines/index.ts";
 import type { Sql } from "../storage/index.ts";
 import { Committer, isBehind } from "./batching/committer.ts";
@@ -499,8 +499,7 @@ export class Ingest implements Service {
       throw new MillraceError("bad_request", "Millrace-Position counts parts from 1.");
     const abort = AbortSignal.any([signal, this.#stopping.signal]);
     const { datasets } = this.#options;
-    const committed = async () =>
-      Number((await datasets.head(request.dataset.id, abort)).sourceState(source)?.value ?? 0);
+    const committed = async () => positionIn(await datasets.head(request.dataset.id, abort), source);
     using part = await this.#lanes.enter(`${request.dataset.id}/${source}`, position, abort);
     const taken = await this.#take(id, request, false, abort);
     const file = taken.file ?? this.#log.spoolPath(id);
@@ -541,9 +540,9 @@ export class Ingest implements Service {
               sourceState: { sourceName: source, kind: "millrace/position", value: String(position) },
               by: request.by,
               traceId: request.traceId,
-              ahead: await part.ahead(),
+              ahead: (head) => part.ahead(positionIn(head, source)),
               check: (head) => {
-                const known = Number(head.sourceState(source)?.value ?? 0);
+                const known = positionIn(head, source);
                 if (known !== position - 1) throw outOfOrder(position, known);
               },
             },
@@ -633,6 +632,11 @@ function headBytesOf(format: { readonly kind: FormatSpec["kind"] }): number {
 function rowsOf(format: ResolvedFormat, lines: number | null): number {
   if (lines === null) return 0;
   return format.kind === "csv" && format.header ? Math.max(0, lines - 1) : lines;
+}
+
+/** The part that a chain has last of a source; 0 before the first. */
+function positionIn(head: Head, source: string): number {
+  return Number(head.sourceState(source)?.value ?? 0);
 }
 
 function outOfOrder(position: number, known: number): MillraceError {

@@ -10,8 +10,8 @@ export interface Part extends Disposable {
   inLine(committed: () => Promise<number>, signal: AbortSignal): Promise<void>;
   /** Says how many rows the part has, once that is known; the parts behind it wait for this. */
   counted(rows: number): void;
-  /** Rows of the parts in front that are not committed yet. */
-  ahead(): Promise<number>;
+  /** Rows of the parts in front that are behind the committed position. */
+  ahead(committed: number): Promise<number>;
   /** Settles when the part in front has ended. */
   turn(): Promise<void>;
 }
@@ -56,8 +56,9 @@ export class Lanes {
         while (before() === undefined && (await committed()) < position - 1) await this.#change(patience.signal);
       },
       counted: (rows) => slot.rows.resolve(rows),
-      ahead: async () => {
-        const inFront = [...slots.values()].filter((other) => other.position < position);
+      ahead: async (committed) => {
+        const isAhead = (other: Slot) => other.position < position && other.position > committed;
+        const inFront = [...slots.values()].filter(isAhead);
         const rows = await Promise.all(inFront.map((other) => other.rows.promise));
         return rows.reduce((sum, count) => sum + count, 0);
       },

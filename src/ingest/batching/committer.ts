@@ -17,8 +17,8 @@ export interface CommitRequest {
   readonly traceId: TraceId;
   readonly sourceState: SourceState;
   readonly by: string;
-  /** Rows that other conversions under way will add before this one. */
-  readonly ahead: number;
+  /** Rows that other conversions under way will add behind this head and before this batch. */
+  readonly ahead: (head: Head) => Promise<number>;
   /** Asked right before the commit: throws where the chain is not where this batch belongs. */
   readonly check?: (head: Head) => void;
 }
@@ -46,6 +46,7 @@ interface Prepared {
 
 const mostAttempts = 20;
 const workSuffixes = [".parquet", ".moved.parquet", ".records", ".quarantine", ".sample", ".arrow.parquet"];
+export const nothingAhead = async () => 0;
 const mostHints = 10_000;
 
 /** Converts batches and commits them to their chains. */
@@ -93,9 +94,9 @@ export class Committer {
     }
   }
 
-  async #prepare(request: CommitRequest, ahead: number, signal: AbortSignal): Promise<Prepared> {
+  async #prepare(request: CommitRequest, ahead: CommitRequest["ahead"], signal: AbortSignal): Promise<Prepared> {
     const head = await this.#datasets.head(request.datasetId, signal);
-    const firstOffset = head.nextOffset + ahead;
+    const firstOffset = head.nextOffset + (await ahead(head));
     const now = this.#clock.now();
     const systemTime = head.systemTime !== null && head.systemTime > now ? head.systemTime : now;
     const columns = columnsOf(head);
@@ -126,7 +127,7 @@ export class Committer {
     const head = await this.#datasets.head(request.datasetId, signal);
     const { converted } = prepared;
     const input = converted.slicePath;
-    if (input === null || !sameSchema(head, prepared.head)) return await this.#prepare(request, 0, signal);
+    if (input === null || !sameSchema(head, prepared.head)) return await this.#prepare(request, nothingAhead, signal);
     const output = `${request.batch.workPath}${input.endsWith(".moved.parquet") ? "" : ".moved"}.parquet`;
     const now = this.#clock.now();
     const systemTimeMs = head.systemTime !== null && head.systemTime > now ? head.systemTime : now;

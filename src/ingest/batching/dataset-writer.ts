@@ -11,7 +11,7 @@ import type { BatchEntry } from "../convert/batch.ts";
 import type { ResolvedFormat } from "../formats/detect.ts";
 import { committedReceipt, type IngestReceipt } from "../receipts.ts";
 import type { StagedEntry } from "../staging/log.ts";
-import type { CommitRequest, CommittedBatch } from "./committer.ts";
+import { type CommitRequest, type CommittedBatch, nothingAhead } from "./committer.ts";
 
 const mostEntries = 1_000;
 const mostBytes = 64 << 20;
@@ -77,9 +77,15 @@ export class DatasetWriter {
     this.#queue.push(waiting);
     this.#queuedBytes += waiting.entry.header.bodyBytes;
     if (this.#queuedBytes >= mostBytes) this.hurry();
-    this.#running ??= this.#run().finally(() => {
+    this.#kick();
+  }
+
+  /** Looks again when a run has ended: who came between its last look and its end must not wait for the next one. */
+  #kick(): void {
+    if (this.#running !== null || this.#queue.length === 0 || this.#ports.signal.aborted) return;
+    this.#running = this.#run().finally(() => {
       this.#running = null;
-      if (this.#queue.length > 0 && !this.#ports.signal.aborted) this.#running ??= this.#run();
+      this.#kick();
     });
   }
 
@@ -184,7 +190,7 @@ export class DatasetWriter {
 
         sourceState: this.#ports.sourceState(last.entry.header.seq),
         by: last.entry.header.by,
-        ahead: 0,
+        ahead: nothingAhead,
       };
       const committed = await this.#commitOrQuarantine(request, batch.length === 1);
       await this.#finish(batch, committed);

@@ -93,10 +93,13 @@ async function fromArrow(batch: Batch, context: ConvertContext): Promise<string>
 
 async function describe(source: string, context: ConvertContext): Promise<Column[]> {
   const sql = `DESCRIBE SELECT * EXCLUDE (file_row_number) FROM ${source}`;
-  const [rows] = await context.engine.script(
-    { traceId: context.traceId, label, statements: [{ sql, rows: true }] },
-    context.signal,
-  );
+  const statements = [{ sql, rows: true }];
+  const [rows] = await context.engine
+    .script({ traceId: context.traceId, label, statements }, context.signal)
+    .catch((cause: unknown) => {
+      if (!(cause instanceof MillraceError) || !cause.code.startsWith("sql_")) throw cause;
+      throw new MillraceError("bad_input", `The body cannot be read as Parquet: ${cause.message}`, { cause });
+    });
   const columns = z
     .array(describeRow)
     .parse(rows ?? [])

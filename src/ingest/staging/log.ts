@@ -91,7 +91,7 @@ export class StagingLog {
   }
 
   async close(): Promise<void> {
-    await this.#flushing;
+    while (this.#flushing !== null) await this.#flushing;
     await this.#current?.file[Symbol.asyncDispose]();
     this.#current = null;
   }
@@ -100,9 +100,16 @@ export class StagingLog {
   append(header: Omit<EntryHeader, "seq">, body: Uint8Array): Promise<StagedEntry> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ header, body, resolve, reject });
-      this.#flushing ??= this.#flush().finally(() => {
-        this.#flushing = null;
-      });
+      this.#kick();
+    });
+  }
+
+  /** Looks again when a flush has ended: who came between its last look and its end must not wait for the next one. */
+  #kick(): void {
+    if (this.#flushing !== null || this.#queue.length === 0) return;
+    this.#flushing = this.#flush().finally(() => {
+      this.#flushing = null;
+      this.#kick();
     });
   }
 

@@ -1,0 +1,174 @@
+import path from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type OpenPool, openPool } from "../../test/kit/engine-pool.ts";
+import { type TempDirectory, type TestDatabase, tempDirectory, testDatabase } from "../../test/kit/index.ts";
+import { type DatasetPath, datasetPath, idSource, silentTelemetry, systemClock, systemRandom } from "../base/index.ts";
+import { Datasets } from "../datasets/index.ts";
+import { directoryStore, nodeDisk } from "../storage/index.ts";
+import { Ingest, type PushRequest } from "./ingest.ts";
+
+const clock = systemClock;
+const random = systemRandom;
+const ids = idSource(clock, random);
+let pool: OpenPool;
+let database: TestDatabase;
+let folder: TempDirectory;
+let datasets: Datasets;
+
+beforeAll(async () => {
+  [pool, database, folder] = await Promise.all([openPool({ maxQueued: 500 }), testDatabase(), tempDirectory()]);
+  datasets = new Datasets({
+    store: directoryStore({ root: path.join(folder.path, "objects"), disk: nodeDisk, random }),
+    sql: database.sql,
+    slices: pool.pool,
+    clock,
+    random,
+    telemetry: silentTelemetry,
+    announce: async () => {},
+  });
+});
+afterAll(async () => {
+  await pool[Symbol.asyncDispose]();
+  await database[Symbol.asyncDispose]();
+  await folder[Symbol.asyncDispose]();
+});
+
+let opened = 0;
+async function openIngest(
+  directory = path.join(pool.shared, `staging-${++opened}`),
+  pendingBytes = 1e9,
+): Promise<Ingest> {
+  const ingest = new Ingest({
+    datasets,
+    engine: pool.pool,
+    sql: database.sql,
+    definition: async (_path: DatasetPath) => ({}),
+    record: () => {},
+    clock,
+    random,
+    ids,
+    disk: nodeDisk,
+    telemetry: silentTelemetry,
+    directory,
+    pendingBytes,
+    commitIntervalMs: 50,
+  });
+  await ingest.start();
+  return ingest;
+}
+
+const signal = () => AbortSignal.timeout(25_000);
+async function* body(text: string | Uint8Array) {
+  yield typeof text === "string" ? new TextEncoder().encode(text) : text;
+}
+
+async function request(text: string | Uint8Array, more: Partial<PushRequest> = {}): Promise<PushRequest> {
+  const dataset = more.dataset ?? (await datasets.create(datasetPath(`test.set${++opened}`)));
+  return {
+    dataset,
+    body: body(text),
+    format: { kind: "ndjson" },
+    encoding: "identity",
+    ack: "committed",
+    by: "owner",
+    traceId: ids.traceId(),
+    ...more,
+  };
+}
+
+const rowsOf = async (one: PushRequest) => (await datasets.head(one.dataset.id)).rows;
+
+test("a committed push tells its offsets, its block and its bad rows", async () => {
+  const ingest = await openIngest();
+  const one = await request(gzipSync('{"a":1}\nbroken\n{"a":2}\n'), { encoding: "gzip" });
+  const receipt = await ingest.push(one, signal());
+  expect(receipt).toMatchObject({ state: "committed", rows: 2, quarantined: 1, firstOffset: 0, lastOffset: 1 });
+  expect(receipt.reasons).toEqual([{ reason: "not valid JSON", count: 1, firstLine: 2 }]);
+  expect(await ingest.receipt(receipt.id)).toEqual(receipt);
+  expect((await datasets.head(one.dataset.id)).quarantined).toBe(1);
+  await ingest.stop();
+});
+
+test("staged rows survive the end of the process, once, under a key that is known again", async () => {
+  const directory = path.join(pool.shared, `staging-${++opened}`);
+  const first = await openIngest(directory);
+  const one = await request('{"a":1}\n', { ack: "staged", idempotencyKey: "k" });
+  const staged = await first.push(one, signal());
+  // Not stopped: the next one opens the folder as it lies, as after a kill.
+  const second = await openIngest(directory);
+  const again = await second.push({ ...one, body: body('{"a":1}\n'), ack: "committed" }, signal());
+  expect(again).toMatchObject({ id: staged.id, duplicate: true, state: "committed" });
+  await first.flush(one.dataset.id, signal());
+  await first.stop();
+  await second.stop();
+  const third = await openIngest(directory);
+  expect(await rowsOf(one)).toBe(1);
+  expect(await third.push({ ...one, body: body('{"a":1}\n') }, signal())).toMatchObject({
+    id: staged.id,
+    duplicate: true,
+  });
+  const other = third.push({ ...one, body: body('{"a":2}\n') }, signal());
+  await expect(other).rejects.toMatchObject({ code: "conflict" });
+  await third.stop();
+});
+
+test("of many at once under one key, one is taken", async () => {
+  const ingest = await openIngest();
+  const one = await request("", { idempotencyKey: "same" });
+  const pushes = Array.from({ length: 8 }, () => ingest.push({ ...one, body: body('{"a":1}\n') }, signal()));
+  const receipts = await Promise.all(pushes);
+  expect(new Set(receipts.map((receipt) => receipt.id)).size).toBe(1);
+  expect(receipts.filter((receipt) => !receipt.duplicate)).toHaveLength(1);
+  expect(await rowsOf(one)).toBe(1);
+  await ingest.stop();
+});
+
+test("small pushes at once share commits, and offsets have no gap", async () => {
+  const ingest = await openIngest();
+  const one = await request("");
+  const pushes = Array.from({ length: 40 }, (_, i) =>
+    ingest.push({ ...one, body: body(`{"a":${i}}\n{"a":${i}}\n`) }, signal()),
+  );
+  const receipts = await Promise.all(pushes);
+  const offsets = receipts
+    .flatMap(({ firstOffset, lastOffset }) => [firstOffset, lastOffset])
+    .sort((a, b) => Number(a) - Number(b));
+  expect(offsets).toEqual(Array.from({ length: 80 }, (_, i) => i));
+  expect((await datasets.head(one.dataset.id)).slices).toBeLessThan(20);
+  await ingest.stop();
+});
+
+test("parts of an import commit in order whatever order they come in, and a repeated part adds nothing", async () => {
+  const ingest = await openIngest();
+  const one = await request("");
+  const part = (position: number) => ({
+    ...one,
+    body: body(`{"p":${position}}\n{"p":${position}}\n`),
+    sourcePosition: { source: "import:x", position: String(position), firstLine: position * 2 - 1 },
+  });
+  const receipts = await Promise.all([3, 2, 1].map((position) => ingest.push(part(position), signal())));
+  expect(receipts.map((receipt) => receipt.firstOffset)).toEqual([4, 2, 0]);
+  await database.sql`DELETE FROM ingests`; // the chain alone knows the receipt now
+  const again = await ingest.push(part(2), signal());
+  expect(again).toMatchObject({ id: receipts[1]?.id, rows: 2, firstOffset: 2, duplicate: true });
+  expect(await rowsOf(one)).toBe(6);
+  await ingest.stop();
+});
+
+test("a body that cannot be read goes to quarantine whole and holds nothing up", async () => {
+  const ingest = await openIngest();
+  const one = await request("this is no parquet", { format: { kind: "parquet" } });
+  expect(await ingest.push(one, signal())).toMatchObject({ state: "committed", rows: 0, quarantined: 1 });
+  expect(await ingest.push({ ...one, format: { kind: "ndjson" }, body: body('{"a":1}\n') }, signal())).toMatchObject({
+    rows: 1,
+  });
+  await ingest.stop();
+});
+
+test("what cannot be held is refused, and nothing of it is taken", async () => {
+  const ingest = await openIngest(undefined, -1);
+  const one = await request('{"a":1}\n');
+  await expect(ingest.push(one, signal())).rejects.toMatchObject({ code: "too_many_requests", retryAfterS: 1 });
+  await ingest.stop();
+});
