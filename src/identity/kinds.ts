@@ -1,13 +1,18 @@
 import { z } from "zod";
-import type { Kind } from "../resources/index.ts";
+import { organizationName, userName } from "../base/index.ts";
+import type { Kind, ResourceName } from "../resources/index.ts";
 
-// What identity declares, as resources like all else: one write path, one mirror. Hashes and sealed values only.
+// What identity declares, as resources like all else: one write path, one mirror. Hashes and sealed values only. With a
+// user go their tokens, roles and grants, with a dataset or project what was granted on it: a name made anew begins bare.
+
+const userRef = (name: string): ResourceName => ({ kind: "User", project: null, name });
 
 export const organizationKind: Kind<{ displayName?: string }> = {
   kind: "Organization",
   scope: "organization",
   schema: z.strictObject({ displayName: z.string().max(200).exactOptional() }),
   internal: true,
+  checkName: (name) => void organizationName(name),
 };
 
 export const userSpec = z.strictObject({
@@ -21,6 +26,7 @@ export const userKind: Kind<z.infer<typeof userSpec>> = {
   scope: "organization",
   schema: userSpec,
   internal: true,
+  checkName: (name) => void userName(name),
 };
 
 export const scopes = ["read", "write", "admin"] as const;
@@ -40,6 +46,8 @@ export const tokenKind: Kind<z.infer<typeof tokenSpec>> = {
   scope: "organization",
   schema: tokenSpec,
   internal: true,
+  whenOwnerGoes: "go",
+  owners: ({ spec }) => [userRef(spec.user)],
 };
 
 export const roles = ["owner", "editor", "viewer"] as const;
@@ -51,6 +59,8 @@ export const memberKind: Kind<{ role: Role }> = {
   scope: "project",
   schema: z.strictObject({ role: z.enum(roles) }),
   internal: true,
+  whenOwnerGoes: "go",
+  owners: ({ name }) => [userRef(name)],
 };
 
 export const privileges = ["select", "insert", "alter", "admin"] as const;
@@ -67,6 +77,8 @@ export const grantKind: Kind<z.infer<typeof grantSpec>> = {
   scope: "project",
   schema: grantSpec,
   internal: true,
+  whenOwnerGoes: "go",
+  owners: ({ project, spec }) => [userRef(spec.user), { kind: "Dataset", project, name: spec.dataset }],
 };
 
 /** A sealed value: AES-256-GCM under the named key. */

@@ -2,16 +2,21 @@ import type { DatasetPath, ProjectName, UserName } from "../base/index.ts";
 import type { Privilege, Role } from "./kinds.ts";
 
 // The whole policy, on one page. Denied by default: what no line below allows is not allowed.
+//
+//   allowed = within the token's scopes  and  not kept for the platform  and
+//             (owner of the organization  or  role in the project  or  privilege on the dataset)
 
-export type Action =
-  | "organization.admin"
-  | "project.view"
-  | "project.edit"
-  | "project.admin"
-  | "dataset.select"
-  | "dataset.insert"
-  | "dataset.alter"
-  | "dataset.admin";
+export const actions = [
+  "organization.admin",
+  "project.view",
+  "project.edit",
+  "project.admin",
+  "dataset.select",
+  "dataset.insert",
+  "dataset.alter",
+  "dataset.admin",
+] as const;
+export type Action = (typeof actions)[number];
 
 export interface Target {
   readonly project?: ProjectName;
@@ -32,19 +37,11 @@ export interface Declared {
   privileges(dataset: DatasetPath, user: string): readonly Privilege[];
 }
 
-const roleAllows: Readonly<Record<Role, readonly Action[]>> = {
-  viewer: ["project.view", "dataset.select"],
-  editor: ["project.view", "project.edit", "dataset.select", "dataset.insert", "dataset.alter"],
-  owner: [
-    "project.view",
-    "project.edit",
-    "project.admin",
-    "dataset.select",
-    "dataset.insert",
-    "dataset.alter",
-    "dataset.admin",
-  ],
-};
+const viewing = ["project.view", "dataset.select"] as const;
+const editing = [...viewing, "project.edit", "dataset.insert", "dataset.alter"] as const;
+const owning = [...editing, "project.admin", "dataset.admin"] as const;
+
+const roleAllows: Readonly<Record<Role, readonly Action[]>> = { viewer: viewing, editor: editing, owner: owning };
 
 const privilegeAllows: Readonly<Record<Privilege, readonly Action[]>> = {
   select: ["dataset.select"],
@@ -53,29 +50,22 @@ const privilegeAllows: Readonly<Record<Privilege, readonly Action[]>> = {
   admin: ["dataset.select", "dataset.insert", "dataset.alter", "dataset.admin"],
 };
 
-const scopeAllows: Readonly<Record<string, readonly Action[]>> = {
-  read: ["project.view", "dataset.select"],
-  write: ["project.view", "project.edit", "dataset.select", "dataset.insert", "dataset.alter"],
-  admin: [
-    "organization.admin",
-    "project.view",
-    "project.edit",
-    "project.admin",
-    "dataset.select",
-    "dataset.insert",
-    "dataset.alter",
-    "dataset.admin",
-  ],
-};
+/** Besides these, `project:NAME` limits a token to the projects named so. */
+const scopeAllows: ReadonlyMap<string, readonly Action[]> = new Map<string, readonly Action[]>([
+  ["read", viewing],
+  ["write", editing],
+  ["admin", actions],
+]);
 
-/** A token narrows what its user may do, and the user must be allowed it. */
+/** The project of audit and history: the platform alone writes there, so that nobody can make up what happened. */
+const platformProject = "system";
+const keptForPlatform: readonly Action[] = ["project.edit", "dataset.insert", "dataset.alter"];
+
 export function decide(subject: Subject, action: Action, target: Target, declared: Declared): boolean {
-  return withinScopes(subject.scopes, action, target) && userMay(subject, action, target, declared);
-}
-
-function userMay(subject: Subject, action: Action, target: Target, declared: Declared): boolean {
-  if (subject.isOwner) return true;
   const project = target.dataset?.project ?? target.project;
+  if (!withinScopes(subject.scopes, action, project)) return false;
+  if (project === platformProject && keptForPlatform.includes(action)) return false;
+  if (subject.isOwner) return true;
   if (project === undefined) return false;
   const role = declared.role(project, subject.user);
   if (role !== null && roleAllows[role].includes(action)) return true;
@@ -85,12 +75,22 @@ function userMay(subject: Subject, action: Action, target: Target, declared: Dec
     .some((privilege) => privilegeAllows[privilege].includes(action));
 }
 
-function withinScopes(scopes: readonly string[] | null, action: Action, target: Target): boolean {
+function withinScopes(scopes: readonly string[] | null, action: Action, project: string | undefined): boolean {
   if (scopes === null) return true;
-  const projects = scopes
-    .filter((scope) => scope.startsWith("project:"))
-    .map((scope) => scope.slice("project:".length));
-  const project = target.dataset?.project ?? target.project;
+  const projects = projectsOf(scopes);
   if (projects.length > 0 && (project === undefined || !projects.includes(project))) return false;
-  return scopes.some((scope) => scopeAllows[scope]?.includes(action) ?? false);
+  return scopes.some((scope) => scopeAllows.get(scope)?.includes(action) ?? false);
+}
+
+/** A token with the scopes `wanted` may nothing that one with `held` may not: a token makes only such tokens. */
+export function narrows(held: readonly string[] | null, wanted: readonly string[]): boolean {
+  if (held === null) return true;
+  const [within, asked] = [projectsOf(held), projectsOf(wanted)];
+  const projectsFit = within.length === 0 || (asked.length > 0 && asked.every((project) => within.includes(project)));
+  const reach = (scopes: readonly string[]) => new Set(scopes.flatMap((scope) => scopeAllows.get(scope) ?? []));
+  return projectsFit && reach(wanted).isSubsetOf(reach(held));
+}
+
+function projectsOf(scopes: readonly string[]): string[] {
+  return scopes.filter((scope) => scope.startsWith("project:")).map((scope) => scope.slice("project:".length));
 }

@@ -4,7 +4,10 @@ import { z } from "zod";
 import { type Disk, MillraceError, type Random } from "../base/index.ts";
 
 /** Master keys by id; the current one seals, all of them open. */
-const keyFile = z.object({ current: z.string(), keys: z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/)) });
+const keyFile = z.strictObject({
+  current: z.string(),
+  keys: z.record(z.string().regex(/^[0-9a-f]+$/), z.string().regex(/^[0-9a-f]{64}$/)),
+});
 type Keys = z.infer<typeof keyFile>;
 
 export interface Sealed {
@@ -30,18 +33,31 @@ export class MasterKeys {
 
   /** Reads the key file, making it the first time. @throws bad_config on a file that is none */
   async open(): Promise<void> {
-    if ((await this.#disk.stat(this.#file)) === null) {
-      const id = this.#newId();
-      await this.#write({ current: id, keys: { [id]: this.#newKey() } });
-      return;
-    }
-    const parsed = keyFile.safeParse(JSON.parse(new TextDecoder().decode(await this.#disk.readFile(this.#file))));
-    if (!parsed.success || parsed.data.keys[parsed.data.current] === undefined) {
+    if ((await this.#disk.stat(this.#file)) !== null) return await this.reload();
+    const id = this.#newId();
+    await this.#write({ current: id, keys: { [id]: this.#newKey() } });
+  }
+
+  /** Reads the key file again: another process may have rotated. @throws bad_config */
+  async reload(): Promise<void> {
+    try {
+      const keys = keyFile.parse(JSON.parse(new TextDecoder().decode(await this.#disk.readFile(this.#file))));
+      if (keys.keys[keys.current] === undefined) throw new Error("the current key is not in the file");
+      this.#keys = keys;
+    } catch {
+      // Without the cause: a parser's message may quote the file.
       throw new MillraceError("bad_config", `The master key file ${this.#file} cannot be read.`, {
         hint: "Restore it: secrets cannot be opened without it.",
       });
     }
-    this.#keys = parsed.data;
+  }
+
+  get ids(): string[] {
+    return Object.keys(this.#opened().keys);
+  }
+
+  has(id: string): boolean {
+    return this.#opened().keys[id] !== undefined;
   }
 
   get currentId(): string {
@@ -66,6 +82,7 @@ export class MasterKeys {
       return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString("utf8");
     } catch (cause) {
       throw new MillraceError("unavailable", `The secret ${context} cannot be opened with this server's master keys.`, {
+        hint: "Restore the master key file, or put the secret anew.",
         cause,
       });
     }
@@ -73,6 +90,7 @@ export class MasterKeys {
 
   /** Adds a key and makes it the current one; the old ones stay, so that a crash before all is sealed anew loses nothing. */
   async rotate(): Promise<void> {
+    await this.reload();
     const { keys } = this.#opened();
     const id = this.#newId();
     await this.#write({ current: id, keys: { ...keys, [id]: this.#newKey() } });

@@ -1,0 +1,158 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type OpenIdentity, openIdentity } from "../../test/identity/open.ts";
+import { type Disk, organizationName, projectName, systemRandom, userName } from "../base/index.ts";
+import { nodeDisk } from "../storage/index.ts";
+import { MasterKeys } from "./index.ts";
+
+let world: OpenIdentity;
+const by = userName("owner");
+const web = projectName("web");
+const start = { organization: organizationName("default"), owner: by };
+const names = Array.from({ length: 6 }, (_, i) => `secret-${i}`);
+
+beforeAll(async () => {
+  world = await openIdentity(50);
+  for (const name of names) await world.identity.putSecret({ project: web, name, value: `value of ${name}` }, by);
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+async function expectAllOpen(identity = world.identity): Promise<void> {
+  for (const name of names) expect(await identity.openSecret(web, name)).toBe(`value of ${name}`);
+}
+
+async function keysInFile(): Promise<string[]> {
+  return Object.keys(JSON.parse(await readFile(world.keyFile, "utf8")).keys);
+}
+
+/** Dies at its n-th operation, and at every later one. */
+function dyingDisk(operations: number): Disk {
+  let left = operations;
+  const live = () => {
+    if (left-- <= 0) throw new Error("killed");
+  };
+  return {
+    ...nodeDisk,
+    async open(path, mode) {
+      live();
+      const file = await nodeDisk.open(path, mode);
+      return {
+        read: (position, length) => file.read(position, length),
+        truncate: (size) => file.truncate(size),
+        sizeBytes: () => file.sizeBytes(),
+        async write(bytes, position) {
+          if (left-- <= 0) {
+            await file.write(bytes.subarray(0, bytes.length / 2), position); // torn
+            throw new Error("killed");
+          }
+          await file.write(bytes, position);
+        },
+        async sync() {
+          live();
+          await file.sync();
+        },
+        [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
+      };
+    },
+    async rename(from, to) {
+      live();
+      await nodeDisk.rename(from, to);
+    },
+    async syncDirectory(path) {
+      live();
+      await nodeDisk.syncDirectory(path);
+    },
+  };
+}
+
+test("rotation seals everything anew and drops the old key", async () => {
+  const [before] = await keysInFile();
+  expect(await world.identity.rotateMasterKey(by)).toEqual({ resealed: names.length });
+  const after = await keysInFile();
+  expect(after).toHaveLength(1);
+  expect(after[0]).not.toBe(before);
+  await expectAllOpen();
+});
+
+test("a rotation that dies anywhere in the key file loses nothing, and the next start ends it", async () => {
+  for (let operations = 0; ; operations++) {
+    const dying = await world.another({ disk: dyingDisk(operations) });
+    const ended = await dying.identity.rotateMasterKey(by).then(
+      () => true,
+      () => false,
+    );
+    const next = await world.another();
+    await expectAllOpen(next.identity);
+    await next.identity.bootstrap(start);
+    expect(await keysInFile()).toHaveLength(1);
+    await expectAllOpen(next.identity);
+    if (ended) {
+      expect(operations).toBeGreaterThan(6);
+      return;
+    }
+  }
+});
+
+test("a rotation that dies between secrets loses nothing", async () => {
+  for (const survivors of [0, 1, 4]) {
+    let left = survivors;
+    world.open.store.beforePut = () => {
+      if (left-- <= 0) throw new Error("the store is away");
+    };
+    const dying = await world.another({ resources: world.open.another({ mirrorWaitMs: 20 }) });
+    await expect(dying.identity.rotateMasterKey(by)).rejects.toMatchObject({ code: "unavailable" });
+    await dying.resources.stop();
+    world.open.store.beforePut = null;
+    expect((await keysInFile()).length).toBeGreaterThan(1);
+    const next = await world.another();
+    await expectAllOpen(next.identity);
+    await next.identity.bootstrap(start);
+    expect(await keysInFile()).toHaveLength(1);
+    await expectAllOpen(next.identity);
+  }
+});
+
+test("a secret put while another server rotates opens afterwards", async () => {
+  const other = await world.another();
+  for (let round = 0; round < 5; round++) {
+    const values = names.map((name) => ({ project: web, name, value: `value of ${name}` }));
+    await Promise.all([
+      world.identity.rotateMasterKey(by),
+      ...values.map((value) => other.identity.putSecret(value, by)),
+    ]);
+    await expectAllOpen(world.identity);
+    await expectAllOpen(other.identity);
+  }
+});
+
+test("a sealed value opens under its own name, unchanged, and with its key only", async () => {
+  const { masterKeys } = world;
+  const sealed = masterKeys.seal("x", "web/a");
+  expect(masterKeys.unseal(sealed, "web/a")).toBe("x");
+  expect(masterKeys.seal("x", "web/a").sealed).not.toBe(sealed.sealed);
+  const bytes = Buffer.from(sealed.sealed, "base64");
+  for (let at = 0; at < bytes.length; at++) {
+    const changed = Buffer.from(bytes);
+    changed[at] = (changed[at] ?? 0) ^ 1;
+    expect(() => masterKeys.unseal({ ...sealed, sealed: changed.toString("base64") }, "web/a")).toThrow(
+      /cannot be opened/,
+    );
+  }
+  for (const sealedText of ["", "AAAA"]) {
+    expect(() => masterKeys.unseal({ ...sealed, sealed: sealedText }, "web/a")).toThrow(/cannot be opened/);
+  }
+  expect(() => masterKeys.unseal(sealed, "web/b")).toThrow(/cannot be opened/);
+  expect(() => masterKeys.unseal({ ...sealed, keyId: "00" }, "web/a")).toThrow(/cannot be opened/);
+});
+
+test.each(["", "{}", '{"current":"aa","keys":{}}', '{"current":"aa","keys":{"aa":"short"}}'])(
+  "the key file %j is refused, and not told",
+  async (text) => {
+    const file = `${world.keyFile}.bad`;
+    await writeFile(file, text);
+    const keys = new MasterKeys({ file, disk: nodeDisk, random: systemRandom });
+    const error: unknown = await keys.open().catch((failure: unknown) => failure);
+    expect(error).toMatchObject({ code: "bad_config" });
+    expect(error).not.toHaveProperty("cause");
+  },
+);
