@@ -1,5 +1,6 @@
 import { Client, findServer } from "./client.ts";
 import { type Command, clientOptions, flagOption, textOption, UsageError } from "./command.ts";
+import { describeError } from "./errors.ts";
 import { repl } from "./repl.ts";
 import { printResult, type ResultFormat, resultFormats } from "./results.ts";
 
@@ -22,7 +23,13 @@ export const sqlCommand: Command = {
     const parameter = textOption(invocation, "param");
     const startedMs = performance.now();
     const statement = { sql, parameters: parameter === undefined ? [] : [parameter], signal: invocation.signal };
-    const told = await printResult(client, statement, format);
+    let told: string;
+    try {
+      told = await printResult(client, statement, format);
+    } catch (error) {
+      process.stderr.write(describeError(error, sql));
+      return 1;
+    }
     if (flagOption(invocation, "timing")) {
       process.stderr.write(`${told}, ${(performance.now() - startedMs).toFixed(1)} ms\n`);
     }
