@@ -79,7 +79,7 @@ export class Committer {
         // The proof of exactly once: an earlier try may have won the chain and failed only afterwards.
         if (isBehind(head, request.sourceState)) return await this.#earlier(request, head);
         request.check?.(head);
-        if (head.nextOffset === prepared.firstOffset && sameSchema(head, prepared.head)) {
+        if (head.nextOffset === prepared.firstOffset && stillFits(head, prepared)) {
           const outcome = await this.#commit(request, prepared, head);
           if (outcome !== null) return outcome;
         }
@@ -127,7 +127,7 @@ export class Committer {
     const head = await this.#datasets.head(request.datasetId, signal);
     const { converted } = prepared;
     const input = converted.slicePath;
-    if (input === null || !sameSchema(head, prepared.head)) return await this.#prepare(request, nothingAhead, signal);
+    if (input === null || !stillFits(head, prepared)) return await this.#prepare(request, nothingAhead, signal);
     const output = `${request.batch.workPath}${input.endsWith(".moved.parquet") ? "" : ".moved"}.parquet`;
     const now = this.#clock.now();
     const systemTimeMs = head.systemTime !== null && head.systemTime > now ? head.systemTime : now;
@@ -283,6 +283,12 @@ const describeColumn = (column: Column) => `${column.name} ${typeName(column.typ
 
 function sameColumns(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((text, index) => text === b[index]);
+}
+
+/** Whether the chain's columns are those that the batch began with, or those that it has come to. */
+function stillFits(head: Head, prepared: Prepared): boolean {
+  if (sameSchema(head, prepared.head)) return true;
+  return sameColumns(columnsOf(head).map(describeColumn), prepared.converted.columns.map(describeColumn));
 }
 
 function sameSchema(a: Head, b: Head): boolean {
