@@ -1,6 +1,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { type TempDirectory, tempDirectory } from "../kit/index.ts";
 import { millrace, type Platform, startPlatform } from "../kit/platform.ts";
 
@@ -35,7 +36,7 @@ async function pushed(
     headers: { authorization: `Bearer ${platform.token}`, "content-type": "application/x-ndjson" },
     body: lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line))).join("\n"),
   });
-  return { status: reply.status, receipt: await reply.json() };
+  return { status: reply.status, receipt: z.record(z.string(), z.unknown()).parse(await reply.json()) };
 }
 
 describe("exit codes and streams", () => {
