@@ -304,6 +304,7 @@ export class Ingest implements Service {
       disk: this.#options.disk,
       path: this.#log.spoolPath(name),
       durable,
+      hashed: request.idempotencyKey !== undefined,
       countLines: request.format.kind !== "parquet" && request.format.kind !== "arrow",
       headBytes: headBytesOf(request.format),
       admit: () => this.#admit(),

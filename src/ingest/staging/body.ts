@@ -10,6 +10,8 @@ import { diskError } from "./log.ts";
 
 /** Bodies up to this size stay in memory; larger ones go to a file. */
 const inMemoryBytes = 1 << 20;
+/** Chunks come in small; the file is written in large ones. */
+const writeBytes = 1 << 20;
 
 /** A decoded body: JSON arrays are lines by now. */
 export interface TakenBody {
@@ -33,6 +35,8 @@ export interface TakeOptions {
   /** Where a large body goes. */
   readonly path: string;
   readonly durable: boolean;
+  /** Whether the body's hash is wanted: it is, where a key may come again. */
+  readonly hashed: boolean;
   readonly countLines: boolean;
   /** Room to leave at the beginning of the file. */
   readonly headBytes: number;
@@ -52,7 +56,16 @@ export async function takeBody(body: AsyncIterable<Uint8Array>, options: TakeOpt
   const spool = {
     file: null as DiskFile | null,
     position: options.headBytes,
+    waiting: [] as Uint8Array[],
+    waitingBytes: 0,
     async write(bytes: Uint8Array) {
+      this.waiting.push(bytes);
+      this.waitingBytes += bytes.length;
+      if (this.waitingBytes >= writeBytes) await this.flush();
+    },
+    async flush() {
+      const bytes = Buffer.concat(this.waiting.splice(0));
+      this.waitingBytes = 0;
       await this.file?.write(bytes, this.position);
       this.position += bytes.length;
     },
@@ -62,7 +75,7 @@ export async function takeBody(body: AsyncIterable<Uint8Array>, options: TakeOpt
     if (bytes.length === 0) return;
     options.admit(bytes.length);
     sizeBytes += bytes.length;
-    hash.update(bytes);
+    if (options.hashed) hash.update(bytes);
     if (first.length < detectionBytes) first = Buffer.concat([first, bytes.subarray(0, detectionBytes - first.length)]);
     counter?.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
     if (spool.file === null && sizeBytes <= inMemoryBytes) {
@@ -81,6 +94,7 @@ export async function takeBody(body: AsyncIterable<Uint8Array>, options: TakeOpt
       await take(elements === null ? chunk : elements.push(chunk));
     }
     if (elements !== null) await take(elements.end());
+    await spool.flush();
     if (options.durable) await spool.file?.sync();
     await spool.file?.[Symbol.asyncDispose]();
   } catch (cause) {
