@@ -80,6 +80,7 @@ describe("the object store on a directory", () => {
   test("a listing is in order of keys, by prefix, and goes on behind any key", async () => {
     await using folder = await tempDirectory();
     const store = directoryStore({ root: folder.path, disk: nodeDisk, random: systemRandom });
+    let rounds = 0;
     const segment = fc
       .stringMatching(/^[A-Za-z0-9._=-]{1,4}$/)
       .filter((part) => !/^\.+$/.test(part) && part !== ".tmp");
