@@ -10,4 +10,4 @@ export {
   type PushRequest,
 } from "./ingest.ts";
 export type { IngestReceipt } from "./receipts.ts";
-export { splitRecords } from "./split/split.ts";
+export { partFormat, splitRecords } from "./split/split.ts";
