@@ -30,7 +30,6 @@ export const userKind: Kind<z.infer<typeof userSpec>> = {
 };
 
 export const scopes = ["read", "write", "admin"] as const;
-export type Scope = (typeof scopes)[number];
 
 export const tokenSpec = z.strictObject({
   user: z.string(),

@@ -297,6 +297,19 @@ describe("restore", () => {
     expect((await own.restored()).resources).toBeDefined();
   });
 
+  test("a name made anew is the new one, however long its history", async () => {
+    await using own = await openResources();
+    await own.resources.apply({ kind: "Project", name: "web", spec: {} }, { by });
+    await own.resources.apply(dataset("a", { description: "old" }), { by });
+    await own.resources.change(async (changes) => {
+      for (let i = 0; i < 150; i++) await changes.apply(dataset("b", { description: `${i}` }), { by });
+      await changes.delete(ref("a"), { by });
+      await changes.apply(dataset("a", { description: "new" }), { by });
+    });
+    const again = await own.restored();
+    expect([...(await definitionsOf(again.database))]).toEqual([...(await definitionsOf(own.database))]);
+  });
+
   test("any history comes back whole, goes on without overwriting, and comes back again", async () => {
     const step = fc.record({
       project: fc.constantFrom("p1", "p2"),
