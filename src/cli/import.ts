@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type DatasetPath, MillraceError } from "../base/index.ts";
-import { splitRecords } from "../ingest/index.ts";
+import { partFormat, splitRecords } from "../ingest/index.ts";
 import { type Client, readAll } from "./client.ts";
 import type { ImportFile } from "./import-file.ts";
 import type { Progress } from "./progress.ts";
@@ -122,7 +122,7 @@ function retryAfterS(error: MillraceError, attempt: number): number | null {
 }
 
 function formatQuery(file: ImportFile): Record<string, string | undefined> {
-  const { format } = file;
+  const format = partFormat(file.format);
   if (format.kind === "csv") {
     const delimiter = format.delimiter === undefined ? "" : `;delimiter=${format.delimiter}`;
     const header = format.header === undefined ? "" : `;header=${format.header}`;

@@ -1,5 +1,4 @@
 export type { TokenView } from "./accounts.ts";
 export { Identity, type Principal } from "./identity.ts";
 export { identityKinds } from "./kinds.ts";
-export { narrows } from "./policy.ts";
 export { MasterKeys } from "./secrets.ts";

@@ -10,7 +10,6 @@ import { systemRoutes } from "./system.ts";
 import { workRoutes } from "./work.ts";
 
 export type * from "./contract.ts";
-export { openApiDocument } from "./openapi.ts";
 export type { HttpRoute, RouteDescription } from "./route.ts";
 export type * from "./views.ts";
 

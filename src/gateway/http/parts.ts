@@ -6,7 +6,6 @@ import type { DatasetDoor, DatasetRef } from "./contract.ts";
 export const project = z.string().transform((text) => projectName(text));
 export const dataset = z.string().transform((text) => datasetName(text));
 export const user = z.string().transform((text) => userName(text));
-export const projectParams = z.object({ project });
 export const datasetParams = z.object({ project, dataset });
 
 /** A whole number of a query string. */
