@@ -32,11 +32,13 @@ async function install() {
   const ticker = process.stderr.isTTY
     ? setInterval(() => tell(`millrace: installing packages, ${seconds()} s`), 1000)
     : null;
-  const { code, output } = await npm(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  // Not `npm ci`: it refuses a lock file that lacks another platform's optional package, which a registry that mirrors
+  // only some platforms leaves out. `--no-save` keeps the lock file as it is; its versions and hashes still bind.
+  const { code, output } = await npm(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]);
   if (ticker) clearInterval(ticker);
   if (code !== 0)
     fail(
-      `\nnpm ci ended with ${code}:\n${output}\nCheck the network or the npm registry setting, then run the command again.`,
+      `\nnpm install ended with ${code}:\n${output}\nCheck the network or the npm registry setting, then run the command again.`,
     );
   if (!existsSync(ownNode)) {
     fail(
