@@ -21,7 +21,7 @@ import { type Grant, Grants } from "./grants.ts";
 import { organizationKind, type Privilege, type Role, userKind } from "./kinds.ts";
 import { LastUsed } from "./last-used.ts";
 import { Passwords } from "./passwords.ts";
-import { type Action, decide, type Target } from "./policy.ts";
+import { type Action, decide, narrows, type Target } from "./policy.ts";
 import type { MasterKeys } from "./secrets.ts";
 import { isTokenText, tokenFits, tokenIdOf } from "./token-text.ts";
 import { Vault } from "./vault.ts";
@@ -151,6 +151,13 @@ export class Identity implements Service {
     if (token === undefined || (token !== null && this.#hasExpired(token))) return false;
     const subject = { user: principal.user, isOwner: user.isOwner, scopes: token?.scopes ?? null };
     return decide(subject, action, target, known);
+  }
+
+  /** Whether all of these scopes lie within the principal's own: what it makes or takes over may reach no further. */
+  async reaches({ tokenId }: Principal, scopes: readonly string[]): Promise<boolean> {
+    if (tokenId === null) return true;
+    const token = (await this.#directory.current()).tokens.get(tokenId);
+    return token !== undefined && !this.#hasExpired(token) && narrows(token.scopes, scopes);
   }
 
   /** @throws forbidden; not_found or dataset_not_found where the caller may not even see the thing; unavailable */

@@ -15,12 +15,11 @@ export function administrationDoor(identity: Identity): Doors["administration"] 
     ...one,
     createdAt: formatInstant(one.createdAt),
   });
-  // When a token was used last is not kept: it would be a write on every request.
   const token = (one: TokenView) => ({
     ...one,
     createdAt: formatInstant(one.createdAt),
     expiresAt: text(one.expiresAt),
-    lastUsedAt: null,
+    lastUsedAt: text(one.lastUsedAt),
   });
   return {
     listUsers: async () => (await identity.listUsers()).map(user),

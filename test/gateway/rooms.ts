@@ -124,6 +124,7 @@ export function fakeRooms(): FakeRooms {
           if (!(await allows(who, action, target))) throw new MillraceError("forbidden", `You may not ${action}.`);
         },
         allows,
+        reaches: async (who, scopes) => scopes.every((scope) => who.scopes.includes(scope)),
       },
       administration: {
         listUsers: async () => [],

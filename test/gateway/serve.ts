@@ -1,5 +1,5 @@
 import { idSource, type Logger, silentTelemetry, systemClock, systemRandom } from "../../src/base/index.ts";
-import { type EdgeLimits, type Gateway, openGateway } from "../../src/gateway/index.ts";
+import { type BindOptions, type EdgeLimits, type Gateway, openGateway, type Rooms } from "../../src/gateway/index.ts";
 import { openMetrics } from "../../src/telemetry/index.ts";
 import { type FakeRooms, fakeRooms } from "./rooms.ts";
 
@@ -15,8 +15,16 @@ export interface Served extends AsyncDisposable {
   json(path: string, init?: RequestInit): Promise<{ status: number; headers: Headers; body: unknown }>;
 }
 
+interface ServeOptions {
+  readonly limits?: Partial<EdgeLimits>;
+  readonly metricsOpen?: boolean;
+  readonly bind?: Partial<BindOptions>;
+  /** In the place of those in memory. */
+  readonly rooms?: Partial<Rooms<string>>;
+}
+
 /** A gateway on a free loopback port, before rooms in memory. An undeclared metric fails. */
-export async function serve(options: { limits?: Partial<EdgeLimits>; metricsOpen?: boolean } = {}): Promise<Served> {
+export async function serve(options: ServeOptions = {}): Promise<Served> {
   const fake = fakeRooms();
   const logged: Served["logged"] = [];
   const say =
@@ -33,8 +41,15 @@ export async function serve(options: { limits?: Partial<EdgeLimits>; metricsOpen
   };
   const metrics = openMetrics({ log: silentTelemetry.log, undeclared: "throw" });
   const gateway = openGateway({
-    rooms: fake.rooms,
-    bind: { host: "127.0.0.1", port: 0, tlsCertificate: null, tlsKey: null, allowPlaintext: false },
+    rooms: { ...fake.rooms, ...options.rooms },
+    bind: {
+      host: "127.0.0.1",
+      port: 0,
+      tlsCertificate: null,
+      tlsKey: null,
+      allowPlaintext: false,
+      ...options.bind,
+    },
     limits: options.limits ?? {},
     metricsOpen: options.metricsOpen ?? true,
     clock: systemClock,

@@ -48,14 +48,14 @@ describe("where it listens", () => {
 
 describe("who comes in", () => {
   test("Basic carries a password, which may hold colons, or a token", () => {
-    const basic = (text: string) => readCredentials(`Basic ${Buffer.from(text).toString("base64")}`);
+    const basic = (text: string) => readCredentials(`Basic ${Buffer.from(text).toString("base64")}`, "10.0.0.1");
     fc.assert(
       fc.property(
         fc.stringMatching(/^[a-z]{1,8}$/),
         fc.string({ unit: "grapheme", minLength: 1 }),
         (user, password) => {
           fc.pre(!password.startsWith("mlr_"));
-          expect(basic(`${user}:${password}`)).toEqual({ kind: "password", user, password });
+          expect(basic(`${user}:${password}`)).toEqual({ kind: "password", user, password, address: "10.0.0.1" });
         },
       ),
     );

@@ -49,6 +49,11 @@ export class Exchange {
     this.#controller.abort(reason);
   }
 
+  /** Of the peer; empty where it has gone already. */
+  get address(): string {
+    return this.request.socket.remoteAddress ?? "";
+  }
+
   /** A header's value; lists are joined. */
   header(name: string): string | undefined {
     const value = this.request.headers[name];

@@ -228,7 +228,7 @@ export class EdgeServer<Principal> implements Service {
   }
 
   async #authenticate(exchange: Exchange): Promise<Principal> {
-    const credentials = readCredentials(exchange.header("authorization"));
+    const credentials = readCredentials(exchange.header("authorization"), exchange.address);
     const { authenticator } = this.#options;
     if (credentials.kind === "token") return await authenticator.authenticate(credentials);
     if (this.#passwordChecks.waiting >= 32) {

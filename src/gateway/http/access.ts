@@ -17,12 +17,12 @@ export function accessRoutes<Format>({ access, administration, version }: Rooms<
   const selfOrAdmin = async (principal: Principal, name: string) => {
     if (principal.user !== name) await administrate(principal);
   };
-  /** A token may only make tokens that may no more than itself. */
-  const checkScopes = (principal: Principal, scopes: readonly string[]) => {
-    const beyond = principal.tokenId === null ? [] : scopes.filter((scope) => !principal.scopes.includes(scope));
-    if (beyond.length > 0 && !principal.scopes.includes("admin")) {
-      throw new MillraceError("forbidden", `Your token does not reach to: ${beyond.join(", ")}.`);
-    }
+  /** A token makes, takes over and revokes only what reaches no further than itself. */
+  const mustReach = async (principal: Principal, scopes: readonly string[]) => {
+    if (await access.reaches(principal, scopes)) return;
+    throw new MillraceError("forbidden", `Your token does not reach to: ${scopes.join(", ")}.`, {
+      hint: "Use a wider token, or your password.",
+    });
   };
 
   return [
@@ -88,7 +88,7 @@ export function accessRoutes<Format>({ access, administration, version }: Rooms<
       reply: z.void(),
       async handle({ params, body, principal }) {
         await selfOrAdmin(principal, params.user);
-        checkScopes(principal, ["admin"]);
+        await mustReach(principal, ["admin"]);
         await administration.setPassword(params.user, body.password, principal.user);
       },
     }),
@@ -121,10 +121,11 @@ export function accessRoutes<Format>({ access, administration, version }: Rooms<
       status: 201,
       async handle({ params, body, principal }) {
         await selfOrAdmin(principal, params.user);
-        checkScopes(principal, body.scopes);
+        await mustReach(principal, body.scopes);
         const expiresAt = body.expiresAt === undefined ? {} : { expiresAt: instant(Date.parse(body.expiresAt)) };
         const { label, scopes } = body;
-        return await administration.createToken({ user: params.user, label, scopes, ...expiresAt }, principal.user);
+        const wanted = { user: params.user, label, scopes, ...expiresAt, mintedBy: principal.tokenId };
+        return await administration.createToken(wanted, principal.user);
       },
     }),
     jsonRoute({
@@ -138,6 +139,10 @@ export function accessRoutes<Format>({ access, administration, version }: Rooms<
         const owner = await administration.tokenOwner(params.id);
         if (owner !== principal.user) await administrate(principal);
         if (owner === null) throw new MillraceError("not_found", "There is no such token.");
+        if (params.id !== principal.tokenId) {
+          const token = (await administration.listTokens(owner)).find(({ id }) => id === params.id);
+          await mustReach(principal, token?.scopes ?? []);
+        }
         await administration.revokeToken(params.id, principal.user);
       },
     }),

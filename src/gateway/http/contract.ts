@@ -49,6 +49,8 @@ export interface ActionTarget {
 export interface Access extends Authenticator<Principal> {
   authorize(principal: Principal, action: Action, target: ActionTarget): Promise<void>;
   allows(principal: Principal, action: Action, target: ActionTarget): Promise<boolean>;
+  /** Whether these scopes, taken together, lie within what the principal's token may; a password reaches all. */
+  reaches(principal: Principal, scopes: readonly string[]): Promise<boolean>;
 }
 
 export type Role = "owner" | "editor" | "viewer";
@@ -62,11 +64,18 @@ export interface AccessAdministration {
   setPassword(name: UserName, password: string, by: UserName): Promise<void>;
   listTokens(user: UserName): Promise<TokenView[]>;
   createToken(
-    input: { user: UserName; label: string; scopes: readonly string[]; expiresAt?: Instant },
+    input: {
+      user: UserName;
+      label: string;
+      scopes: readonly string[];
+      expiresAt?: Instant;
+      /** The token that asks: the new one reaches no further and lives no longer. null: a password asks. */
+      mintedBy: string | null;
+    },
     by: UserName,
   ): Promise<TokenView & { token: string }>;
   revokeToken(id: string, by: UserName): Promise<void>;
-  /** Owner of a token, or null. */
+  /** null where there is no such token. */
   tokenOwner(id: string): Promise<UserName | null>;
   listGrants(project: ProjectName): Promise<GrantView[]>;
   setRole(input: { project: ProjectName; user: UserName; role: Role | null }, by: UserName): Promise<void>;
