@@ -29,10 +29,12 @@ export const configurationOptions = {
 /** Names that `parseInvocation` accepts as `--the.name VALUE`. */
 export const settingNames: readonly string[] = Object.keys(settings).filter((name) => !(name in configurationOptions));
 
-/** The configuration from flags, environment and file. @throws bad_config */
-export function readConfiguration(invocation: Invocation): ServerConfig {
+/** The configuration from flags, environment and file. `own`: options of the command itself. @throws bad_config */
+export function readConfiguration(invocation: Invocation, own: readonly string[] = []): ServerConfig {
   const { config, ...flags } = invocation.options;
-  const given = Object.entries(flags).filter((entry): entry is [string, string | boolean] => entry[1] !== undefined);
+  const given = Object.entries(flags).filter(
+    (entry): entry is [string, string | boolean] => entry[1] !== undefined && !own.includes(entry[0]),
+  );
   const named = typeof config === "string" ? config : process.env.MILLRACE_CONFIG;
   const file = readFile(named ?? "millrace.yaml", named !== undefined);
   return resolveConfig(settings, { flags: Object.fromEntries(given), environment: process.env, file }, reserved);

@@ -4,14 +4,16 @@ import { MillraceError } from "../base/index.ts";
 import { Client, findServer, readAll } from "./client.ts";
 import { type Command, clientOptions, flagOption, type Invocation, UsageError } from "./command.ts";
 
-const applied = z.object({
-  results: z.array(
+const replied = z.object({
+  applied: z.array(
     z.object({
       outcome: z.string(),
-      kind: z.string(),
-      project: z.string().nullish(),
-      name: z.string(),
-      generation: z.number(),
+      resource: z.object({
+        kind: z.string(),
+        project: z.string().nullable(),
+        name: z.string(),
+        generation: z.number(),
+      }),
     }),
   ),
 });
@@ -25,7 +27,7 @@ export const applyCommand: Command = {
   async run(invocation) {
     using client = new Client(await findServer(invocation));
     for (const file of invocation.positionals) {
-      const { results } = await client.json(
+      const { applied } = await client.json(
         {
           method: "POST",
           path: "/api/v1/apply",
@@ -34,10 +36,11 @@ export const applyCommand: Command = {
           body: readManifest(file),
           signal: invocation.signal,
         },
-        applied,
+        replied,
       );
-      for (const { outcome, kind, project, name, generation } of results) {
-        const path = project ? `${project}/${name}` : name;
+      for (const { outcome, resource } of applied) {
+        const { kind, project, name, generation } = resource;
+        const path = project === null ? name : `${project}/${name}`;
         process.stdout.write(`${outcome} ${kind} ${path} (generation ${generation})\n`);
       }
     }

@@ -1,4 +1,4 @@
-import type { Command } from "./command.ts";
+import { type Command, flagOption } from "./command.ts";
 import { configurationOptions, readConfiguration, settingNames } from "./configuration.ts";
 
 export const reindexCommand: Command = {
@@ -20,13 +20,20 @@ export const restoreDefinitionsCommand: Command = {
   name: "restore-definitions",
   summary:
     "Rebuilds an empty PostgreSQL from the definitions mirrored in the object store (the server must be stopped).",
-  usage: "[--data-dir DIR]",
+  usage: "[--data-dir DIR] [--replace]",
   arity: [0, 0],
-  options: configurationOptions,
+  options: {
+    ...configurationOptions,
+    replace: { type: "boolean", help: "Drops the definitions that PostgreSQL holds, in favour of the mirror's" },
+  },
   acceptsSettings: settingNames,
   async run(invocation) {
     const { restore } = await import("../server/index.ts");
-    const { restored } = await restore(readConfiguration(invocation), invocation.signal);
+    const { restored } = await restore(
+      readConfiguration(invocation, ["replace"]),
+      flagOption(invocation, "replace"),
+      invocation.signal,
+    );
     process.stdout.write(`restored ${restored} definitions\n`);
     return 0;
   },

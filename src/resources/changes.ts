@@ -22,7 +22,6 @@ export interface ApplyOptions {
   readonly by: string;
   /** The generation that the caller saw; 0: it must not exist. */
   readonly expectedGeneration?: number;
-  readonly dryRun?: boolean;
 }
 
 export interface DeleteOptions {
@@ -116,12 +115,10 @@ export class Changes {
       updatedAt: now,
       updatedBy: options.by,
     };
-    if (options.dryRun !== true) {
-      const written = { ...definition, at: new Date(now), by: options.by };
-      if (before === null) await insertResource(this.#sql, written);
-      else await updateResource(this.#sql, written);
-      this.#accepted.push({ type: "resource.applied", definition, kind });
-    }
+    const written = { ...definition, at: new Date(now), by: options.by };
+    if (before === null) await insertResource(this.#sql, written);
+    else await updateResource(this.#sql, written);
+    this.#accepted.push({ type: "resource.applied", definition, kind });
     const outcome = before === null ? "created" : "updated";
     return { outcome, resource: resourceOf(rowOf(definition, row), kind) };
   }

@@ -51,7 +51,11 @@ test("every answer is what a model of generations says, whichever server is aske
           spec: { description },
           ...(what === "label" ? { labels } : {}),
         };
-        const answer = await resources.apply(input, { ...options, dryRun: what === "dry" }).then(
+        const asked =
+          what === "dry"
+            ? resources.rehearse((changes) => changes.apply(input, options))
+            : resources.apply(input, options);
+        const answer = await asked.then(
           ({ outcome, resource }) => ({ outcome, generation: resource.generation }),
           (error) => error.code,
         );

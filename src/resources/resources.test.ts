@@ -42,13 +42,8 @@ async function mirrored(): Promise<{ key: string; text: string }[]> {
 }
 
 describe("apply", () => {
-  test("creates, leaves alone, updates; a dry run tells and does nothing", async () => {
+  test("creates, leaves alone, updates", async () => {
     const input = { ...dataset("d1", { description: "one" }), labels: { team: "a" } };
-    expect(await resources.apply(input, { by, dryRun: true })).toMatchObject({
-      outcome: "created",
-      resource: { generation: 1, labels: { team: "a" } },
-    });
-    expect(await resources.get(datasetKind, "web", "d1")).toBeNull();
     const created = await resources.apply(input, { by });
     expect(created).toMatchObject({ outcome: "created", resource: { generation: 1, updatedBy: by } });
     const repeated = await resources.apply({ ...dataset("d1", { description: "one" }) }, { by: "else" });
@@ -60,6 +55,27 @@ describe("apply", () => {
       resource: { generation: 2, labels: { team: "a" }, id: created.resource.id },
     });
     expect(await resources.apply({ ...changed, labels: {} }, { by })).toMatchObject({ resource: { generation: 3 } });
+  });
+
+  test("a rehearsal tells what each change would do behind those before it, and does nothing", async () => {
+    const position = await resources.position();
+    const mirror = await mirrored();
+    const before = await definitionsOf(open.database);
+    const rehearsed = await resources.rehearse(async (changes) => [
+      await changes.apply({ kind: "Project", name: "unborn", spec: {} }, { by }),
+      await changes.apply({ ...dataset("d", { description: "one" }), project: "unborn" }, { by }),
+      await changes.apply({ ...dataset("d", { description: "two" }), project: "unborn" }, { by }),
+    ]);
+    expect(rehearsed.map(({ outcome, resource }) => [outcome, resource.kind, resource.generation])).toEqual([
+      ["created", "Project", 1],
+      ["created", "Dataset", 1],
+      ["updated", "Dataset", 2],
+    ]);
+    await expect(
+      resources.rehearse((changes) => changes.apply({ ...dataset("d"), project: "unborn" }, { by })),
+    ).rejects.toMatchObject({ code: "not_found" });
+    expect([...(await definitionsOf(open.database))]).toEqual([...before]);
+    expect([await resources.position(), await mirrored()]).toEqual([position, mirror]);
   });
 
   test("keeps to the generation that the caller saw", async () => {

@@ -1,5 +1,5 @@
 import { type Clock, type IdSource, type Logger, MillraceError, type Service, silentTelemetry } from "../base/index.ts";
-import type { JSONValue, ObjectStore, Sql } from "../storage/index.ts";
+import type { JSONValue, ObjectStore, Sql, TransactionSql } from "../storage/index.ts";
 import { type Applied, type ApplyOptions, Changes, type DeleteOptions, type EventAppender } from "./changes.ts";
 import { type Checked, check } from "./checked.ts";
 import { type Difference, differences } from "./difference.ts";
@@ -96,12 +96,11 @@ export class Resources implements Service {
 
   /** Many changes in one transaction: all of them or none. Throws what they throw, and `unavailable` as `apply` does. */
   async change<Result>(work: (changes: Changes) => Promise<Result>): Promise<Result> {
-    const { sql, events, clock, ids } = this.#options;
-    const kinds = this.#kinds;
+    const { sql, events } = this.#options;
     const done: { result: Result; waitFor: number; changed: readonly ResourceName[] }[] = [];
     await this.#guarded(() =>
       sql.begin(async (transaction) => {
-        const changes = new Changes({ sql: transaction, clock, ids, kinds, check: (input) => this.#check(input) });
+        const changes = this.#changes(transaction);
         const result = await work(changes);
         done.push({ result, ...(await changes.finish(events)) });
       }),
@@ -111,6 +110,25 @@ export class Resources implements Service {
     this.#watchers.tell(end.changed);
     if (end.waitFor > 0) await this.#mirror.upTo(end.waitFor);
     return end.result;
+  }
+
+  /** What the same `change` would answer or throw, without making it: each change sees those before it. */
+  async rehearse<Result>(work: (changes: Changes) => Promise<Result>): Promise<Result> {
+    const done: Result[] = [];
+    const undo = new Error("a rehearsal is undone");
+    try {
+      await this.#guarded(() =>
+        this.#options.sql.begin(async (transaction) => {
+          done.push(await work(this.#changes(transaction)));
+          throw undo;
+        }),
+      );
+    } catch (error) {
+      const [result] = done;
+      if (error !== undo || result === undefined) throw error;
+      return result;
+    }
+    throw new Error("a rehearsal was not undone");
   }
 
   async get<Spec>(kind: Kind<Spec>, project: string | null, name: string): Promise<Resource<Spec> | null> {
@@ -181,6 +199,11 @@ export class Resources implements Service {
   /** Which names have changed after a position, in order; and the position up to which this tells. */
   async changesAfter(position: number): Promise<ChangeNews> {
     return await this.#guarded(() => readChanges(this.#options.events, position));
+  }
+
+  #changes(sql: TransactionSql): Changes {
+    const { clock, ids } = this.#options;
+    return new Changes({ sql, clock, ids, kinds: this.#kinds, check: (input) => this.#check(input) });
   }
 
   #check(input: ManifestInput): Checked {

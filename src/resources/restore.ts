@@ -39,7 +39,7 @@ export async function restoreDefinitions(options: {
     await lockResources(transaction);
     if (Number((await countResources(transaction))[0]?.count) > 0 && options.replace !== true) {
       throw new MillraceError("conflict", "The database has definitions already.", {
-        hint: "Definitions are restored into an empty database, unless you ask to replace what it holds.",
+        hint: "Definitions are restored into an empty database. To drop what it holds: `restore-definitions --replace`.",
       });
     }
     await deleteEverything(transaction);

@@ -17,6 +17,8 @@ import type { ServerConfig } from "./config.ts";
 /** What a server and the maintenance commands both stand on. */
 export interface Foundation {
   readonly directory: string;
+  /** Folder of the object store. */
+  readonly objects: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly ids: IdSource;
@@ -30,8 +32,8 @@ export async function openFoundation(config: ServerConfig, log: Logger, signal: 
   const directory = path.resolve(config.values.dataDir);
   const [clock, random] = [systemClock, systemRandom];
   const ids = idSource(clock, random);
-  const root = config.values.objectStore?.replace(/^file:/, "") ?? path.join(directory, "objects");
-  const store = directoryStore({ root: path.resolve(root), disk: nodeDisk, random });
+  const objects = path.resolve(config.values.objectStore?.replace(/^file:/, "") ?? path.join(directory, "objects"));
+  const store = directoryStore({ root: objects, disk: nodeDisk, random });
   const url = config.values.postgres;
   const postgres = await openPostgres({
     server:
@@ -44,6 +46,14 @@ export async function openFoundation(config: ServerConfig, log: Logger, signal: 
   const { sql } = postgres;
   const bus = new PostgresEventBus({ sql, clock, log: log.child({ room: "bus" }) });
   const kinds = [projectKind, datasetKind, sourceKind, connectionKind, ...identityKinds];
-  const resources = new Resources({ sql, store, events: bus, clock, ids, kinds });
-  return { directory, clock, random, ids, store, postgres, bus, resources };
+  const resources = new Resources({
+    sql,
+    store,
+    events: bus,
+    clock,
+    ids,
+    kinds,
+    log: log.child({ room: "resources" }),
+  });
+  return { directory, objects, clock, random, ids, store, postgres, bus, resources };
 }

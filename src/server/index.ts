@@ -24,7 +24,11 @@ export async function reindex(
 }
 
 /** See maintenance.ts. */
-export async function restore(config: ServerConfig, signal: AbortSignal): Promise<{ restored: number }> {
+export async function restore(
+  config: ServerConfig,
+  replace: boolean,
+  signal: AbortSignal,
+): Promise<{ restored: number }> {
   const { restoreAll } = await import("./maintenance.ts");
-  return await restoreAll(config, signal);
+  return await restoreAll(config, replace, signal);
 }

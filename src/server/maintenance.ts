@@ -31,13 +31,21 @@ export async function reindexChains(
   return await datasetsOf(foundation).reindex(signal);
 }
 
-/** Rebuilds an empty PostgreSQL from the object store: definitions, then the index. @throws conflict */
-export async function restoreAll(config: ServerConfig, signal: AbortSignal): Promise<{ restored: number }> {
+/**
+ * Rebuilds PostgreSQL from the object store: definitions, then the index.
+ * @param replace drops the definitions that it holds; otherwise it must hold none
+ * @throws conflict
+ */
+export async function restoreAll(
+  config: ServerConfig,
+  replace: boolean,
+  signal: AbortSignal,
+): Promise<{ restored: number }> {
   await using _directory = await DataDirectory.take(config.values.dataDir);
   const foundation = await openFoundation(config, silentTelemetry.log, signal);
   await using _postgres = foundation.postgres;
   const { store, postgres, resources } = foundation;
-  const restored = await restoreDefinitions({ store, sql: postgres.sql, signal });
+  const restored = await restoreDefinitions({ store, sql: postgres.sql, replace, signal });
   const datasets = datasetsOf(foundation);
   await datasets.reindex(signal);
   for (const resource of await resources.list(datasetKind)) await ensureChain(resources, datasets, resource);

@@ -20,17 +20,20 @@ export function resourcesDoor(resources: Resources, datasets: Datasets, changed:
         if (known !== null) await ensureChain(resources, datasets, known);
         throw error;
       });
-      if (options.dryRun !== true) {
-        if (applied.resource.kind === "Dataset") await ensureChain(resources, datasets, applied.resource);
-        changed();
-      }
+      if (applied.resource.kind === "Dataset") await ensureChain(resources, datasets, applied.resource);
+      changed();
       return applied;
     },
+    rehearse: (inputs, options) =>
+      resources.rehearse(async (changes) => {
+        const applied = [];
+        for (const input of inputs) applied.push(await changes.apply(input, options));
+        return applied;
+      }),
     diff: (input) => resources.diff(input),
     get: (ref) => resources.get(resources.kind(ref.kind), ref.project, ref.name),
     list: (kind, filter) => resources.list(resources.kind(kind), filter),
     async delete(ref, options) {
-      if (ref.kind === "Project") await refuseFullProject(resources, ref.name);
       await resources.delete(ref, options);
       if (ref.kind === "Dataset" && ref.project !== null) {
         const found = await datasets.find({ project: projectName(ref.project), dataset: datasetName(ref.name) });
@@ -62,11 +65,4 @@ export async function ensureChain(resources: Resources, datasets: Datasets, reso
     { kind: resource.kind, project: resource.project, name: resource.name },
     { datasetId: ref.id },
   );
-}
-
-async function refuseFullProject(resources: Resources, project: string): Promise<void> {
-  const [left] = await resources.list(datasetKind, { project, limit: 1 });
-  if (left !== undefined) {
-    throw new MillraceError("conflict", `The project ${project} has datasets.`, { hint: "Delete them first." });
-  }
 }

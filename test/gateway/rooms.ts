@@ -160,7 +160,7 @@ export function fakeRooms(): FakeRooms {
             throw new MillraceError("bad_manifest", "Not a manifest.", { position: { offset: 0, line: 1, column: 1 } });
           }
         },
-        async apply(input, { by, expectedGeneration, dryRun }) {
+        async apply(input, { by, expectedGeneration }) {
           const before = resources.get(key(input));
           if (expectedGeneration !== undefined && expectedGeneration !== (before?.generation ?? 0)) {
             throw new MillraceError("precondition_failed", "Someone changed it before you.");
@@ -178,8 +178,16 @@ export function fakeRooms(): FakeRooms {
             updatedAt: epoch,
             updatedBy: by,
           };
-          if (dryRun !== true) resources.set(key(input), resource);
+          resources.set(key(input), resource);
           return { outcome: before === undefined ? "created" : "updated", resource };
+        },
+        async rehearse(inputs, options) {
+          const before = new Map(resources);
+          const applied = [];
+          for (const input of inputs) applied.push(await fake.rooms.resources.apply(input, options));
+          resources.clear();
+          for (const [name, resource] of before) resources.set(name, resource);
+          return applied;
         },
         diff: async (input) => [{ path: "spec", before: resources.get(key(input))?.spec ?? null, after: input.spec }],
         get: async (ref) => resources.get(key(ref)) ?? null,

@@ -77,6 +77,48 @@ describe("exit codes and streams", () => {
   });
 });
 
+describe("definitions", () => {
+  const manifests = `kind: Project
+name: shop
+---
+kind: Dataset
+project: shop
+name: orders
+spec:
+  description: What was bought.
+`;
+
+  test("are tried, applied, read and deleted; a project that has datasets stays", async () => {
+    const file = path.join(folder.path, "shop.yaml");
+    await writeFile(file, manifests);
+    const said = "created Project shop (generation 1)\ncreated Dataset shop/orders (generation 1)\n";
+    const run = (...args: string[]) => millrace(args, platform);
+    expect(await run("apply", "--dry-run", file)).toEqual({ code: 0, stdout: said, stderr: "" });
+    expect((await run("get", "Project", "shop")).code).toBe(1);
+    expect(await run("apply", file)).toEqual({ code: 0, stdout: said, stderr: "" });
+    expect((await run("apply", file)).stdout).toBe(said.replaceAll("created", "unchanged"));
+    const shown = await run("get", "Dataset", "shop/orders");
+    expect([shown.code, JSON.parse(shown.stdout)]).toMatchObject([0, { spec: { description: "What was bought." } }]);
+    const listed = await run("get", "Dataset", "shop/");
+    expect([listed.code, JSON.parse(listed.stdout)]).toMatchObject([0, { resources: [{ name: "orders" }] }]);
+
+    const refused = await run("delete", "Project", "shop");
+    expect([refused.code, refused.stdout]).toEqual([1, ""]);
+    expect(refused.stderr).toContain("(conflict");
+    expect((await run("delete", "Dataset", "shop/orders")).code).toBe(0);
+    expect((await run("delete", "Project", "shop")).code).toBe(0);
+    expect((await run("get", "Project", "shop")).code).toBe(1);
+  });
+
+  test("a wrong manifest is refused with its place", async () => {
+    const file = path.join(folder.path, "wrong.yaml");
+    await writeFile(file, manifests.replace("description", "descripton"));
+    const { code, stdout, stderr } = await millrace(["apply", file], platform);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toContain("descripton");
+  });
+});
+
 describe("rows", () => {
   test("an import repeated adds nothing, and one with --again does", async () => {
     const file = path.join(folder.path, "people.csv");
@@ -140,6 +182,11 @@ test("PostgreSQL lost whole: definitions and the index come back from the object
   await rm(path.join(dataDirectory, "postgres"), { recursive: true, force: true });
   const restored = await millrace(["restore-definitions", "--data-dir", dataDirectory]);
   expect(restored.code, restored.stderr).toBe(0);
+  const again = await millrace(["restore-definitions", "--data-dir", dataDirectory]);
+  expect([again.code, again.stdout]).toEqual([1, ""]);
+  expect(again.stderr).toContain("--replace");
+  const replaced = await millrace(["restore-definitions", "--data-dir", dataDirectory, "--replace"]);
+  expect([replaced.code, replaced.stdout]).toEqual([0, restored.stdout]);
   const reindexed = await millrace(["reindex", "--data-dir", dataDirectory]);
   expect(reindexed.code, reindexed.stderr).toBe(0);
   platform = await startPlatform({ dataDirectory });

@@ -110,14 +110,21 @@ export interface ResourceState extends ResourceRef {
 }
 export type ApplyOutcome = "created" | "updated" | "unchanged";
 
+export interface Applied {
+  readonly outcome: ApplyOutcome;
+  readonly resource: ResourceState;
+}
+
 /** Resources by the name of their kind. Applying a Dataset makes its chain; deleting one ends it. */
 export interface ResourceDoor {
   /** YAML (many documents) or JSON. @throws bad_manifest with position */
   parse(text: string): ManifestInput[];
-  apply(
-    input: ManifestInput,
-    options: { by: string; expectedGeneration?: number; dryRun?: boolean },
-  ): Promise<{ outcome: ApplyOutcome; resource: ResourceState }>;
+  apply(input: ManifestInput, options: { by: string; expectedGeneration?: number }): Promise<Applied>;
+  /** What applying these in turn would answer or throw; changes nothing. */
+  rehearse(
+    inputs: readonly ManifestInput[],
+    options: { by: string; expectedGeneration?: number },
+  ): Promise<readonly Applied[]>;
   diff(input: ManifestInput): Promise<readonly { path: string; before: unknown; after: unknown }[]>;
   get(ref: ResourceRef): Promise<ResourceState | null>;
   list(

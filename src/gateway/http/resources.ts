@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { formatInstant, MillraceError, type ProjectName, projectName } from "../../base/index.ts";
-import type { Action, ManifestInput, Principal, ResourceState, Rooms } from "./contract.ts";
+import type { Action, Applied, ManifestInput, Principal, ResourceState, Rooms } from "./contract.ts";
 import { count, flag, ifMatch, labelFilter, project } from "./parts.ts";
 import { type HttpRoute, jsonRoute, streamRoute } from "./route.ts";
 import { appliedView, differenceView, type ResourceView, resourceView } from "./views.ts";
@@ -34,17 +34,24 @@ function needed(ref: { kind: string; project: string | null; name: string }, isN
 }
 
 export function resourceRoutes<Format>({ access, resources }: Rooms<Format>): HttpRoute[] {
-  const apply = async (
-    input: ManifestInput,
-    principal: Principal,
-    options: { expectedGeneration?: number; dryRun?: boolean },
-  ) => {
+  const authorizeApply = async (input: ManifestInput, principal: Principal) => {
     const ref = { kind: input.kind, project: input.project ?? null, name: input.name };
     const first = needed(ref, false);
     const isNew = (await resources.get(ref)) === null;
     await access.authorize(principal, needed(ref, isNew).change, isNew && ref.kind === "Project" ? {} : first.target);
-    const { outcome, resource } = await resources.apply(input, { by: principal.user, ...options });
-    return { outcome, resource: view(resource) };
+  };
+  const appliedOf = ({ outcome, resource }: Applied) => ({ outcome, resource: view(resource) });
+  const apply = async (input: ManifestInput, principal: Principal, options: { expectedGeneration?: number }) => {
+    await authorizeApply(input, principal);
+    return appliedOf(await resources.apply(input, { by: principal.user, ...options }));
+  };
+  const rehearse = async (
+    inputs: readonly ManifestInput[],
+    principal: Principal,
+    options: { expectedGeneration?: number },
+  ) => {
+    for (const input of inputs) await authorizeApply(input, principal);
+    return (await resources.rehearse(inputs, { by: principal.user, ...options })).map(appliedOf);
   };
   const get = async (ref: { kind: string; project: ProjectName | null; name: string }, principal: Principal) => {
     const { target, see } = needed(ref, false);
@@ -206,8 +213,9 @@ export function resourceRoutes<Format>({ access, resources }: Rooms<Format>): Ht
         if (headers["if-match"] !== undefined && inputs.length !== 1) {
           throw new MillraceError("bad_request", "If-Match goes with exactly one manifest.");
         }
+        if (dryRun) return { applied: await rehearse(inputs, principal, generation(headers)) };
         const applied: Awaited<ReturnType<typeof apply>>[] = [];
-        for (const input of inputs) applied.push(await apply(input, principal, { dryRun, ...generation(headers) }));
+        for (const input of inputs) applied.push(await apply(input, principal, generation(headers)));
         return { applied };
       },
     }),

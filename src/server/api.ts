@@ -1,0 +1,70 @@
+import type { Datasets } from "../datasets/index.ts";
+import type { EnginePool } from "../engines/index.ts";
+import { type Gateway, openGateway } from "../gateway/index.ts";
+import type { Identity } from "../identity/index.ts";
+import { type Ingest, parseFormat } from "../ingest/index.ts";
+import type { Queries } from "../queries/index.ts";
+import type { TaskQueue } from "../tasks/index.ts";
+import type { openMetrics, RootLogger } from "../telemetry/index.ts";
+import type { ServerConfig } from "./config.ts";
+import { datasetsDoor } from "./datasets-door.ts";
+import type { Foundation } from "./foundation.ts";
+import { readiness } from "./readiness.ts";
+import { resourcesDoor } from "./resources-door.ts";
+import type { Sources } from "./sources.ts";
+import { version } from "./version.ts";
+import { administrationDoor, queryDoor, taskDoor } from "./views.ts";
+
+export interface ApiOptions {
+  readonly config: ServerConfig;
+  readonly foundation: Foundation;
+  readonly identity: Identity;
+  readonly engines: EnginePool;
+  readonly datasets: Datasets;
+  readonly ingest: Ingest;
+  readonly queries: Queries;
+  readonly tasks: TaskQueue;
+  readonly sources: Sources;
+  readonly log: RootLogger;
+  readonly metrics: ReturnType<typeof openMetrics>;
+}
+
+/** The doors, joined to the rooms behind them. */
+export function openApi(options: ApiOptions): Gateway {
+  const { config, foundation, identity, engines, datasets, ingest, queries, tasks, sources, log, metrics } = options;
+  const { resources, postgres, bus, clock, ids } = foundation;
+  const { values } = config;
+  return openGateway({
+    rooms: {
+      access: identity,
+      administration: administrationDoor(identity),
+      resources: resourcesDoor(resources, datasets, () => void sources.reconcile()),
+      datasets: datasetsDoor(datasets, engines),
+      ingest: {
+        parseFormat,
+        push: (input, abort) => ingest.push(input, abort),
+        receipt: (id) => ingest.receipt(id),
+        flush: (id, abort) => ingest.flush(id, abort),
+      },
+      queries: queryDoor(queries),
+      tasks: taskDoor(tasks),
+      events: bus,
+      metrics,
+      config: () => config.entries,
+      readiness: readiness({ sql: postgres.sql, engines, clock }),
+      version,
+    },
+    bind: {
+      host: values["http.host"],
+      port: values["http.port"],
+      tlsCertificate: values["http.tlsCertificate"],
+      tlsKey: values["http.tlsKey"],
+      allowPlaintext: values["http.allowPlaintext"],
+    },
+    limits: { maxConnections: values["http.maxConnections"] },
+    metricsOpen: values["metrics.open"],
+    clock,
+    ids,
+    telemetry: { log: log.child({ room: "gateway" }), metrics },
+  });
+}

@@ -1,0 +1,20 @@
+import { type Clock, type DatasetPath, formatDatasetPath } from "../base/index.ts";
+import type { DatasetDefinition } from "../ingest/index.ts";
+import { datasetKind, type Resources } from "../resources/index.ts";
+
+const keptMs = 1_000;
+const mostKept = 10_000;
+
+/** What datasets' definitions say of their rows, as ingest asks for each push: at most a second old. */
+export function definitionsOf(resources: Resources, clock: Clock): (path: DatasetPath) => Promise<DatasetDefinition> {
+  const known = new Map<string, { definition: DatasetDefinition; atMs: number }>();
+  return async (path) => {
+    const name = formatDatasetPath(path);
+    const kept = known.get(name);
+    if (kept !== undefined && clock.monotonicMs() - kept.atMs < keptMs) return kept.definition;
+    const definition = (await resources.get(datasetKind, path.project, path.dataset))?.spec ?? {};
+    if (known.size >= mostKept) known.clear();
+    known.set(name, { definition, atMs: clock.monotonicMs() });
+    return definition;
+  };
+}

@@ -1,0 +1,95 @@
+import path from "node:path";
+import { type Disk, datasetPath, MillraceError, organizationName, type Service, userName } from "../base/index.ts";
+import type { Datasets } from "../datasets/index.ts";
+import type { Identity } from "../identity/index.ts";
+import { datasetKind, type Resources, type SourceSpec } from "../resources/index.ts";
+import { systemDatasets } from "../telemetry/index.ts";
+import { ensureChain } from "./resources-door.ts";
+
+export interface FirstStartOptions {
+  readonly identity: Identity;
+  readonly resources: Resources;
+  readonly datasets: Datasets;
+  readonly disk: Disk;
+  /** Where the owner finds the first token. */
+  readonly ownerTokenFile: string;
+  /** Also the example's dataset and generator. */
+  readonly example: boolean;
+}
+
+const organization = organizationName("default");
+const owner = userName("owner");
+const by = "millrace";
+
+/**
+ * What every server stands on: the organization with its owner and token, the system's project and datasets, the example
+ * where it is asked for. Whatever of it is there stays as it is, so a start that was cut off is gone on with by the next.
+ */
+export class FirstStart implements Service {
+  readonly name = "first start";
+  readonly #options: FirstStartOptions;
+
+  constructor(options: FirstStartOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    await this.#makeOwner();
+    for (const name of systemDatasets) {
+      const { project, dataset } = datasetPath(name);
+      await this.#declare(project, dataset, `What the system itself tells: ${dataset}.`);
+    }
+    if (this.#options.example) await this.#makeExample();
+  }
+
+  async stop(): Promise<void> {}
+
+  async #makeOwner(): Promise<void> {
+    const { identity, disk, ownerTokenFile } = this.#options;
+    // Before the owner is there for good: a crash in between leaves a file that the next start writes over.
+    const keep = (token: string) => writePrivate(disk, ownerTokenFile, `${token}\n`);
+    await identity.bootstrap({ organization, owner, keep });
+  }
+
+  async #makeExample(): Promise<void> {
+    await this.#declare("example", "requests", "Web requests that a generator makes up.");
+    const spec: SourceSpec = {
+      type: "generator",
+      dataset: "requests",
+      template: "web-requests",
+      rowsPerSecond: 20,
+      paused: false,
+    };
+    await this.#applyOnce({ kind: "Source", project: "example", name: "web-requests", spec });
+  }
+
+  async #declare(project: string, dataset: string, description: string): Promise<void> {
+    const { resources, datasets } = this.#options;
+    await this.#applyOnce({ kind: "Project", name: project, spec: {} });
+    await this.#applyOnce({ kind: "Dataset", project, name: dataset, spec: { description } });
+    const resource = await resources.get(datasetKind, project, dataset);
+    if (resource !== null) await ensureChain(resources, datasets, resource);
+  }
+
+  /** Declares what is absent; what people have changed since stays. */
+  async #applyOnce(input: Parameters<Resources["apply"]>[0]): Promise<void> {
+    try {
+      await this.#options.resources.apply(input, { by, expectedGeneration: 0 });
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error.code !== "precondition_failed") throw error;
+    }
+  }
+}
+
+/** Writes a file that only its owner reads, whole or not at all, durably. */
+async function writePrivate(disk: Disk, file: string, text: string): Promise<void> {
+  const temporary = `${file}.new`;
+  await disk.remove(temporary);
+  {
+    await using handle = await disk.open(temporary, "createNew");
+    await handle.write(new TextEncoder().encode(text));
+    await handle.sync();
+  }
+  await disk.rename(temporary, file);
+  await disk.syncDirectory(path.dirname(file));
+}

@@ -1,0 +1,139 @@
+import path from "node:path";
+import { Lifecycle, type Telemetry } from "../base/index.ts";
+import { type CommitNews, Datasets } from "../datasets/index.ts";
+import { EnginePool } from "../engines/index.ts";
+import { Identity, MasterKeys } from "../identity/index.ts";
+import { Ingest } from "../ingest/index.ts";
+import { Queries } from "../queries/index.ts";
+import { nodeDisk } from "../storage/index.ts";
+import { TaskQueue, TaskRunner } from "../tasks/index.ts";
+import { collectWorkers, openMetrics, type RootLogger, SystemWriter } from "../telemetry/index.ts";
+import { openApi } from "./api.ts";
+import { announceCommit, Commits } from "./commits.ts";
+import type { ServerConfig } from "./config.ts";
+import { definitionsOf } from "./definitions.ts";
+import { engineRoles } from "./engine-roles.ts";
+import { FirstStart } from "./first-start.ts";
+import type { Foundation } from "./foundation.ts";
+import type { RunningServer } from "./running.ts";
+import { Sources } from "./sources.ts";
+import { pushSystemRows } from "./system-rows.ts";
+
+export interface RoomsOptions {
+  readonly config: ServerConfig;
+  readonly foundation: Foundation;
+  readonly log: RootLogger;
+  readonly ownerTokenFile: string;
+  /** What is started is stopped with it. */
+  readonly held: AsyncDisposableStack;
+}
+
+/** Builds every room once, each collaborator by name, and starts them in order. */
+export async function startRooms(
+  { config, foundation, log, ownerTokenFile, held }: RoomsOptions,
+  signal: AbortSignal,
+): Promise<Pick<RunningServer, "url" | "counts">> {
+  const { directory, objects, clock, random, ids, store, postgres, bus, resources } = foundation;
+  const { sql } = postgres;
+  const { values } = config;
+  const disk = nodeDisk;
+  const metrics = openMetrics({ log, undeclared: "log", processMetrics: true });
+  const telemetryOf = (room: string): Telemetry => ({ log: log.child({ room }), metrics });
+  const staging = path.join(directory, "staging");
+  const commits = new Commits();
+
+  const masterKeys = new MasterKeys({ file: path.join(directory, "master.key"), disk, random });
+  await masterKeys.open();
+  const identity = new Identity({ resources, masterKeys, clock, random, log: log.child({ room: "identity" }) });
+  const engines = new EnginePool({
+    directory: path.join(directory, "engines"),
+    roles: engineRoles(config, [objects, staging]),
+    idleMs: 30_000,
+    graceMs: 2_000,
+    clock,
+    random,
+    ids,
+    disk,
+    telemetry: telemetryOf("engines"),
+  });
+  const datasets = new Datasets({
+    store,
+    sql,
+    slices: engines,
+    clock,
+    random,
+    telemetry: telemetryOf("datasets"),
+    announce(news: CommitNews) {
+      commits.add(news);
+      return announceCommit(bus, news);
+    },
+  });
+  const history = new SystemWriter({
+    sink: { pushRows: (name, rows) => pushSystemRows(datasets, ingest, name, rows) },
+    feed: bus,
+    clock,
+    telemetry: telemetryOf("telemetry"),
+  });
+  const ingest = new Ingest({
+    datasets,
+    engine: engines,
+    sql,
+    definition: definitionsOf(resources, clock),
+    record: (record) => history.ingest(record),
+    clock,
+    random,
+    ids,
+    disk,
+    telemetry: telemetryOf("ingest"),
+    directory: staging,
+    pendingBytes: values["ingest.pending"],
+    commitIntervalMs: values["ingest.commitInterval"],
+  });
+  const queries = new Queries({
+    engine: engines,
+    datasets,
+    identity,
+    flusher: ingest,
+    record: (record) => history.query(record),
+    clock,
+    ids,
+    telemetry: telemetryOf("queries"),
+    timeoutMs: values["queries.timeout"],
+    resultBytes: values["queries.resultBytes"],
+  });
+  const taskLog = log.child({ room: "tasks" });
+  const queue = new TaskQueue({ sql, events: bus, clock, ids, log: taskLog });
+  const runner = new TaskRunner({ sql, queue, clock, random, log: taskLog, holder: ids.uuid(), tokens: 4 });
+  const sources = new Sources({ resources, datasets, ingest, clock, random, ids, telemetry: telemetryOf("sources") });
+  const firstStart = new FirstStart({
+    identity,
+    resources,
+    datasets,
+    disk,
+    ownerTokenFile,
+    example: values.example,
+  });
+  const figures = { name: "figures", start: () => commits.begin(datasets), stop: async () => {} };
+  const gateway = openApi({
+    config,
+    foundation,
+    identity,
+    engines,
+    datasets,
+    ingest,
+    queries,
+    tasks: queue,
+    sources,
+    log,
+    metrics,
+  });
+  collectWorkers(metrics, engines);
+
+  const lifecycle = new Lifecycle(
+    [bus, resources, identity, engines, firstStart, figures, ingest, history, runner, sources, gateway],
+    log,
+  );
+  await lifecycle.start(signal);
+  held.defer(() => lifecycle.stop());
+  return { url: gateway.url, counts: () => ({ ...commits.figures, queries: queries.ended }) };
+}

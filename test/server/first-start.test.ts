@@ -1,0 +1,115 @@
+import { readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { type Disk, silentTelemetry, systemClock, systemRandom } from "../../src/base/index.ts";
+import { Datasets } from "../../src/datasets/index.ts";
+import { Identity, identityKinds, MasterKeys } from "../../src/identity/index.ts";
+import { datasetKind } from "../../src/resources/index.ts";
+import { FirstStart } from "../../src/server/first-start.ts";
+import { nodeDisk } from "../../src/storage/index.ts";
+import { type OpenResources, openResources } from "../resources/open.ts";
+
+const none = () => Promise.reject(new Error("no rows are read here"));
+
+/** A start of a server on the same database, store and folder as every other of `open`. */
+async function firstStart(open: OpenResources, disk: Disk = nodeDisk, example = false) {
+  const resources = open.another();
+  const masterKeys = new MasterKeys({
+    file: path.join(open.folder, "master.key"),
+    disk: nodeDisk,
+    random: systemRandom,
+  });
+  await masterKeys.open();
+  const identity = new Identity({ resources, masterKeys, clock: systemClock, random: systemRandom });
+  const datasets = new Datasets({
+    store: open.store,
+    sql: open.database.sql,
+    slices: { logicalHash: none, count: none },
+    clock: systemClock,
+    random: systemRandom,
+    telemetry: silentTelemetry,
+    announce: async () => {},
+  });
+  const ownerTokenFile = path.join(open.folder, "owner.token");
+  const start = new FirstStart({ identity, resources, datasets, disk, ownerTokenFile, example });
+  return { start, identity, resources, datasets, ownerTokenFile };
+}
+
+/** Fails the n-th of the operations that make the token's file durable. */
+function failingDisk(at: number): Disk {
+  let done = 0;
+  const step = () => {
+    if (done++ === at) throw new Error("the machine stopped");
+  };
+  return {
+    ...nodeDisk,
+    open: async (file, mode) => {
+      step();
+      const handle = await nodeDisk.open(file, mode);
+      return {
+        read: (position, length) => handle.read(position, length),
+        truncate: (size) => handle.truncate(size),
+        sizeBytes: () => handle.sizeBytes(),
+        write: async (bytes, position) => {
+          step();
+          await handle.write(bytes, position);
+        },
+        sync: async () => {
+          step();
+          await handle.sync();
+        },
+        [Symbol.asyncDispose]: () => handle[Symbol.asyncDispose](),
+      };
+    },
+    rename: async (from, to) => {
+      step();
+      await nodeDisk.rename(from, to);
+    },
+    syncDirectory: async (folder) => {
+      step();
+      await nodeDisk.syncDirectory(folder);
+    },
+  };
+}
+
+test("wherever the first start is cut off, the next one leaves an owner whose token works", async () => {
+  await using open = await openResources(identityKinds);
+  const steps = ["open", "write", "sync", "rename", "sync of the folder"];
+  for (const at of steps.keys()) {
+    const cut = await firstStart(open, failingDisk(at));
+    await expect(cut.start.start()).rejects.toThrow("the machine stopped");
+    expect(await open.database.sql`SELECT * FROM resources WHERE kind = 'User'`).toHaveLength(0);
+  }
+  const whole = await firstStart(open, failingDisk(steps.length));
+  await whole.start.start();
+  expect(statSync(whole.ownerTokenFile).mode & 0o777).toBe(0o600);
+  const token = readFileSync(whole.ownerTokenFile, "utf8").trim();
+  expect(await whole.identity.authenticate({ kind: "token", token })).toMatchObject({ user: "owner", isOwner: true });
+
+  const second = await firstStart(open);
+  await second.start.start();
+  expect(readFileSync(second.ownerTokenFile, "utf8").trim()).toBe(token);
+  expect(await second.identity.authenticate({ kind: "token", token })).toMatchObject({ user: "owner" });
+  await Promise.all([whole, second].map(({ resources }) => resources.stop()));
+});
+
+test("the system's datasets and the example are made once, and what people changed stays", async () => {
+  await using open = await openResources(identityKinds);
+  const first = await firstStart(open, nodeDisk, true);
+  await first.start.start();
+  const names = async () => (await first.resources.list(datasetKind)).map(({ project, name }) => `${project}.${name}`);
+  expect(await names()).toEqual([
+    "example.requests",
+    "system.events",
+    "system.ingests",
+    "system.queries",
+    "system.tasks",
+  ]);
+  const spec = { description: "changed by people" };
+  await first.resources.apply({ kind: "Dataset", project: "example", name: "requests", spec }, { by: "owner" });
+  const ids = (await first.datasets.list()).map(({ id }) => id);
+  const second = await firstStart(open, nodeDisk, true);
+  await second.start.start();
+  expect((await second.datasets.list()).map(({ id }) => id)).toEqual(ids);
+  expect(await second.resources.get(datasetKind, "example", "requests")).toMatchObject({ spec, generation: 2 });
+});
