@@ -13,4 +13,4 @@ export { type Reference, references } from "./resolve/references.ts";
 export { type PastPoint, pastPoint } from "./resolve/time-travel.ts";
 export { type FileGroup, quarantineSql, relationSql, type TypedColumn, valuesSql } from "./rewrite/relation.ts";
 export { replaceTable } from "./rewrite/replace.ts";
-export { isNode, type TreeNode, textOf } from "./tree/tree.ts";
+export { foldName, isNode, type TreeNode, textOf } from "./tree/tree.ts";

@@ -9,6 +9,7 @@ import {
 import {
   type BoundsOf,
   type ColumnBounds,
+  foldName,
   mayMatch,
   type PastPoint,
   pastPoint,
@@ -47,7 +48,7 @@ export async function resolveReference(
   const { table } = reference;
   const at = Number(table.query_location);
   const position = Number.isSafeInteger(at) ? { position: positionInText(statement, at) } : {};
-  const [project, name] = [textOf(table, "schema_name").toLowerCase(), textOf(table, "table_name").toLowerCase()];
+  const [project, name] = [foldName(textOf(table, "schema_name")), foldName(textOf(table, "table_name"))];
   const path = pathOf(project, name.replace(new RegExp(`${quarantineSuffix}$`), ""));
   const ref = path === null ? null : await findAllowed(path, options);
   if (ref === null) {

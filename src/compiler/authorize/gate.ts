@@ -1,6 +1,6 @@
 import { MillraceError } from "../../base/index.ts";
 import { positionInText, type Statement } from "../parse/statement.ts";
-import { isNode, locationOf, type TreeNode, type TreeValue, textOf } from "../tree/tree.ts";
+import { foldName, isNode, locationOf, type TreeNode, type TreeValue, textOf } from "../tree/tree.ts";
 import { functionNames } from "./function-names.ts";
 
 /** Table functions that touch nothing but their arguments. */
@@ -79,8 +79,8 @@ function checkExpression(statement: Statement, node: TreeNode, kind: string): vo
   if (!expressionClasses.has(kind))
     throw refused(statement, node, `An expression of the kind ${kind} is not run here.`);
   if (kind !== "FUNCTION" && kind !== "WINDOW") return;
-  const name = textOf(node, "function_name").toLowerCase();
-  const schema = textOf(node, "schema").toLowerCase();
+  const name = foldName(textOf(node, "function_name"));
+  const schema = foldName(textOf(node, "schema"));
   const foreign = textOf(node, "catalog") !== "" || !["", "main"].includes(schema);
   // Operators are functions by their signs: +, ||, ~~, ...
   const isOperator = node.is_operator === true && !/^[a-z_]/.test(name);
@@ -99,7 +99,7 @@ function checkReference(statement: Statement, node: TreeNode, type: string): voi
     throw refused(statement, node, `A query of the kind ${type} is not run here.`);
   if (type === "TABLE_FUNCTION") {
     const call = isNode(node.function) ? node.function : node;
-    const name = textOf(call, "function_name").toLowerCase();
+    const name = foldName(textOf(call, "function_name"));
     if (!tableFunctions.has(name)) {
       throw refused(
         statement,

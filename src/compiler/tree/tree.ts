@@ -25,3 +25,11 @@ export function locationOf(node: TreeNode): number | null {
   const at = node.query_location;
   return typeof at === "number" && at < Number.MAX_SAFE_INTEGER ? at : null;
 }
+
+/**
+ * A name as DuckDB compares names: A to Z fold, and nothing else. Unicode's own folding would take the Kelvin sign for a k,
+ * and one name for another.
+ */
+export function foldName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
