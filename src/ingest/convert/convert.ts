@@ -1,8 +1,11 @@
 import { MillraceError, unreachable } from "../../base/index.ts";
+import type { ResolvedFormat } from "../formats/detect.ts";
 import type { Batch, ConvertContext, Converted } from "./batch.ts";
 import { convertColumnar } from "./columnar.ts";
 import { convertExact, detectColumns } from "./exact.ts";
+import { convertFastCsv } from "./fast-csv.ts";
 import { convertFastJson, FastPathEnded } from "./fast-json.ts";
+import { convertFastText } from "./fast-text.ts";
 
 /**
  * Turns a batch into a slice and, where rows do not fit, a quarantine file. Both paths accept the same rows with the same
@@ -22,22 +25,34 @@ export async function convert(batch: Batch, context: ConvertContext): Promise<Co
       return await convertColumnar(batch, context);
     case "csv":
     case "text":
-      return await convertExact(batch, context);
     case "ndjson":
-      return (await tryFast(batch, context)) ?? (await convertExact(batch, context));
+      return (await tryFast(batch, batch.format, context)) ?? (await convertExact(batch, context));
     default:
       return unreachable(batch.format);
   }
 }
 
-async function tryFast(batch: Batch, context: ConvertContext): Promise<Converted | null> {
+type RecordFormat = ResolvedFormat & { kind: "ndjson" | "csv" | "text" };
+
+async function tryFast(batch: Batch, format: RecordFormat, context: ConvertContext): Promise<Converted | null> {
   try {
-    const known = batch.columns.length > 0 ? batch : { ...batch, ...(await detectColumns(batch, context)) };
-    return known.columns.length === 0 ? null : await convertFastJson(known, context);
+    switch (format.kind) {
+      case "csv":
+        return await convertFastCsv(batch, format, context);
+      case "text":
+        return await convertFastText(batch, format, context);
+      case "ndjson":
+        return await fastJson(batch, context);
+    }
   } catch (error) {
     if (error instanceof FastPathEnded || isAboutData(error)) return null;
     throw error;
   }
+}
+
+async function fastJson(batch: Batch, context: ConvertContext): Promise<Converted | null> {
+  const { columns, emptyKeys } = batch.columns.length > 0 ? batch : await detectColumns(batch, context);
+  return columns.length === 0 ? null : await convertFastJson({ ...batch, columns, emptyKeys }, context);
 }
 
 /** Whether another way of reading may help: a lost worker or a full disk is not about the data. */

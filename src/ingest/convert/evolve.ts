@@ -14,8 +14,8 @@ export interface Evolution {
 /**
  * The columns after a batch. Pure.
  * - A new key becomes a column of the narrowest type that holds all its values; one without values waits.
- * - A known column is widened where `widen` finds a type that holds both; a text among numbers does not count, for it
- *   either casts exactly or goes to quarantine. Declared columns stay as declared.
+ * - A known column is widened where a value does not fit it and `widen` finds a type that holds both; a text among numbers
+ *   does not count, for it either casts exactly or goes to quarantine. Declared columns stay as declared.
  * - Names are compared without case, as SQL does.
  */
 export function evolve(
@@ -79,6 +79,7 @@ function sum(a: Observation, b: Observation): Observation {
     textBigIntegers: a.textBigIntegers + b.textBigIntegers,
     textNumbers: a.textNumbers + b.textNumbers,
     textBooleans: a.textBooleans + b.textBooleans,
+    misfits: a.misfits + b.misfits,
     objects: a.objects + b.objects,
     lists: a.lists + b.lists,
     // Two spellings with nested values of possibly different shape: JSON holds both.
@@ -118,9 +119,15 @@ function timeType(found: Observation): ColumnType | null {
 const numeric = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|FLOAT|DOUBLE|DECIMAL.*|U?HUGEINT)$/;
 const temporal = /^(DATE|TIMESTAMP.*)$/;
 
+/** Whether values are held against the column one by one: of the other types, their kinds tell enough. */
+export function isJudged(type: ColumnType): boolean {
+  if (type.kind !== "scalar") return true;
+  return numeric.test(type.name) && !["BIGINT", "DOUBLE", "DECIMAL(38,0)"].includes(type.name);
+}
+
 /** The type that this batch asks a known column to hold; null where it asks nothing that widening could give. */
 function wantedType(known: ColumnType, found: Observation): ColumnType | null {
-  if (found.filled === 0) return null;
+  if (found.filled === 0 || (isJudged(known) && found.misfits === 0)) return null;
   if (known.kind !== "scalar") return found.structure === null ? null : structureType(parse(found.structure));
   if (numeric.test(known.name)) {
     // Whole numbers written with a point fit an integer column as they are.
@@ -166,24 +173,5 @@ export function structureType(structure: unknown): ColumnType {
       return scalar("VARCHAR");
     default:
       return scalar("JSON");
-  }
-}
-
-/** Whether a value of this structure reads as `type` with nothing lost: the shape only, leaves are judged as text. */
-export function structureFits(structure: unknown, type: ColumnType, inList = false): boolean {
-  switch (type.kind) {
-    case "scalar":
-      return true;
-    case "list":
-      return structure === "NULL" || (Array.isArray(structure) && structureFits(structure[0], type.item, true));
-    case "struct": {
-      // An empty object is called JSON; so is a list's item where items differ, and that fits no struct.
-      if (structure === "NULL" || (structure === "JSON" && !inList)) return true;
-      if (typeof structure !== "object" || structure === null || Array.isArray(structure)) return false;
-      return Object.entries(structure).every(([name, inner]) => {
-        const field = type.fields.find((candidate) => candidate.name === name);
-        return field !== undefined && structureFits(inner, field.type);
-      });
-    }
   }
 }

@@ -9,17 +9,19 @@ import { type Observation, observations, observeStatements } from "./observe.ts"
 import { literal, timestampLiteral } from "./quote.ts";
 import { recordsSql } from "./records.ts";
 import { copySliceSql, own } from "./slice-sql.ts";
-import { findMisfits } from "./structures.ts";
-import { parseType, typeName } from "./types.ts";
+import { type Column, parseType, typeName } from "./types.ts";
 
 const sampledRecords = 5_000;
 const label = "ingest, record by record";
 
 /** Columns of a batch that has none yet, from its first records. */
-export async function detectColumns(batch: Batch, context: ConvertContext): Promise<Evolution> {
+export async function detectColumns(
+  batch: Batch,
+  context: ConvertContext,
+): Promise<Pick<Evolution, "columns" | "emptyKeys"> & { readonly seen: readonly Observation[] }> {
   const records = await writeRecords(batch, `${batch.workPath}.sample`, sampledRecords);
-  const { evolution } = await look(batch, context, records);
-  return evolution;
+  const { evolution, seen } = await look(batch, context, records);
+  return { columns: evolution.columns, emptyKeys: evolution.emptyKeys, seen };
 }
 
 /**
@@ -30,9 +32,8 @@ export async function convertExact(batch: Batch, context: ConvertContext): Promi
   const records = await writeRecords(batch, `${batch.workPath}.records`);
   const { evolution, seen } = await look(batch, context, records);
   const { columns } = evolution;
-  const misfits = await findMisfits({ batch, context, records, columns, seen });
   const write = async (brokenTime: string | null) => {
-    const judged = judgedSql({ batch, columns, seen, misfits, brokenTime });
+    const judged = judgedSql({ batch, columns, seen, fields: records.fields, brokenTime });
     return await writeFiles(batch, context, records, evolution, judged);
   };
   try {
@@ -56,7 +57,7 @@ async function look(
   context: ConvertContext,
   records: Records,
 ): Promise<{ evolution: Evolution; seen: readonly Observation[] }> {
-  const statements = observeStatements(records, batch.format);
+  const statements = observeStatements(records, batch.format, undeclared(batch));
   const results = await context.engine.script({ traceId: context.traceId, label, statements }, context.signal);
   const seen = observations(results.at(-1) ?? []);
   const evolution = evolve(batch.columns, seen, {
@@ -69,6 +70,10 @@ async function look(
     },
   });
   return { evolution, seen };
+}
+
+function undeclared({ columns, declared }: Batch): Column[] {
+  return columns.filter((column) => !declared.has(column.name.toLowerCase()));
 }
 
 async function writeFiles(

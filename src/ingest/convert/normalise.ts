@@ -1,11 +1,13 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { csvColumns } from "../formats/csv-dialect.ts";
 import { type CsvRecord, CsvRecords, withoutMark } from "../formats/csv-records.ts";
+import type { ResolvedFormat } from "../formats/detect.ts";
 import type { Batch, BatchEntry } from "./batch.ts";
+import { textFields } from "./fields.ts";
 import { chunksOf, isBlank, linesOf } from "./lines.ts";
 
 const writeBytes = 1 << 20;
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A record as records.ts reads it. */
 interface RecordLine {
@@ -14,13 +16,15 @@ interface RecordLine {
   readonly n: number;
   readonly r: string;
   readonly e: string | null;
-  readonly v?: Readonly<Record<string, string | null>>;
+  readonly v?: readonly (string | null)[];
 }
 
 /** A file of records. */
 export interface Records {
   readonly path: string;
   readonly count: number;
+  /** Names of the fields that every record has; null where each record names its own (NDJSON). */
+  readonly fields: readonly string[] | null;
   /** Bytes of its longest line: how much DuckDB must hold at once. */
   readonly longestBytes: number;
 }
@@ -32,13 +36,23 @@ export interface Records {
 export async function writeRecords(batch: Batch, path: string, limit = Number.POSITIVE_INFINITY): Promise<Records> {
   await using file = await open(path, "w", 0o600);
   const writer = new RecordWriter(file, limit);
-  for (const [index, entry] of batch.entries.entries()) {
-    if (writer.full) break;
-    if (batch.format.kind === "csv") await writeCsv(writer, batch.path, entry, index, batch.format);
-    else await writeLines(writer, batch.path, entry, index);
-  }
+  const fields = await writeEntries(writer, batch);
   await writer.flush();
-  return { path, count: writer.count, longestBytes: writer.longestBytes };
+  return { path, count: writer.count, fields, longestBytes: writer.longestBytes };
+}
+
+async function writeEntries(writer: RecordWriter, { path, entries, format }: Batch): Promise<Records["fields"]> {
+  if (format.kind === "csv") {
+    const [entry] = entries;
+    // Each body has a header of its own, so no two are read as one.
+    if (entry === undefined || entries.length !== 1) throw new Error("bodies of CSV come alone");
+    return await writeCsv(writer, path, entry, format);
+  }
+  for (const [index, entry] of entries.entries()) {
+    if (writer.full) break;
+    await writeLines(writer, path, entry, index, format.kind);
+  }
+  return format.kind === "text" ? textFields(format).names : null;
 }
 
 class RecordWriter {
@@ -74,12 +88,20 @@ class RecordWriter {
   }
 }
 
-async function writeLines(writer: RecordWriter, path: string, entry: BatchEntry, index: number): Promise<void> {
+async function writeLines(
+  writer: RecordWriter,
+  path: string,
+  entry: BatchEntry,
+  index: number,
+  kind: ResolvedFormat["kind"],
+): Promise<void> {
   for await (const { bytes, number, tooLong } of linesOf(path, entry.start, entry.sizeBytes)) {
     if (isBlank(bytes)) continue;
-    const { text, problem } = decode(number === 1 ? withoutMark(bytes) : bytes);
+    // Files of JSON that were put together keep the mark that each began with; in a text it is a character.
+    const { text, problem } = decode(number === 1 || kind === "ndjson" ? withoutMark(bytes) : bytes);
     const e = tooLong ? "the record is longer than 32 MiB" : problem;
-    await writer.add({ i: index, n: entry.firstLine + number - 1, r: text, e });
+    const r = kind === "ndjson" ? trim(text) : text;
+    await writer.add({ i: index, n: entry.firstLine + number - 1, r, e });
     if (writer.full) return;
   }
 }
@@ -88,9 +110,8 @@ async function writeCsv(
   writer: RecordWriter,
   path: string,
   entry: BatchEntry,
-  index: number,
   dialect: { delimiter: string; header: boolean },
-): Promise<void> {
+): Promise<readonly string[]> {
   const records = new CsvRecords(dialect.delimiter);
   const found: CsvRecord[] = [];
   const take = (record: CsvRecord) => found.push({ ...record, raw: record.raw.slice() });
@@ -101,16 +122,17 @@ async function writeCsv(
         names = csvColumns(dialect, record.fields ?? []);
         if (dialect.header && record.fields !== null) continue;
       }
-      await writer.add({ i: index, ...csvRecord(record, names, entry.firstLine) });
+      await writer.add({ i: 0, ...csvRecord(record, names, entry.firstLine) });
     }
   };
   for await (const chunk of chunksOf(path, entry.start, entry.sizeBytes)) {
     records.push(chunk, take);
     await drain();
-    if (writer.full) return;
+    if (writer.full) return names ?? [];
   }
   records.end(take);
   await drain();
+  return names ?? [];
 }
 
 function csvRecord(record: CsvRecord, names: readonly string[], firstLine: number): Omit<RecordLine, "o" | "i"> {
@@ -121,16 +143,13 @@ function csvRecord(record: CsvRecord, names: readonly string[], firstLine: numbe
   const line = { n: record.line + firstLine - 1, r: text, e };
   if (e !== null) return line;
   // An empty field is no value; CSV has no other way to say so.
-  return {
-    ...line,
-    v: Object.fromEntries(names.map((name, at) => [name, fields[at] === "" ? null : (fields[at] ?? null)])),
-  };
+  return { ...line, v: fields.map((field) => (field === "" ? null : field)) };
 }
 
 function decode(bytes: Uint8Array): { text: string; problem: string | null } {
   const line = bytes.at(-1) === 13 ? bytes.subarray(0, -1) : bytes;
   try {
-    return { text: trim(utf8.decode(line)), problem: null };
+    return { text: utf8.decode(line), problem: null };
   } catch {
     return { text: Buffer.from(line).toString("latin1"), problem: "not valid UTF-8" };
   }

@@ -9,7 +9,7 @@ import type { ColumnType } from "./types.ts";
  * - `gentle(type, x)`: SQL of the typed value of what fits; null for the rest.
  * `strict` accepts a part of what `fits` accepts, with the same values; the rest costs only time.
  */
-type Leaf = "integer" | "boolean" | "date" | "decimal" | "text" | "json" | "cast";
+type Leaf = "integer" | "boolean" | "date" | "naive" | "decimal" | "text" | "json" | "cast";
 
 const integers = new Set([
   "TINYINT",
@@ -28,7 +28,8 @@ function leafOf(name: string): Leaf {
   if (integers.has(name)) return "integer";
   if (name === "BOOLEAN") return "boolean";
   if (name === "DATE") return "date";
-  if (name.startsWith("DECIMAL")) return "decimal";
+  if (name.startsWith("DECIMAL") || name === "FLOAT") return "decimal";
+  if (name.startsWith("TIMESTAMP") && !name.endsWith("ZONE")) return "naive";
   if (name === "VARCHAR") return "text";
   if (name === "JSON") return "json";
   return "cast";
@@ -37,6 +38,10 @@ function leafOf(name: string): Leaf {
 const refuse = "error('value does not fit')";
 /** 2^53 - 1: whole doubles up to it are exact. */
 const exact = "9007199254740991";
+
+/** Whether a text says no time zone, which a cast to TIMESTAMP or DATE would drop without a word. */
+const zoneless = (x: string) =>
+  `(right(${x}, 1) BETWEEN '0' AND '9' AND NOT contains(${x}, '+') AND NOT contains(substr(${x}, 11), '-'))`;
 
 export function strict(type: ColumnType, x: string, depth = 0): string {
   switch (type.kind) {
@@ -61,6 +66,8 @@ function strictLeaf(name: string, x: string): string {
       return `CASE WHEN ${x} IS NULL OR CAST(${cast} AS VARCHAR) = ${x} THEN ${cast} ELSE ${refuse} END`;
     case "boolean":
       return `CASE ${x} WHEN 'true' THEN true WHEN 'false' THEN false ELSE CASE WHEN ${x} IS NOT NULL THEN ${refuse}::BOOLEAN END END`;
+    case "naive":
+      return `CASE WHEN ${x} IS NULL OR ${zoneless(x)} THEN ${cast} ELSE ${refuse} END`;
     case "decimal":
       return `CASE WHEN ${x} IS NULL OR CAST(${cast} AS DOUBLE) = CAST(${x} AS DOUBLE) THEN ${cast} ELSE ${refuse} END`;
     case "cast":
@@ -89,7 +96,9 @@ function fitsLeaf(name: string, x: string): string {
     case "integer":
       return `(${x} IS NULL OR coalesce(CAST(${cast} AS VARCHAR) = ${x}, false) OR coalesce(${double} = trunc(${double}) AND abs(${double}) <= ${exact} AND TRY_CAST(${double} AS ${name}) IS NOT NULL, false))`;
     case "date":
-      return `(${x} IS NULL OR coalesce(CAST(${cast} AS VARCHAR) = ${x}, false) OR coalesce(CAST(${cast} AS TIMESTAMP) = TRY_CAST(${x} AS TIMESTAMP), false))`;
+      return `(${x} IS NULL OR coalesce(CAST(${cast} AS VARCHAR) = ${x}, false) OR coalesce(CAST(${cast} AS TIMESTAMP) = TRY_CAST(${x} AS TIMESTAMP) AND ${zoneless(x)}, false))`;
+    case "naive":
+      return `(${x} IS NULL OR (${cast} IS NOT NULL AND ${zoneless(x)}))`;
     case "boolean":
       return `(${x} IS NULL OR lower(${x}) IN ('true', 'false'))`;
     case "decimal":
@@ -120,6 +129,7 @@ function gentleLeaf(name: string, x: string): string {
     case "boolean":
       return `CASE lower(${x}) WHEN 'true' THEN true WHEN 'false' THEN false END`;
     case "date":
+    case "naive":
     case "decimal":
     case "cast":
       return `TRY_CAST(${x} AS ${name})`;

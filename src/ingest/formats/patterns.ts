@@ -1,8 +1,7 @@
 /** A field of a text pattern: which group it comes from and how DuckDB makes text of it that casts exactly. */
 export interface PatternField {
   readonly name: string;
-  readonly type: string;
-  /** SQL over `g`, the struct of the pattern's groups; its text is null where the field is absent. */
+  /** SQL over `g`, the struct of the pattern's groups, and `h`; its text is null where the field is absent. */
   readonly sql: string;
 }
 
@@ -12,6 +11,8 @@ export interface TextPattern {
   readonly groups: readonly string[];
   /** null: every group is a column of text whose type is detected. */
   readonly fields: readonly PatternField[] | null;
+  /** SQL over `g` of what several fields share, as `h`. */
+  readonly derived?: string;
   /** The column that is the event time unless the caller says otherwise. */
   readonly eventTime: string | null;
 }
@@ -20,37 +21,46 @@ const quoted = (name: string) => `"(?P<${name}>(?:[^"\\\\]|\\\\.)*)"`;
 const commonHead = `^(?P<client_ip>\\S+) (?P<identity>\\S+) (?P<user>.*?) \\[(?P<time>[^\\]]+)\\] ${quoted("request")} (?P<status>\\d{3}|-) (?P<bytes>\\d+|-)`;
 const commonGroups = ["client_ip", "identity", "user", "time", "request", "status", "bytes"];
 const dash = (group: string) => `nullif(nullif(g.${group}, '-'), '')`;
-const requestPart = (at: number) => `nullif(regexp_extract(g.request, '^([A-Z]+) (\\S+)(?: (\\S+))?$', ${at}), '')`;
-const clfTime = "strftime(try_strptime(g.time, '%d/%b/%Y:%H:%M:%S %z'), '%Y-%m-%d %H:%M:%S.%f+00')";
+const requestParts = "regexp_extract(g.request, '^([A-Z]+) (\\S+)(?: (\\S+))?$', ['method', 'path', 'protocol'])";
+const requestPart = (name: string) => `nullif(h.${name}, '')`;
+/** What is no such time stays as it stands, and so is put aside rather than lost. */
+const clfTime = `coalesce(strftime(try_strptime(g.time, '%d/%b/%Y:%H:%M:%S %z'), '%Y-%m-%d %H:%M:%S.%f+00'), ${dash("time")})`;
 
 /** The common log format of Apache and nginx; a request line that is no request stands whole in `request`. */
 const commonFields: readonly PatternField[] = [
-  { name: "client_ip", type: "VARCHAR", sql: dash("client_ip") },
-  { name: "identity", type: "VARCHAR", sql: dash("identity") },
-  { name: "user", type: "VARCHAR", sql: dash("user") },
-  { name: "time", type: "TIMESTAMP WITH TIME ZONE", sql: clfTime },
-  { name: "request", type: "VARCHAR", sql: dash("request") },
-  { name: "method", type: "VARCHAR", sql: requestPart(1) },
-  { name: "path", type: "VARCHAR", sql: requestPart(2) },
-  { name: "protocol", type: "VARCHAR", sql: requestPart(3) },
-  { name: "status", type: "BIGINT", sql: dash("status") },
-  { name: "bytes", type: "BIGINT", sql: dash("bytes") },
+  { name: "client_ip", sql: dash("client_ip") },
+  { name: "identity", sql: dash("identity") },
+  { name: "user", sql: dash("user") },
+  { name: "time", sql: clfTime },
+  { name: "request", sql: dash("request") },
+  { name: "method", sql: requestPart("method") },
+  { name: "path", sql: requestPart("path") },
+  { name: "protocol", sql: requestPart("protocol") },
+  { name: "status", sql: dash("status") },
+  { name: "bytes", sql: dash("bytes") },
 ];
 
 /** RFC 5424: `<PRI>VERSION TIMESTAMP HOST APP PROCID MSGID DATA MESSAGE`. */
 const syslogGroups = ["priority", "version", "time", "host", "app", "process", "message_id", "data", "message"];
 
 export const namedPatterns: Readonly<Record<string, TextPattern>> = {
-  common: { expression: `${commonHead}\\s*$`, groups: commonGroups, fields: commonFields, eventTime: "time" },
+  common: {
+    expression: `${commonHead}\\s*$`,
+    groups: commonGroups,
+    fields: commonFields,
+    derived: requestParts,
+    eventTime: "time",
+  },
   combined: {
     // A server that cuts long lines leaves the last quote away: what stands is the user agent all the same.
     expression: `${commonHead} ${quoted("referrer")} ${quoted("user_agent")}?\\s*$`,
     groups: [...commonGroups, "referrer", "user_agent"],
     fields: [
       ...commonFields,
-      { name: "referrer", type: "VARCHAR", sql: dash("referrer") },
-      { name: "user_agent", type: "VARCHAR", sql: dash("user_agent") },
+      { name: "referrer", sql: dash("referrer") },
+      { name: "user_agent", sql: dash("user_agent") },
     ],
+    derived: requestParts,
     eventTime: "time",
   },
   syslog: {
@@ -58,16 +68,7 @@ export const namedPatterns: Readonly<Record<string, TextPattern>> = {
       "^<(?P<priority>\\d{1,3})>(?P<version>\\d+) (?P<time>\\S+) (?P<host>\\S+) (?P<app>\\S+) (?P<process>\\S+) " +
       '(?P<message_id>\\S+) (?P<data>-|(?:\\[(?:[^\\]"\\\\]|\\\\.|"(?:[^"\\\\]|\\\\.)*")*\\])+)(?: (?P<message>.*))?$',
     groups: syslogGroups,
-    fields: syslogGroups.map((group) => ({
-      name: group,
-      type:
-        group === "time"
-          ? "TIMESTAMP WITH TIME ZONE"
-          : group === "priority" || group === "version"
-            ? "BIGINT"
-            : "VARCHAR",
-      sql: dash(group),
-    })),
+    fields: syslogGroups.map((group) => ({ name: group, sql: dash(group) })),
     eventTime: "time",
   },
 };
