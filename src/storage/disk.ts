@@ -94,7 +94,8 @@ async function orAbsent<Value, Absent>(found: Promise<Value>, absent: Absent): P
   try {
     return await found;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return absent;
+    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
+      return absent;
     throw error;
   }
 }

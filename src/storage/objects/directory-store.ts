@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Disk, DiskEntry, Random } from "../../base/index.ts";
+import { type Disk, type DiskEntry, MillraceError, type Random } from "../../base/index.ts";
 import {
   checkKey,
   type GetOptions,
@@ -16,13 +16,14 @@ export interface DirectoryStoreOptions {
   readonly random: Random;
 }
 
-/** Folder of files that are being written; a name in it never becomes a key. */
+/** Folder of files that are being written; no key begins with a dot. */
 const unfinished = ".tmp";
+const copiedAtOnceBytes = 4 * 1024 * 1024;
 
 /**
  * Objects as files below a folder. A body is written to a temporary file, synced, and given its name by one atomic step:
  * `rename` for put, `link` for putIfAbsent (POSIX: it fails with EEXIST for all racers but one); then the folder is
- * synced, since a name is durable only with its folder.
+ * synced, since a name is durable only with its folder, and a folder only with the one above it.
  */
 export function directoryStore(options: DirectoryStoreOptions): ObjectStore {
   return new DirectoryStore(options);
@@ -32,7 +33,8 @@ class DirectoryStore implements ObjectStore {
   readonly #root: string;
   readonly #disk: Disk;
   readonly #random: Random;
-  readonly #known = new Set<string>();
+  /** Folders that are durable, or become so. */
+  readonly #folders = new Map<string, Promise<void>>();
 
   constructor({ root, disk, random }: DirectoryStoreOptions) {
     this.#root = root;
@@ -41,36 +43,140 @@ class DirectoryStore implements ObjectStore {
   }
 
   async put(key: string, body: Uint8Array): Promise<void> {
-    const file = await this.#fileFor(key);
-    const temporary = await this.#write(body);
-    await this.#disk.rename(temporary, file);
-    await this.#disk.syncDirectory(path.dirname(file));
+    const file = this.#path(key);
+    await guarded(key, async () => {
+      await this.#makeFolder(path.dirname(file));
+      await this.#withTemporary([body], (temporary) => this.#disk.rename(temporary, file));
+      await this.#disk.syncDirectory(path.dirname(file));
+    });
   }
 
   async putIfAbsent(key: string, body: Uint8Array): Promise<"created" | "exists"> {
-    const file = await this.#fileFor(key);
-    const temporary = await this.#write(body);
-    try {
-      await this.#disk.link(temporary, file);
-    } catch (error) {
-      if (!hasCode(error, "EEXIST")) throw error;
-      // The winner may have crashed before its sync: whoever learns that the object exists makes that durable first.
+    const file = this.#path(key);
+    return await guarded(key, async () => {
+      await this.#makeFolder(path.dirname(file));
+      const outcome = await this.#withTemporary([body], (temporary) => this.#linkIfAbsent(temporary, file));
+      // Also for the loser: the winner may have crashed before its sync, and what is told to exist must stay.
       await this.#disk.syncDirectory(path.dirname(file));
-      return "exists";
-    } finally {
-      await this.#disk.remove(temporary);
-    }
-    await this.#disk.syncDirectory(path.dirname(file));
-    return "created";
+      return outcome;
+    });
   }
 
   async adopt(key: string, localPath: string): Promise<void> {
-    const file = await this.#fileFor(key);
-    if ((await this.#disk.stat(file)) !== null) {
+    const file = this.#path(key);
+    await guarded(key, async () => {
+      await this.#makeFolder(path.dirname(file));
+      if ((await this.#disk.stat(file))?.kind === "file") await this.#disk.remove(localPath);
+      else await this.#move(localPath, file);
       await this.#disk.syncDirectory(path.dirname(file));
-      await this.#disk.remove(localPath);
-      return;
+    });
+  }
+
+  async get(key: string, options: GetOptions = {}): Promise<Uint8Array | null> {
+    options.signal?.throwIfAborted();
+    const file = this.#path(key);
+    return await guarded(key, async () => {
+      try {
+        if (options.range === undefined) return await this.#disk.readFile(file);
+        await using handle = await this.#disk.open(file, "read");
+        return await handle.read(options.range.start, options.range.length);
+      } catch (error) {
+        if (["ENOENT", "ENOTDIR", "EISDIR"].some((code) => hasCode(error, code))) return null;
+        throw error;
+      }
+    });
+  }
+
+  async stat(key: string): Promise<ObjectStat | null> {
+    const file = this.#path(key);
+    const found = await guarded(key, () => this.#disk.stat(file));
+    if (found === null || found.kind !== "file") return null;
+    return { key, sizeBytes: found.sizeBytes, modifiedMs: found.modifiedMs };
+  }
+
+  async *list(prefix: string, options: ListOptions = {}): AsyncIterable<ObjectStat> {
+    options.signal?.throwIfAborted();
+    let left = options.limit ?? Number.POSITIVE_INFINITY;
+    if (left <= 0) return;
+    for await (const key of this.#keys("", prefix, options)) {
+      const found = await this.stat(key);
+      if (found === null) continue; // deleted meanwhile
+      yield found;
+      if (--left <= 0) return;
     }
+  }
+
+  async delete(key: string): Promise<void> {
+    if ((await this.stat(key)) === null) return;
+    const file = this.#path(key);
+    await guarded(key, async () => {
+      await this.#disk.remove(file);
+      await this.#disk.syncDirectory(path.dirname(file));
+    });
+  }
+
+  async local(key: string, signal?: AbortSignal): Promise<LocalObject | null> {
+    signal?.throwIfAborted();
+    if ((await this.stat(key)) === null) return null;
+    return { path: this.#path(key), async [Symbol.asyncDispose]() {} };
+  }
+
+  #path(key: string): string {
+    checkKey(key);
+    return path.join(this.#root, key);
+  }
+
+  /**
+   * Resolves when the folder is durable. One that is there may be another writer's that has not synced it yet, so that
+   * each is synced in its parent once by each process, and those who need it at the same moment wait together.
+   */
+  #makeFolder(folder: string): Promise<void> {
+    const known = this.#folders.get(folder);
+    if (known !== undefined) return known;
+    if (this.#folders.size > 10_000) this.#folders.clear();
+    const made = this.#makeFolderDurable(folder);
+    this.#folders.set(folder, made);
+    made.catch(() => this.#folders.delete(folder));
+    return made;
+  }
+
+  async #makeFolderDurable(folder: string): Promise<void> {
+    if (folder !== this.#root) await this.#makeFolder(path.dirname(folder));
+    await this.#disk.makeDirectory(folder);
+    await this.#disk.syncDirectory(path.dirname(folder));
+  }
+
+  /** Hands a synced file of these bytes to `name`; nothing of it is left behind, whatever fails. */
+  async #withTemporary<Result>(
+    chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    name: (temporary: string) => Promise<Result>,
+  ): Promise<Result> {
+    const folder = path.join(this.#root, unfinished);
+    await this.#makeFolder(folder);
+    const temporary = path.join(folder, Buffer.from(this.#random.bytes(16)).toString("hex"));
+    try {
+      {
+        await using handle = await this.#disk.open(temporary, "createNew");
+        for await (const chunk of chunks) await handle.write(chunk);
+        await handle.sync();
+      }
+      return await name(temporary);
+    } finally {
+      await this.#disk.remove(temporary);
+    }
+  }
+
+  async #linkIfAbsent(temporary: string, file: string): Promise<"created" | "exists"> {
+    try {
+      await this.#disk.link(temporary, file);
+      return "created";
+    } catch (error) {
+      if (hasCode(error, "EEXIST")) return "exists";
+      throw error;
+    }
+  }
+
+  async #move(localPath: string, file: string): Promise<void> {
     {
       await using handle = await this.#disk.open(localPath, "read");
       await handle.sync();
@@ -79,90 +185,25 @@ class DirectoryStore implements ObjectStore {
       await this.#disk.rename(localPath, file);
     } catch (error) {
       if (!hasCode(error, "EXDEV")) throw error;
-      await this.put(key, await this.#disk.readFile(localPath));
+      // Another file system: there is no renaming across.
+      await this.#withTemporary(this.#chunksOf(localPath), (temporary) => this.#disk.rename(temporary, file));
       await this.#disk.remove(localPath);
-      return;
-    }
-    await this.#disk.syncDirectory(path.dirname(file));
-  }
-
-  async get(key: string, options: GetOptions = {}): Promise<Uint8Array | null> {
-    options.signal?.throwIfAborted();
-    const file = this.#path(key);
-    try {
-      if (options.range === undefined) return await this.#disk.readFile(file);
-      await using handle = await this.#disk.open(file, "read");
-      return await handle.read(options.range.start, options.range.length);
-    } catch (error) {
-      if (hasCode(error, "ENOENT") || hasCode(error, "EISDIR")) return null;
-      throw error;
     }
   }
 
-  async stat(key: string): Promise<ObjectStat | null> {
-    const found = await this.#disk.stat(this.#path(key));
-    if (found === null || found.kind !== "file") return null;
-    return { key, sizeBytes: found.sizeBytes, modifiedMs: found.modifiedMs };
-  }
-
-  async *list(prefix: string, options: ListOptions = {}): AsyncIterable<ObjectStat> {
-    let left = options.limit ?? Number.POSITIVE_INFINITY;
-    for await (const key of this.#keys("", prefix, options)) {
-      if (left-- <= 0) return;
-      const found = await this.stat(key);
-      if (found !== null) yield found;
+  async *#chunksOf(file: string): AsyncIterable<Uint8Array> {
+    await using handle = await this.#disk.open(file, "read");
+    for (let position = 0; ; ) {
+      const chunk = await handle.read(position, copiedAtOnceBytes);
+      if (chunk.byteLength === 0) return;
+      yield chunk;
+      position += chunk.byteLength;
     }
-  }
-
-  async delete(key: string): Promise<void> {
-    const file = this.#path(key);
-    if ((await this.#disk.stat(file)) === null) return;
-    await this.#disk.remove(file);
-    await this.#disk.syncDirectory(path.dirname(file));
-  }
-
-  async local(key: string): Promise<LocalObject | null> {
-    const file = this.#path(key);
-    if ((await this.#disk.stat(file)) === null) return null;
-    return { path: file, async [Symbol.asyncDispose]() {} };
-  }
-
-  #path(key: string): string {
-    checkKey(key);
-    return path.join(this.#root, key);
-  }
-
-  async #fileFor(key: string): Promise<string> {
-    const file = this.#path(key);
-    await this.#makeDirectory(path.dirname(file));
-    return file;
-  }
-
-  /** Makes a folder durable: each new name is synced in its parent. */
-  async #makeDirectory(folder: string): Promise<void> {
-    if (this.#known.has(folder)) return;
-    if ((await this.#disk.stat(folder)) === null) {
-      if (folder !== this.#root) await this.#makeDirectory(path.dirname(folder));
-      await this.#disk.makeDirectory(folder);
-      await this.#disk.syncDirectory(path.dirname(folder));
-    }
-    if (this.#known.size > 10_000) this.#known.clear();
-    this.#known.add(folder);
-  }
-
-  async #write(body: Uint8Array): Promise<string> {
-    const folder = path.join(this.#root, unfinished);
-    await this.#makeDirectory(folder);
-    const file = path.join(folder, Buffer.from(this.#random.bytes(16)).toString("hex"));
-    await using handle = await this.#disk.open(file, "createNew");
-    await handle.write(body);
-    await handle.sync();
-    return file;
   }
 
   /** Keys below a folder in order of keys: `a/` sorts as the folder's name with its slash. */
   async *#keys(folder: string, prefix: string, options: ListOptions): AsyncIterable<string> {
-    const entries = await this.#disk.list(path.join(this.#root, folder));
+    const entries = await guarded(folder, () => this.#disk.list(path.join(this.#root, folder)));
     const named = entries
       .filter((entry: DiskEntry) => !(folder === "" && entry.name === unfinished))
       .map((entry) => `${folder}${entry.name}${entry.kind === "directory" ? "/" : ""}`)
@@ -176,6 +217,22 @@ class DirectoryStore implements ObjectStore {
         yield* this.#keys(key, prefix, options);
       }
     }
+  }
+}
+
+/** What the file system refuses, as the room's own errors. */
+async function guarded<Result>(key: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!(cause instanceof Error) || !("code" in cause) || cause instanceof MillraceError) throw cause;
+    if (hasCode(cause, "ENOSPC") || hasCode(cause, "EDQUOT")) {
+      throw new MillraceError("disk_full", `The object store's disk is full: ${key} was not written.`, {
+        hint: "Free space on it, then send the request again.",
+        cause,
+      });
+    }
+    throw new MillraceError("unavailable", `The object store cannot reach ${key}: ${cause.message}.`, { cause });
   }
 }
 

@@ -12,7 +12,8 @@ export interface LocalObject extends AsyncDisposable {
 }
 
 /**
- * Named immutable bytes. Keys are `a/b/c`: segments of letters, digits and `._=-`, without a leading slash.
+ * Named immutable bytes. Keys are `a/b/c`: segments of letters, digits and `._=-` that begin with no dot, up to 255 of them,
+ * 1024 in all. No key goes through another (`a` and `a/b`): a file system cannot hold both.
  * - What `put`, `putIfAbsent` and `adopt` have returned survives a crash of machine and process.
  * - An object is there whole or not at all.
  * - Among racing `putIfAbsent` of one key, over all processes, exactly one is told `created`.
@@ -46,11 +47,11 @@ export interface ListOptions {
   readonly signal?: AbortSignal;
 }
 
-const segment = /^[A-Za-z0-9._=-]+$/;
+const segment = /^[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,254}$/;
 
 /** @throws bad_name on a key that is not `a/b/c` */
 export function checkKey(key: string): void {
   const segments = key.split("/");
-  const good = key.length <= 1024 && segments.every((part) => segment.test(part) && part !== "." && part !== "..");
+  const good = key.length <= 1024 && segments.every((part) => segment.test(part));
   if (!good) throw new MillraceError("bad_name", `"${key.slice(0, 100)}" is not a key of the object store.`);
 }

@@ -99,7 +99,7 @@ async function readPassword({ directory, random }: EmbeddedOptions): Promise<str
   const known = await readFile(file, "utf8").catch(() => null);
   if (known !== null && known !== "") return known;
   const password = Buffer.from(random.bytes(24)).toString("hex");
-  await writeFile(file, password, { mode: 0o600 });
+  await writeDurably(file, password);
   return password;
 }
 
@@ -121,19 +121,7 @@ async function initialise(
   try {
     const child = run(
       programs.initdb,
-      [
-        "-D",
-        cluster,
-        "-U",
-        login,
-        "-A",
-        "scram-sha-256",
-        `--pwfile=${passwordFile}`,
-        "-E",
-        "UTF8",
-        "--locale=C",
-        "--no-sync",
-      ],
+      ["-D", cluster, "-U", login, "-A", "scram-sha-256", `--pwfile=${passwordFile}`, "-E", "UTF8", "--locale=C"],
       cluster,
       user,
       "pipe",
@@ -146,7 +134,18 @@ async function initialise(
   } finally {
     await rm(passwordFile, { force: true });
   }
-  await writeFile(done, "");
+  await writeDurably(done, "");
+}
+
+/** On disk under its name before the cluster depends on it, or one that has served could be taken for an unfinished one. */
+async function writeDurably(file: string, text: string): Promise<void> {
+  {
+    await using handle = await open(file, "w", 0o600);
+    await handle.writeFile(text);
+    await handle.sync();
+  }
+  await using folder = await open(path.dirname(file), "r");
+  await folder.sync();
 }
 
 /** The pid of a server that accepts connections, or the end of its log. */
