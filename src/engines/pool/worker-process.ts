@@ -5,6 +5,14 @@ import { type Clock, MillraceError, positionAt, type QueryId, type TraceId, type
 import type { WorkerRole, WorkerStatus } from "../contract.ts";
 import type { FromWorker, Job, JobResults, ToWorker, WorkerFailure, WorkerSetup } from "../protocol/index.ts";
 
+/**
+ * The memory of a chunk that DuckDB hands out is given back when JavaScript's collector finds its small object. A small
+ * nursery is collected often, so that hashing walks over the same few megabytes again and again: a third less time.
+ */
+const heapOptions: Readonly<Record<WorkerRole, readonly string[]>> = {
+  query: ["--max-old-space-size=256"],
+  ingest: ["--max-old-space-size=256", "--max-semi-space-size=1"],
+};
 const mainFile = path.join(import.meta.dirname, "..", "worker", "main.ts");
 
 /** What a job is called while it runs. */
@@ -54,7 +62,7 @@ export class WorkerProcess {
     this.#child = fork(mainFile, [], {
       serialization: "advanced",
       stdio: ["ignore", "ignore", "inherit", "ipc"],
-      execArgv: ["--max-old-space-size=256", "--disable-warning=ExperimentalWarning"],
+      execArgv: [...heapOptions[setup.role], "--disable-warning=ExperimentalWarning"],
       env: { PATH: process.env.PATH ?? "", UV_THREADPOOL_SIZE: "8", TZ: "UTC", MALLOC_ARENA_MAX: "2" },
     });
     const started = Promise.withResolvers<void>();

