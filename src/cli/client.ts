@@ -150,8 +150,11 @@ export async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Buffer
 
 function connectionError(url: URL, cause: Error): Error {
   if (cause.name === "AbortError" || cause instanceof MillraceError) return cause;
+  const isDistrusted = "code" in cause && /CERT|ALTNAME/.test(String(cause.code));
   return new MillraceError("unavailable", `The server at ${url.origin} cannot be reached: ${cause.message}.`, {
-    hint: "Is it running? `millrace up` starts one here.",
+    hint: isDistrusted
+      ? "If the certificate is yours, name its file (PEM) in NODE_EXTRA_CA_CERTS."
+      : "Is it running? `millrace up` starts one here.",
     cause,
   });
 }

@@ -1,5 +1,5 @@
 import type { Clock, IdSource, Service, Telemetry } from "../base/index.ts";
-import { type BindOptions, defaultLimits, type EdgeLimits, EdgeServer } from "./edge/index.ts";
+import { type BindOptions, decideTls, defaultLimits, type EdgeLimits, EdgeServer } from "./edge/index.ts";
 import { httpRoutes, type Principal, type Rooms } from "./http/index.ts";
 
 export type { BindOptions, EdgeLimits } from "./edge/index.ts";
@@ -20,6 +20,11 @@ export interface GatewayOptions<Format> {
 export interface Gateway extends Service {
   /** Where it answers, as in `http://127.0.0.1:8080`. @throws Error before start */
   readonly url: string;
+}
+
+/** Whether the gateway would listen so; asked before anything is started. @throws bad_config */
+export async function checkBind(bind: BindOptions): Promise<void> {
+  await decideTls(bind);
 }
 
 export function openGateway<Format>(options: GatewayOptions<Format>): Gateway {

@@ -1,6 +1,6 @@
 import type { Datasets } from "../datasets/index.ts";
 import type { EnginePool } from "../engines/index.ts";
-import { type Gateway, openGateway } from "../gateway/index.ts";
+import { type BindOptions, type Gateway, openGateway } from "../gateway/index.ts";
 import type { Identity } from "../identity/index.ts";
 import { type Ingest, parseFormat } from "../ingest/index.ts";
 import type { Queries } from "../queries/index.ts";
@@ -29,6 +29,17 @@ export interface ApiOptions {
   readonly metrics: ReturnType<typeof openMetrics>;
 }
 
+/** Where the configuration wants the server to listen. */
+export function bindOf({ values }: ServerConfig): BindOptions {
+  return {
+    host: values["http.host"],
+    port: values["http.port"],
+    tlsCertificate: values["http.tlsCertificate"],
+    tlsKey: values["http.tlsKey"],
+    allowPlaintext: values["http.allowPlaintext"],
+  };
+}
+
 /** The doors, joined to the rooms behind them. */
 export function openApi(options: ApiOptions): Gateway {
   const { config, foundation, identity, engines, datasets, ingest, queries, tasks, sources, log, metrics } = options;
@@ -54,13 +65,7 @@ export function openApi(options: ApiOptions): Gateway {
       readiness: readiness({ sql: postgres.sql, engines, clock }),
       version,
     },
-    bind: {
-      host: values["http.host"],
-      port: values["http.port"],
-      tlsCertificate: values["http.tlsCertificate"],
-      tlsKey: values["http.tlsKey"],
-      allowPlaintext: values["http.allowPlaintext"],
-    },
+    bind: bindOf(config),
     limits: { maxConnections: values["http.maxConnections"] },
     metricsOpen: values["metrics.open"],
     clock,

@@ -1,6 +1,8 @@
 import path from "node:path";
 import { systemClock } from "../base/index.ts";
+import { checkBind } from "../gateway/index.ts";
 import { openLogger, type RootLogger } from "../telemetry/index.ts";
+import { bindOf } from "./api.ts";
 import type { ServerConfig } from "./config.ts";
 import { DataDirectory } from "./data-directory.ts";
 import { openFoundation } from "./foundation.ts";
@@ -12,6 +14,7 @@ import { version } from "./version.ts";
 export async function start(config: ServerConfig, signal: AbortSignal): Promise<RunningServer> {
   const held = new AsyncDisposableStack();
   try {
+    await checkBind(bindOf(config)); // before anything is made
     const directory = held.use(await DataDirectory.take(config.values.dataDir));
     const logFile =
       config.values["log.file"] === "-"

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { isIPv4, isIPv6 } from "node:net";
+import { createSecureContext } from "node:tls";
 import { MillraceError } from "../../base/index.ts";
 
 export interface BindOptions {
@@ -26,9 +27,15 @@ export function isLoopback(host: string): boolean {
   return bare === "localhost";
 }
 
+/** Where a client on this machine goes: an address that stands for all of them is none to go to. */
+export function reachableHost(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  return host === "::" ? "::1" : host;
+}
+
 /**
  * The TLS files, or null for plaintext.
- * @throws bad_config for a public address without TLS that was not allowed, and for files that are missing.
+ * @throws bad_config for a public address without TLS that was not allowed, and for files that are missing or do not fit.
  */
 export async function decideTls(options: BindOptions): Promise<TlsFiles | null> {
   const { host, tlsCertificate, tlsKey, allowPlaintext } = options;
@@ -41,7 +48,21 @@ export async function decideTls(options: BindOptions): Promise<TlsFiles | null> 
   if (tlsCertificate === null || tlsKey === null) {
     throw new MillraceError("bad_config", "TLS needs both http.tlsCertificate and http.tlsKey.");
   }
-  return { cert: await readPem(tlsCertificate, "certificate"), key: await readPem(tlsKey, "key") };
+  const files = { cert: await readPem(tlsCertificate, "certificate"), key: await readPem(tlsKey, "key") };
+  try {
+    createSecureContext(files);
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    throw new MillraceError(
+      "bad_config",
+      `The TLS certificate ${tlsCertificate} and key ${tlsKey} do not fit: ${said}.`,
+      {
+        hint: "Both are PEM files, and the key is the certificate's own.",
+        cause,
+      },
+    );
+  }
+  return files;
 }
 
 async function readPem(file: string, what: string): Promise<Buffer> {

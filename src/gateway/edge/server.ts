@@ -9,7 +9,7 @@ import {
   type Service,
   type Telemetry,
 } from "../../base/index.ts";
-import { type BindOptions, decideTls, isLoopback, type TlsFiles } from "./bind.ts";
+import { type BindOptions, decideTls, isLoopback, reachableHost, type TlsFiles } from "./bind.ts";
 import { linger } from "./body.ts";
 import { refuseForeignBrowser } from "./browser.ts";
 import { type Credentials, readCredentials } from "./credentials.ts";
@@ -98,8 +98,9 @@ export class EdgeServer<Principal> implements Service {
     }
     const address = app.server.address();
     const port = isAddressInfo(address) ? address.port : bind.port;
-    this.#url = `${tls === null ? "http" : "https"}://${bind.host.includes(":") ? `[${bind.host}]` : bind.host}:${port}`;
-    this.#options.telemetry.log.info("listening", { url: this.#url });
+    const host = reachableHost(bind.host);
+    this.#url = `${tls === null ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+    this.#options.telemetry.log.info("listening", { url: this.#url, host: bind.host });
   }
 
   async stop(): Promise<void> {
