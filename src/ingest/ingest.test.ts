@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -6,7 +7,8 @@ import { type TempDirectory, type TestDatabase, tempDirectory, testDatabase } fr
 import { type DatasetPath, datasetPath, idSource, silentTelemetry, systemClock, systemRandom } from "../base/index.ts";
 import { Datasets } from "../datasets/index.ts";
 import { directoryStore, nodeDisk } from "../storage/index.ts";
-import { Ingest, type PushRequest } from "./ingest.ts";
+import type { IngestRecord, PushRequest } from "./contract.ts";
+import { Ingest } from "./ingest.ts";
 
 const clock = systemClock;
 const random = systemRandom;
@@ -35,6 +37,7 @@ afterAll(async () => {
 });
 
 let opened = 0;
+const history: IngestRecord[] = [];
 async function openIngest(
   directory = path.join(pool.shared, `staging-${++opened}`),
   pendingBytes = 1e9,
@@ -44,7 +47,7 @@ async function openIngest(
     engine: pool.pool,
     sql: database.sql,
     definition: async (_path: DatasetPath) => ({}),
-    record: () => {},
+    record: (record) => history.push(record),
     clock,
     random,
     ids,
@@ -170,5 +173,38 @@ test("what cannot be held is refused, and nothing of it is taken", async () => {
   const ingest = await openIngest(undefined, -1);
   const one = await request('{"a":1}\n');
   await expect(ingest.push(one, signal())).rejects.toMatchObject({ code: "too_many_requests", retryAfterS: 1 });
+  await ingest.stop();
+});
+
+test("history tells each ingest once, when its rows are in the chain or it has failed", async () => {
+  const directory = path.join(pool.shared, `staging-${++opened}`);
+  const ingest = await openIngest(directory);
+  const text = '{"a":1}\nbroken\n';
+  const one = await request("", { encoding: "gzip" });
+  const zipped = () => body(gzipSync(text));
+  history.length = 0;
+  const staged = await ingest.push({ ...one, body: zipped(), ack: "staged", idempotencyKey: "h" }, signal());
+  expect(history).toEqual([]);
+  await ingest.flush(one.dataset.id, signal());
+  await ingest.push({ ...one, body: zipped(), idempotencyKey: "h" }, signal());
+  await expect(ingest.push({ ...one, body: body("not gzip") }, signal())).rejects.toMatchObject({ code: "bad_input" });
+  const sourcePosition = { source: "import:h", position: "1", firstLine: 1 };
+  const part = await ingest.push({ ...one, body: zipped(), sourcePosition }, signal());
+  const same = { user: "owner", format: "ndjson", bytes: text.length, wireBytes: gzipSync(text).length, rows: 1 };
+  expect(history).toMatchObject([
+    { ...same, ingestId: staged.id, state: "committed", quarantined: 1, firstOffset: 0, lastOffset: 0 },
+    { ingestId: expect.any(String), state: "failed", errorCode: "bad_input", bytes: 0, wireBytes: 8, rows: null },
+    { ...same, ingestId: part.id, state: "committed", quarantined: 1, firstOffset: 1, lastOffset: 1 },
+  ]);
+  await ingest.stop();
+});
+
+test("a small Parquet body is read as it came", async () => {
+  const ingest = await openIngest();
+  const file = path.join(pool.shared, "small.parquet");
+  const sql = `COPY (SELECT i AS a FROM range(3) AS t(i)) TO '${file}' (FORMAT parquet)`;
+  await pool.pool.script({ traceId: ids.traceId(), label: "test", statements: [{ sql }] }, signal());
+  const one = await request(await readFile(file), { format: { kind: "parquet" } });
+  expect(await ingest.push(one, signal())).toMatchObject({ rows: 3, quarantined: 0 });
   await ingest.stop();
 });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { DatasetId } from "../base/index.ts";
 import type { Sql } from "../storage/index.ts";
-import { insertIngest, selectIngest, selectIngestByKey } from "./sql/ingests.ts";
+import { deleteOldIngests, insertIngest, selectIngest, selectIngestByKey } from "./sql/ingests.ts";
 
 export const receiptShape = z.object({
   id: z.string(),
@@ -83,5 +83,10 @@ export class Receipts {
   async byKey(datasetId: DatasetId, key: string): Promise<{ receipt: IngestReceipt; bodyHash: string | null } | null> {
     const [row] = await selectIngestByKey(this.#sql, datasetId, key);
     return row === undefined ? null : { receipt: receiptShape.parse(row.receipt), bodyHash: row.body_hash };
+  }
+
+  /** Deletes at most `most` of the receipts from before; tells how many. */
+  async deleteBefore(before: Date, most: number): Promise<number> {
+    return (await deleteOldIngests(this.#sql, before, most)).count;
   }
 }

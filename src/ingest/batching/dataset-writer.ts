@@ -144,27 +144,19 @@ export class DatasetWriter {
   async #pause(milliseconds: number): Promise<void> {
     const { clock, signal } = this.#ports;
     await new Promise<void>((resolve) => {
-      const done = () => {
+      const end = () => {
         forget();
-        signal.removeEventListener("abort", done);
+        signal.removeEventListener("abort", end);
         this.#wake = () => {};
         resolve();
       };
-      const forget = clock.timer(milliseconds, done);
+      let forget = clock.timer(milliseconds, end);
       this.#wake = () => {
         this.#wake = () => {};
         forget();
-        forgetHurry = clock.timer(hurryMs, done);
+        forget = clock.timer(hurryMs, end);
       };
-      let forgetHurry = () => {};
-      signal.addEventListener(
-        "abort",
-        () => {
-          forgetHurry();
-          done();
-        },
-        { once: true },
-      );
+      signal.addEventListener("abort", end, { once: true });
     });
   }
 

@@ -28,4 +28,6 @@ export const selectIngest = (sql: Sql, id: string) =>
 export const selectIngestByKey = (sql: Sql, datasetId: string, key: string) => sql<IngestRow[]>`
   SELECT id, receipt, body_hash FROM ingests WHERE dataset_id = ${datasetId} AND key = ${key}`;
 
-export const deleteOldIngests = (sql: Sql, before: Date) => sql`DELETE FROM ingests WHERE created_at < ${before}`;
+/** The oldest, at most `most` of them. */
+export const deleteOldIngests = (sql: Sql, before: Date, most: number) => sql`
+  DELETE FROM ingests WHERE id IN (SELECT id FROM ingests WHERE created_at < ${before} ORDER BY created_at LIMIT ${most})`;

@@ -27,6 +27,13 @@ export interface TakenBody {
   readonly headBytes: number;
 }
 
+/** How much of a body has come. */
+export interface Meter {
+  /** Decoded. */
+  bytes: number;
+  wireBytes: number;
+}
+
 export interface TakeOptions {
   readonly encoding: Encoding;
   /** JSON elements are turned into lines. */
@@ -42,6 +49,8 @@ export interface TakeOptions {
   readonly headBytes: number;
   /** Asked as bytes come in; throws where the server has no place for more. */
   readonly admit: (bytes: number) => void;
+  /** Told as bytes come in. */
+  readonly meter: Meter;
   readonly signal: AbortSignal;
 }
 
@@ -75,6 +84,7 @@ export async function takeBody(body: AsyncIterable<Uint8Array>, options: TakeOpt
     if (bytes.length === 0) return;
     options.admit(bytes.length);
     sizeBytes += bytes.length;
+    options.meter.bytes += bytes.length;
     if (options.hashed) hash.update(bytes);
     if (first.length < detectionBytes) first = Buffer.concat([first, bytes.subarray(0, detectionBytes - first.length)]);
     counter?.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
@@ -89,7 +99,7 @@ export async function takeBody(body: AsyncIterable<Uint8Array>, options: TakeOpt
     await spool.write(bytes);
   };
   try {
-    for await (const chunk of decoded(body, options.encoding)) {
+    for await (const chunk of decoded(metered(body, options.meter), options.encoding)) {
       options.signal.throwIfAborted();
       await take(elements === null ? chunk : elements.push(chunk));
     }
@@ -112,6 +122,13 @@ export async function takeBody(body: AsyncIterable<Uint8Array>, options: TakeOpt
     first,
     hash: hash.digest("hex"),
   };
+}
+
+async function* metered(body: AsyncIterable<Uint8Array>, meter: Meter): AsyncIterable<Uint8Array> {
+  for await (const chunk of body) {
+    meter.wireBytes += chunk.length;
+    yield chunk;
+  }
 }
 
 async function* decoded(body: AsyncIterable<Uint8Array>, encoding: Encoding): AsyncIterable<Uint8Array> {

@@ -18,6 +18,8 @@ export const entryHeader = z.object({
   /** A large body stands in its own file of this name; null: it follows in the frame. */
   spool: z.string().nullable(),
   bodyBytes: z.number(),
+  /** As they came, before decoding. */
+  wireBytes: z.number().nullable().default(null),
   /** Lines of the body that are not blank; null where its format has none, or they were not counted. */
   lines: z.number().nullable(),
   /** Bytes before the body in its own file, kept free for the fast path's first line. */

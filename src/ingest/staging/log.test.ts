@@ -21,6 +21,7 @@ const header = (ingestId: string, bodyBytes: number): Omit<EntryHeader, "seq"> =
   receivedAtMs: 0,
   spool: null,
   bodyBytes,
+  wireBytes: null,
   lines: null,
   headBytes: 0,
 });

@@ -54,6 +54,7 @@ export interface IngestRecord {
   readonly elapsedMs: number;
   readonly format: string;
   readonly bytes: number;
+  readonly wireBytes: number;
   readonly rows: number | null;
   readonly quarantined: number | null;
   readonly firstOffset: number | null;
@@ -97,6 +98,7 @@ export function ingestRow(ingest: IngestRecord): SystemRow {
     elapsed_ms: ingest.elapsedMs,
     format: ingest.format,
     bytes: ingest.bytes,
+    wire_bytes: ingest.wireBytes,
     rows: ingest.rows,
     quarantined: ingest.quarantined,
     first_offset: ingest.firstOffset,

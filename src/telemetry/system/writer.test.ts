@@ -52,6 +52,7 @@ const record = (dataset: string): IngestRecord => ({
   elapsedMs: 1,
   format: "ndjson",
   bytes: 1,
+  wireBytes: 1,
   rows: 1,
   quarantined: 0,
   firstOffset: 0,

@@ -1,0 +1,67 @@
+import { randomUUID } from "node:crypto";
+import { open, rm } from "node:fs/promises";
+import path from "node:path";
+import { receivedAt, type Waiting } from "../batching/dataset-writer.ts";
+import type { BatchEntry } from "../convert/batch.ts";
+import { headBytesOf } from "../intake.ts";
+import type { StagingLog } from "../staging/log.ts";
+
+/** The bodies of a batch as one file, and a place for the files that conversion makes. */
+export interface BatchFiles {
+  readonly workPath: string;
+  readonly path: string;
+  readonly headBytes: number;
+  readonly entries: BatchEntry[];
+  close(): Promise<void>;
+}
+
+const lineFeed = 10;
+
+/** A large body's own file as it lies, or the log's frames written one after another. */
+export async function openBatch(
+  waiting: readonly Waiting[],
+  log: StagingLog,
+  workDirectory: string,
+): Promise<BatchFiles> {
+  const [first] = waiting;
+  if (first === undefined) throw new Error("a batch of nothing");
+  const workPath = path.join(workDirectory, randomUUID());
+  const { spool, headBytes } = first.entry.header;
+  if (spool !== null) {
+    const entries = [entryAt(first, headBytes)];
+    return { workPath, path: log.spoolPath(spool), headBytes, entries, close: async () => {} };
+  }
+  const file = `${workPath}.bodies`;
+  const entries = await writeBodies(waiting, log, file, headBytesOf(first.format));
+  const close = () => rm(file, { force: true });
+  return { workPath, path: file, headBytes: headBytesOf(first.format), entries, close };
+}
+
+/** Between two bodies stands a line break, if the first does not end with one; nothing follows the last: Parquet ends with its footer. */
+async function writeBodies(
+  waiting: readonly Waiting[],
+  log: StagingLog,
+  file: string,
+  headBytes: number,
+): Promise<BatchEntry[]> {
+  const entries: BatchEntry[] = [];
+  const pieces: Uint8Array[] = [];
+  let start = headBytes;
+  for (const [index, one] of waiting.entries()) {
+    const body = await log.readBody(one.entry);
+    entries.push(entryAt(one, start));
+    pieces.push(body);
+    start += body.length;
+    if (index === waiting.length - 1 || body.length === 0 || body.at(-1) === lineFeed) continue;
+    pieces.push(Buffer.of(lineFeed));
+    start++;
+  }
+  await using bodies = await open(file, "w", 0o600);
+  await bodies.write(Buffer.concat(pieces), 0, undefined, headBytes);
+  return entries;
+}
+
+function entryAt({ entry }: Waiting, start: number): BatchEntry {
+  const { ingestId, bodyBytes, lines } = entry.header;
+  return { ingestId, start, sizeBytes: bodyBytes, lines, receivedAt: receivedAt(entry), source: "", firstLine: 1 };
+}
