@@ -8,7 +8,8 @@ export {
   type Statement,
   type StatementText,
 } from "./parse/statement.ts";
-export { type BoundsOf, type ColumnBounds, mayMatch, type Range, rangesOf, timeOrder } from "./prune/prune.ts";
+export { type Condition, conditionOf } from "./prune/condition.ts";
+export { mayMatch, type StoredColumn, type StoredColumns } from "./prune/prune.ts";
 export { type Reference, references } from "./resolve/references.ts";
 export { type PastPoint, pastPoint } from "./resolve/time-travel.ts";
 export { type FileGroup, quarantineSql, relationSql, type TypedColumn, valuesSql } from "./rewrite/relation.ts";

@@ -29,15 +29,8 @@ import type { Datasets } from "../datasets/index.ts";
 import type { Engine, EngineParameters, EngineResult, ResultFormat } from "../engines/index.ts";
 import type { Identity, Principal } from "../identity/index.ts";
 import { type Plan, Plans } from "./plans.ts";
-import {
-  asOf,
-  neededSlices,
-  RelationTrees,
-  type Resolved,
-  replaceWithFiles,
-  resolveReference,
-  visibleDatasets,
-} from "./resolve.ts";
+import { neededSlices } from "./pruning.ts";
+import { asOf, RelationTrees, type Resolved, replaceWithFiles, resolveReference, visibleDatasets } from "./resolve.ts";
 
 export interface QueryRequest {
   readonly sql: string;
@@ -340,7 +333,7 @@ export class Queries {
     const { id, path } = resolved.ref;
     const { part } = resolved;
     const snapshot = await datasets.snapshot(id, asOf(resolved.past), signal);
-    const slices = part === "data" ? neededSlices(resolved, snapshot) : [];
+    const slices = part === "data" ? neededSlices(resolved.reference, snapshot) : [];
     const hashes = part === "data" ? slices.map((slice) => slice.hash) : snapshot.quarantines.map((one) => one.hash);
     const skipped = part === "data" ? snapshot.slices.length - slices.length : 0;
     const open = held.use(await datasets.openSlices(id, hashes, part, signal));

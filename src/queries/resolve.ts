@@ -7,23 +7,18 @@ import {
   projectName,
 } from "../base/index.ts";
 import {
-  type BoundsOf,
-  type ColumnBounds,
   foldName,
-  mayMatch,
   type PastPoint,
   pastPoint,
   positionInText,
   quarantineSql,
   type Reference,
-  rangesOf,
   relationSql,
   replaceTable,
   type SqlParser,
   type Statement,
   type TypedColumn,
   textOf,
-  timeOrder,
 } from "../compiler/index.ts";
 import type { AsOf, DatasetRef, Datasets, SliceRef, Snapshot } from "../datasets/index.ts";
 import type { Identity, Principal } from "../identity/index.ts";
@@ -108,32 +103,6 @@ export async function visibleDatasets({
 
 export function asOf(past: PastPoint | null): AsOf | undefined {
   return past ?? undefined;
-}
-
-/** The slices of a snapshot that a reference may need. */
-export function neededSlices(resolved: Resolved, snapshot: Snapshot): readonly SliceRef[] {
-  const columns = snapshot.schema?.fields.map((field) => field.name) ?? [];
-  const ranges = rangesOf(resolved.reference.select, resolved.reference.table, columns);
-  return ranges.length === 0 ? snapshot.slices : snapshot.slices.filter((slice) => mayMatch(ranges, boundsOf(slice)));
-}
-
-const numeric = /^(U?(TINY|SMALL|BIG)?INT(EGER)?|DOUBLE|FLOAT|DECIMAL.*)$/;
-
-/** Bounds as doubles: rounded, so an integer beyond 2^53 gets a neighbour's room on each side. */
-function boundsOf(slice: SliceRef): BoundsOf {
-  return (column): ColumnBounds | null => {
-    if (column === "offset") return { min: slice.firstOffset, max: slice.lastOffset };
-    const known = slice.statistics?.find((one) => one.column === column);
-    if (known === undefined || known.min === null || known.max === null) return null;
-    const order = numeric.test(known.type)
-      ? (text: string) => Number(text)
-      : /^(DATE|TIMESTAMP)/.test(known.type)
-        ? timeOrder
-        : null;
-    const [min, max] = order === null ? [null, null] : [order(known.min), order(known.max)];
-    if (min === null || max === null || Number.isNaN(min) || Number.isNaN(max)) return null;
-    return { min: min - Math.abs(min) * 2 ** -52, max: max + Math.abs(max) * 2 ** -52 };
-  };
 }
 
 const keptTrees = 200;

@@ -1,0 +1,410 @@
+import path from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type OpenPool, openPool } from "../../test/kit/engine-pool.ts";
+import { type DatasetId, datasetName, instant, MillraceError, projectName, type TraceId } from "../base/index.ts";
+import { openStatement, parseStatement, readStatementText, references } from "../compiler/index.ts";
+import type { SliceRef, Snapshot } from "../datasets/index.ts";
+import { ask, rowsOf } from "../engines/conformance.ts";
+import { fieldFromDuckdb, multihash, sliceType } from "../slices/index.ts";
+import { neededSlices } from "./pruning.ts";
+import { RelationTrees, replaceWithFiles } from "./resolve.ts";
+
+// The oracle is the same statement over every slice, in DuckDB, on real Parquet files.
+let opened: OpenPool;
+beforeAll(async () => {
+  opened = await openPool();
+}, 30_000);
+afterAll(async () => await opened[Symbol.asyncDispose]());
+
+const never = new AbortController().signal;
+const run = (sql: string) =>
+  opened.pool.script({ traceId: "t" as TraceId, label: "test", statements: [{ sql }] }, never);
+
+type Columns = Readonly<Record<string, string>>;
+interface SliceData {
+  readonly version: 1 | 2;
+  /** Values as text, by column; what a type does not take is NULL. */
+  readonly rows: readonly Readonly<Record<string, string | null>>[];
+}
+
+/** Of a dataset whose columns were widened once. */
+const first: Columns = {
+  i: "INTEGER",
+  f: "SMALLINT",
+  g: "FLOAT",
+  d: "BIGINT",
+  e: "DOUBLE",
+  n: "DECIMAL(9,2)",
+  m: "DECIMAL(38,0)",
+  u: "UBIGINT",
+  h: "HUGEINT",
+  y: "DATE",
+  z: "DATE",
+  t: "TIMESTAMP",
+  w: "TIMESTAMP",
+  x: "TIMESTAMP WITH TIME ZONE",
+  r: "TIMESTAMP_S",
+  s: "INTEGER",
+  v: "DATE",
+  b: "BOOLEAN",
+  p: "VARCHAR",
+};
+const second: Columns = {
+  ...first,
+  i: "BIGINT",
+  f: "FLOAT",
+  d: "DOUBLE",
+  n: "DECIMAL(18,5)",
+  z: "TIMESTAMP",
+  w: "TIMESTAMP WITH TIME ZONE",
+  s: "VARCHAR",
+  v: "VARCHAR",
+  later: "INTEGER",
+  "a, b": "INTEGER",
+  a: 'STRUCT("b" INTEGER)',
+};
+const schemaOf = (columns: Columns) => ({
+  fields: [["offset", "BIGINT"] as const, ...Object.entries(columns)].map(([name, type]) =>
+    fieldFromDuckdb(name, type),
+  ),
+});
+
+let files = 0;
+async function writeSlice(
+  { version, rows }: SliceData,
+  firstOffset: number,
+): Promise<{ slice: SliceRef; path: string }> {
+  const columns = Object.entries(version === 1 ? first : second);
+  const literal = (text: string | null | undefined) => (text == null ? "NULL" : `'${text.replaceAll("'", "''")}'`);
+  const selects = rows.map((row, index) => {
+    const values = columns.map(([name, type]) => {
+      const cast = `TRY_CAST(TRY_CAST(${literal(row[name])} AS ${type}) AS ${sliceType(type)})`;
+      return `${cast} AS "${name}"`;
+    });
+    return `SELECT ${[`${firstOffset + index}::BIGINT AS "offset"`, ...values].join(", ")}`;
+  });
+  const file = path.join(opened.shared, `${files++}.parquet`);
+  await run(`COPY (${selects.join(" UNION ALL ")}) TO '${file}' (FORMAT parquet)`);
+  const hash = multihash(`f1620${"0".repeat(56)}${String(files).padStart(8, "0")}`);
+  const slice: SliceRef = {
+    seq: files,
+    hash,
+    logicalHash: hash,
+    firstOffset,
+    lastOffset: firstOffset + rows.length - 1,
+    sizeBytes: 1,
+    systemTime: instant(0),
+    statistics: await opened.pool.columnStatistics(file, never),
+    schemaVersion: version,
+  };
+  return { slice, path: file };
+}
+
+interface Dataset {
+  readonly snapshot: Snapshot;
+  readonly paths: ReadonlyMap<SliceRef, string>;
+}
+
+async function writeDataset(data: readonly SliceData[]): Promise<Dataset> {
+  const paths = new Map<SliceRef, string>();
+  let offset = 0;
+  for (const one of data) {
+    const { slice, path } = await writeSlice(one, offset);
+    paths.set(slice, path);
+    offset += one.rows.length;
+  }
+  const slices = [...paths.keys()];
+  const schemas = [first, second].map((columns, index) => ({ seq: index, schema: schemaOf(columns) }));
+  const hash = multihash(`f1620${"0".repeat(64)}`);
+  const rest = { seq: 9, block: hash, systemTime: instant(0), watermark: null, quarantines: [], bytes: 1 };
+  return { snapshot: { ...rest, schema: schemaOf(second), schemas, rows: offset, slices }, paths };
+}
+
+/** The answer, as sorted lines, or null where DuckDB refuses the statement; and the slices that were left out. */
+async function answer(sql: string, { snapshot, paths }: Dataset, isPruned: boolean) {
+  const text = readStatementText(sql);
+  const statement = openStatement(text, await parseStatement(text, opened.pool));
+  const trees = new RelationTrees();
+  let skipped = 0;
+  for (const reference of references(statement.node)) {
+    const slices = isPruned ? neededSlices(reference, snapshot) : snapshot.slices;
+    skipped += snapshot.slices.length - slices.length;
+    const ref = {
+      id: "did:odf:x" as DatasetId,
+      path: { project: projectName("p"), dataset: datasetName("d") },
+      createdAt: instant(0),
+    };
+    const names = slices.map((slice) => paths.get(slice) ?? "");
+    const resolved = { reference, ref, part: "data", past: null } as const;
+    await replaceWithFiles(resolved, snapshot, { slices, paths: names }, { parser: opened.pool, trees }, never);
+  }
+  const rewritten = await opened.pool.deserialize(JSON.stringify(statement.root), never);
+  try {
+    const rows = await rowsOf(await ask(opened.pool, rewritten));
+    const lines = (Array.isArray(rows) ? rows : []).map((row) => JSON.stringify(row));
+    return { lines: lines.sort(), skipped };
+  } catch (error) {
+    if (error instanceof MillraceError && /^sql_/.test(error.code)) return null;
+    throw error;
+  }
+}
+
+const numbers = [
+  "0",
+  "-0.0",
+  "1",
+  "-1",
+  "5",
+  "127",
+  "300",
+  "16777216",
+  "16777217",
+  "9007199254740993",
+  "0.3",
+  "0.30000001",
+].concat([
+  "0.5",
+  "-2.55",
+  "1e-30",
+  "1e-45",
+  "nan",
+  "inf",
+  "-inf",
+  "18446744073709551615",
+  "99999999999999999999999999999999999999",
+]);
+const times = [
+  "2024-05-17",
+  "2024-05-17 10:00:00",
+  "2024-05-17 23:30:00.000001",
+  "2024-05-18 00:00:00",
+  "0050-01-02 03:04:05",
+].concat(["1969-12-31 23:59:59.999999", "1950-01-02", "9999-12-31 23:59:59.999999", "infinity", "2024-05-17 01:00:00"]);
+const [numeric, temporal] = [
+  ["i", "f", "g", "d", "e", "n", "m", "u", "h", "later", "a, b", "s"],
+  ["y", "z", "t", "w", "x", "r", "v"],
+];
+
+/** Rows of a slice lie near each other, so that bounds are narrow and constants fall between slices. */
+const cell = (pool: readonly string[]) => fc.option(fc.constantFrom(...pool), { freq: 6 });
+const row = fc.record(
+  Object.fromEntries([
+    ...numeric.map((name) => [name, cell(numbers)] as const),
+    ...temporal.map((name) => [name, cell(times)] as const),
+    ["b", cell(["true", "false"])],
+    ["p", cell(["", "a", "2024-05-17"])],
+    ["a", cell(["{'b': 1}", "{'b': NULL}"])],
+  ]),
+);
+const sliceData: fc.Arbitrary<SliceData> = fc.record({
+  version: fc.constantFrom(1, 2),
+  rows: fc.array(row, { minLength: 1, maxLength: 2 }),
+});
+const dataset = fc.array(sliceData, { minLength: 3, maxLength: 7 });
+
+const quoted = (name: string) => `"${name}"`;
+const number = fc.oneof(
+  fc.constantFrom(
+    "0",
+    "1",
+    "-1",
+    "5",
+    "127",
+    "300",
+    "0.3",
+    "0.30000001",
+    "0.5",
+    "-2.55",
+    "-0.0",
+    "16777217",
+    "16777216.5",
+  ),
+  fc.constantFrom(
+    "9007199254740993",
+    "9007199254740992",
+    "1e0",
+    "0.3e0",
+    "1e-30",
+    "1e300",
+    "18446744073709551615",
+    "NULL",
+  ),
+  fc.constantFrom("0.00000000000000000000000000000000000001", "9.9999999", "'5'", "'nan'", "'inf'", "CAST(5 AS FLOAT)"),
+);
+const time = fc
+  .tuple(
+    fc.constantFrom("", "DATE ", "TIMESTAMP ", "TIMESTAMPTZ "),
+    fc.constantFrom(...times.filter((text) => text !== "infinity")),
+    fc.constantFrom("", "", "", "+02", "-05:30", "Z"),
+  )
+  .map(([type, text, zone]) => `${type}'${text}${text.includes(":") ? zone : ""}'`);
+/** A column and constants that it can be compared with. */
+const operand = fc.oneof(
+  fc.tuple(fc.constantFrom(...numeric), fc.array(number, { minLength: 2, maxLength: 4 })),
+  fc.tuple(fc.constantFrom(...temporal), fc.array(time, { minLength: 2, maxLength: 4 })),
+  fc.tuple(
+    fc.constant("offset"),
+    fc.array(fc.constantFrom("0", "1", "2", "3.5", "5e0"), { minLength: 2, maxLength: 3 }),
+  ),
+);
+const comparison = fc.constantFrom("=", "<", "<=", ">", ">=", "<>", "IS DISTINCT FROM", "IS NOT DISTINCT FROM");
+/** `T.` stands for the table. */
+const { predicate } = fc.letrec<{ predicate: string }>((tie) => ({
+  predicate: fc.oneof(
+    { maxDepth: 2, depthSize: "small" },
+    fc.tuple(operand, comparison).map(([[column, [a]], sign]) => `T.${quoted(column)} ${sign} ${a}`),
+    fc.tuple(operand, comparison).map(([[column, [a]], sign]) => `${a} ${sign} T.${quoted(column)}`),
+    operand.map(([column, [a, b]]) => `T.${quoted(column)} BETWEEN ${a} AND ${b}`),
+    operand.map(([column, all]) => `T.${quoted(column)} IN (${all.join(", ")})`),
+    operand.map(([column, all]) => `T.${quoted(column)} NOT IN (${all.join(", ")})`),
+    fc
+      .tuple(fc.constantFrom(...Object.keys(second)), fc.constantFrom("IS NULL", "IS NOT NULL"))
+      .map(([column, is]) => `T.${quoted(column)} ${is}`),
+    operand.map(([column, [a]]) => `CAST(T.${quoted(column)} AS VARCHAR) >= CAST(${a} AS VARCHAR)`),
+    fc.tuple(tie("predicate"), tie("predicate")).map(([a, b]) => `(${a} AND ${b})`),
+    fc.tuple(tie("predicate"), tie("predicate")).map(([a, b]) => `(${a} OR ${b})`),
+    tie("predicate").map((a) => `NOT (${a})`),
+  ),
+}));
+const shapes: readonly ((p: (table: string) => string, q: (table: string) => string) => string)[] = [
+  (p) => `SELECT "offset" FROM p.d WHERE ${p("")}`,
+  (p) => `SELECT "offset" FROM p.d WHERE ${p("d.")}`,
+  (p) => `SELECT count(*), sum("offset") FROM p.d k WHERE ${p("k.")}`,
+  (p, q) => `SELECT j."offset", k."offset" FROM p.d j, p.d k WHERE ${p("j.")} AND ${q("k.")}`,
+  (p) => `SELECT j."offset", k."offset" FROM p.d j JOIN p.d k ON j."offset" = k."offset" + 1 WHERE ${p("k.")}`,
+  (p) => `SELECT j."offset", k."offset" FROM p.d j LEFT JOIN p.d k ON j."offset" = k."offset" + 1 WHERE ${p("k.")}`,
+  (p) => `SELECT j."offset", k."offset" FROM p.d j ASOF JOIN p.d k ON j."offset" >= k."offset" WHERE ${p("k.")}`,
+  (p) => `SELECT j."offset", k."offset" FROM p.d j POSITIONAL JOIN p.d k WHERE ${p("k.")}`,
+  (p) => `SELECT "offset" FROM p.d TABLESAMPLE reservoir(2 ROWS) REPEATABLE (3) WHERE ${p("")}`,
+  (p) => `SELECT "offset" FROM p.d WHERE ${p("")} USING SAMPLE reservoir(2 ROWS) REPEATABLE (3)`,
+  (p, q) =>
+    `SELECT "offset" FROM p.d j WHERE ${p("j.")} AND NOT EXISTS (SELECT 1 FROM p.d k WHERE ${q("k.")} AND k."offset" > j."offset")`,
+  (p, q) => `WITH c AS (SELECT * FROM p.d WHERE ${p("")}) SELECT "offset" FROM c WHERE ${q("")}`,
+  (p, q) => `SELECT "offset" FROM p.d WHERE ${p("")} UNION ALL SELECT "offset" FROM p.d WHERE ${q("")}`,
+  (p, q) => `SELECT (SELECT count(*) FROM p.d WHERE ${p("")}) AS n FROM p.d WHERE ${q("")}`,
+];
+const statement = fc.tuple(fc.oneof(fc.constant(shapes[0]), fc.constantFrom(...shapes)), predicate, predicate).map(
+  ([shape, p, q]) =>
+    shape?.(
+      (table) => p.replaceAll("T.", table),
+      (table) => q.replaceAll("T.", table),
+    ) ?? "",
+);
+
+test("a pruned statement answers what it answers over every slice", { timeout: 180_000 }, async () => {
+  let [answered, skipped] = [0, 0];
+  await fc.assert(
+    fc.asyncProperty(dataset, fc.array(statement, { minLength: 40, maxLength: 40 }), async (data, statements) => {
+      const written = await writeDataset(data);
+      for (const sql of statements) {
+        const whole = await answer(sql, written, false);
+        if (whole === null) continue;
+        const pruned = await answer(sql, written, true);
+        expect(pruned?.lines, sql).toEqual(whole.lines);
+        answered++;
+        skipped += pruned?.skipped ?? 0;
+      }
+    }),
+    { numRuns: 12, interruptAfterTimeLimit: 60_000 },
+  );
+  expect(answered).toBeGreaterThan(200);
+  expect(skipped).toBeGreaterThan(200);
+});
+
+const blank: Readonly<Record<string, string | null>> = {};
+/** What once lost rows: the rows' values slice by slice, the statement, the offsets that it answers. */
+test.each<[string, Readonly<Record<string, string | null>>[], string, number[]]>([
+  [
+    "an ASOF join pairs by the rows around",
+    [{ i: "1" }, { i: "5" }],
+    `SELECT k."offset" AS o FROM p.d j ASOF JOIN p.d k ON j.i >= k.i WHERE k.i = 1`,
+    [0],
+  ],
+  [
+    "a positional join pairs by place",
+    [{ i: "1" }, { i: "5" }],
+    `SELECT j."offset" AS o FROM p.d j POSITIONAL JOIN p.d k WHERE k.i = 5`,
+    [1],
+  ],
+  [
+    "a DATE forgets the time of day",
+    [{ y: "2024-05-17" }, blank],
+    `SELECT "offset" AS o FROM p.d WHERE y = '2024-05-17 10:00:00'`,
+    [0],
+  ],
+  [
+    "DATE '...' too",
+    [{ t: "2024-05-17" }, blank],
+    `SELECT "offset" AS o FROM p.d WHERE t = DATE '2024-05-17 10:00:00'`,
+    [0],
+  ],
+  [
+    "a TIMESTAMP forgets its zone",
+    [{ t: "2024-05-17 10:00:00" }, blank],
+    `SELECT "offset" AS o FROM p.d WHERE t = TIMESTAMP '2024-05-17 10:00:00+02'`,
+    [0],
+  ],
+  [
+    "a text beside it too",
+    [{ t: "2024-05-17 10:00:00" }],
+    `SELECT "offset" AS o FROM p.d WHERE t = '2024-05-17 10:00:00+02'`,
+    [0],
+  ],
+  [
+    "a year below 100 is that year",
+    [{ y: "0050-01-02" }],
+    `SELECT "offset" AS o FROM p.d WHERE y < DATE '0051-01-01'`,
+    [0],
+  ],
+  ["a FLOAT rounds the constant", [{ g: "0.3" }], `SELECT "offset" AS o FROM p.d WHERE g = 0.30000001`, [0]],
+  ["NaN is the greatest number", [{ e: "nan" }, { e: "1" }], `SELECT "offset" AS o FROM p.d WHERE e > 5`, [0]],
+  ["-0.0 is 0", [{ e: "-0.0" }], `SELECT "offset" AS o FROM p.d WHERE e >= 0.0`, [0]],
+  [
+    "dates that became text",
+    [{ v: "2024-05-17" }],
+    `SELECT "offset" AS o FROM p.d WHERE v < '2024-05-17 10:00:00+12'`,
+    [0],
+  ],
+])("%s", async (_, rows, sql, offsets) => {
+  const written = await writeDataset(rows.map((row) => ({ version: 1, rows: [row] })));
+  const lines = offsets.map((o) => JSON.stringify({ o }));
+  expect((await answer(sql, written, false))?.lines).toEqual(lines);
+  expect((await answer(sql, written, true))?.lines).toEqual(lines);
+});
+
+test.each([
+  ["i = 5", 3],
+  ["i > 4 AND i < 6", 3],
+  ["i IN (5, 7)", 2],
+  ["i = 5 OR i = 7", 2],
+  ["i IS NULL", 3],
+  ["i IS NOT NULL", 1],
+  ["later = 5", 4],
+  ["later IS NULL", 0],
+  ["g = 0.5", 3],
+  ["t >= '2024-05-17' AND t < '2024-05-18'", 3],
+  ["y = DATE '2024-05-17'", 3],
+])("%s needs %i slices less", async (condition, skipped) => {
+  const day = (n: number) => ({
+    i: String(n),
+    g: String(n / 10),
+    t: `2024-05-${n + 12} 11:00:00`,
+    y: `2024-05-${n + 12}`,
+  });
+  const written = await writeDataset([day(1), day(5), day(7), blank].map((row) => ({ version: 1, rows: [row] })));
+  for (const sql of [
+    `SELECT * FROM p.d WHERE ${condition}`,
+    `WITH c AS (SELECT * FROM p.d WHERE ${condition}) SELECT count(*) FROM c`,
+    `SELECT 1 WHERE EXISTS (SELECT 1 FROM p.d WHERE ${condition})`,
+  ])
+    expect((await answer(sql, written, true))?.skipped, sql).toBe(skipped);
+});
+
+test.each([
+  "SELECT * FROM p.d TABLESAMPLE reservoir(1 ROWS) WHERE i = 5",
+  "SELECT * FROM p.d WHERE i = 5 USING SAMPLE 1",
+])("a sample counts all rows: %s", async (sql) => {
+  const written = await writeDataset(["1", "5"].map((i) => ({ version: 1, rows: [{ i }] })));
+  expect((await answer(sql, written, true))?.skipped).toBe(0);
+});
