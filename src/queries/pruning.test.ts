@@ -2,10 +2,17 @@ import path from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type OpenPool, openPool } from "../../test/kit/engine-pool.ts";
-import { type DatasetId, datasetName, instant, MillraceError, projectName, type TraceId } from "../base/index.ts";
+import {
+  type DatasetId,
+  datasetName,
+  instant,
+  MillraceError,
+  projectName,
+  type QueryId,
+  type TraceId,
+} from "../base/index.ts";
 import { openStatement, parseStatement, readStatementText, references } from "../compiler/index.ts";
 import type { SliceRef, Snapshot } from "../datasets/index.ts";
-import { ask, rowsOf } from "../engines/conformance.ts";
 import { fieldFromDuckdb, multihash, sliceType } from "../slices/index.ts";
 import { neededSlices } from "./pruning.ts";
 import { RelationTrees, replaceWithFiles } from "./resolve.ts";
@@ -141,9 +148,13 @@ async function answer(sql: string, { snapshot, paths }: Dataset, isPruned: boole
   }
   const rewritten = await opened.pool.deserialize(JSON.stringify(statement.root), never);
   try {
-    const rows = await rowsOf(await ask(opened.pool, rewritten));
-    const lines = (Array.isArray(rows) ? rows : []).map((row) => JSON.stringify(row));
-    return { lines: lines.sort(), skipped };
+    const asked = { queryId: "q" as QueryId, traceId: "t" as TraceId, label: sql, sql: rewritten, parameters: [] };
+    await using result = await opened.pool.query(
+      { ...asked, format: "ndjson", rowLimit: null, byteLimit: 100_000 },
+      never,
+    );
+    const lines = result.body.kind === "inline" ? Buffer.from(result.body.bytes).toString().split("\n") : [];
+    return { lines: lines.filter((line) => line !== "").sort(), skipped };
   } catch (error) {
     if (error instanceof MillraceError && /^sql_/.test(error.code)) return null;
     throw error;
