@@ -25,7 +25,7 @@ export class History {
       elapsedMs: this.#since(receivedAt),
       format: readFormat(header.format).kind,
       bytes: header.bodyBytes,
-      wireBytes: header.wireBytes ?? header.bodyBytes,
+      wireBytes: header.wireBytes,
       errorCode: null,
       traceId: header.traceId,
     });

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import path from "node:path";
 import { PassThrough, Readable, type Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { type Disk, type DiskFile, MillraceError } from "../../base/index.ts";
@@ -105,7 +106,10 @@ export async function takeBody(body: AsyncIterable<Uint8Array>, options: TakeOpt
     }
     if (elements !== null) await take(elements.end());
     await spool.flush();
-    if (options.durable) await spool.file?.sync();
+    if (options.durable && spool.file !== null) {
+      await spool.file.sync();
+      await options.disk.syncDirectory(path.dirname(options.path));
+    }
     await spool.file?.[Symbol.asyncDispose]();
   } catch (cause) {
     await spool.file?.[Symbol.asyncDispose]();

@@ -19,26 +19,32 @@ export const entryHeader = z.object({
   spool: z.string().nullable(),
   bodyBytes: z.number(),
   /** As they came, before decoding. */
-  wireBytes: z.number().nullable().default(null),
+  wireBytes: z.number(),
   /** Lines of the body that are not blank; null where its format has none, or they were not counted. */
   lines: z.number().nullable(),
   /** Bytes before the body in its own file, kept free for the fast path's first line. */
   headBytes: z.number(),
+  /** Bytes of the segment that were synced before this frame was written. */
+  syncedBytes: z.number(),
 });
 export type EntryHeader = z.infer<typeof entryHeader>;
 
-/** Frame: "MLE1", u32 header bytes, u32 body bytes, u32 crc32 over header and body (little endian), header as JSON, body. */
+/**
+ * Frame: "MLE1", u32 header bytes, u32 body bytes, u32 crc32 over header and body (little endian), header as JSON, body.
+ * The checksum begins with the log's own seal, a number that nobody else knows: a body that holds the bytes of a frame is
+ * never taken for one.
+ */
 const magic = 0x31454c4d;
 export const prefixBytes = 16;
 const longestHeader = 1 << 20;
 
-export function encodeFrame(header: EntryHeader, body: Uint8Array): Uint8Array[] {
+export function encodeFrame(header: EntryHeader, body: Uint8Array, seal: number): Uint8Array[] {
   const json = Buffer.from(JSON.stringify(header));
   const prefix = Buffer.alloc(prefixBytes);
   prefix.writeUInt32LE(magic, 0);
   prefix.writeUInt32LE(json.length, 4);
   prefix.writeUInt32LE(body.length, 8);
-  prefix.writeUInt32LE(crc32(body, crc32(json)), 12);
+  prefix.writeUInt32LE(crc32(body, crc32(json, seal)), 12);
   return [prefix, json, body];
 }
 
@@ -58,9 +64,14 @@ export function decodePrefix(bytes: Uint8Array): FramePrefix | null {
 }
 
 /** null where header or body is not what was written. */
-export function decodeFrame(prefix: FramePrefix, header: Uint8Array, body: Uint8Array): EntryHeader | null {
+export function decodeFrame(
+  prefix: FramePrefix,
+  header: Uint8Array,
+  body: Uint8Array,
+  seal: number,
+): EntryHeader | null {
   if (header.length < prefix.headerBytes || body.length < prefix.bodyBytes) return null;
-  if (crc32(body, crc32(header)) !== prefix.crc) return null;
+  if (crc32(body, crc32(header, seal)) !== prefix.crc) return null;
   const parsed = entryHeader.safeParse(JSON.parse(Buffer.from(header).toString("utf8")));
   return parsed.success ? parsed.data : null;
 }

@@ -5,10 +5,10 @@ import { expect, test } from "vitest";
 import { tempDirectory } from "../../../test/kit/index.ts";
 import { type Disk, type DiskFile, systemRandom } from "../../base/index.ts";
 import { nodeDisk } from "../../storage/index.ts";
-import type { EntryHeader } from "./frame.ts";
-import { StagingLog } from "./log.ts";
+import { type EntryHeader, encodeFrame } from "./frame.ts";
+import { type NewHeader, StagingLog } from "./log.ts";
 
-const header = (ingestId: string, bodyBytes: number): Omit<EntryHeader, "seq"> => ({
+const header = (ingestId: string, bodyBytes: number): NewHeader => ({
   ingestId,
   datasetId: "d",
   dataset: "p.d",
@@ -21,7 +21,7 @@ const header = (ingestId: string, bodyBytes: number): Omit<EntryHeader, "seq"> =
   receivedAtMs: 0,
   spool: null,
   bodyBytes,
-  wireBytes: null,
+  wireBytes: bodyBytes,
   lines: null,
   headBytes: 0,
 });
@@ -49,6 +49,7 @@ test("whatever is cut off the tail, every entry before it is there", async () =>
     const copy = path.join(folder.path, `cut-${cut}`);
     await mkdir(copy);
     await copyFile(segment, path.join(copy, path.basename(segment)));
+    await copyFile(path.join(folder.path, "seal"), path.join(copy, "seal"));
     await truncate(path.join(copy, path.basename(segment)), cut);
     const { entries } = await openLog(copy);
     expect(idsOf(entries)).toEqual(["a", "b", "c"].filter((_, index) => (ends[index] ?? 0) <= cut));
@@ -69,6 +70,17 @@ test("bytes that follow the last sync are ignored; a change before it is told", 
   bytes[20] = (bytes[20] ?? 0) ^ 1;
   await writeFile(segment, bytes);
   await expect(openLog(folder.path)).rejects.toMatchObject({ code: "chain_broken" });
+});
+
+test("a body that holds a frame is never taken for one, also when its own frame is torn", async () => {
+  await using folder = await tempDirectory();
+  const { log } = await openLog(folder.path);
+  const forged = { ...header("forged", 1), seq: 9, syncedBytes: 1_000 };
+  await append(log, "outer", Buffer.concat([...encodeFrame(forged, Buffer.from("x"), 0), Buffer.from("tail")]));
+  await log.close();
+  const segment = await segmentOf(folder.path);
+  await truncate(segment, (await readFile(segment)).length - 1);
+  expect((await openLog(folder.path)).entries).toEqual([]);
 });
 
 test("sequence numbers never come twice, also when every segment is gone", async () => {

@@ -3,7 +3,7 @@ import { type Disk, type DiskFile, MillraceError, Mutex, type Random } from "../
 import { type EntryHeader, encodeFrame } from "./frame.ts";
 import { readSegment } from "./segment.ts";
 
-const segmentBytes = 64 << 20;
+const usualSegmentBytes = 64 << 20;
 
 /** An acknowledged request that waits for its commit. */
 export interface StagedEntry {
@@ -24,8 +24,11 @@ interface OpenSegment {
   size: number;
 }
 
+/** What the log adds to a header is known when it is written. */
+export type NewHeader = Omit<EntryHeader, "seq" | "syncedBytes">;
+
 interface Append {
-  readonly header: Omit<EntryHeader, "seq">;
+  readonly header: NewHeader;
   readonly body: Uint8Array;
   readonly resolve: (entry: StagedEntry) => void;
   readonly reject: (error: unknown) => void;
@@ -43,6 +46,7 @@ export class StagingLog {
   readonly #disk: Disk;
   readonly #directory: string;
   readonly #random: Random;
+  readonly #segmentBytes: number;
   readonly #segments = new Map<string, Segment>();
   readonly #queue: Append[] = [];
   readonly #naming = new Mutex();
@@ -50,11 +54,14 @@ export class StagingLog {
   #flushing: Promise<void> | null = null;
   #nextSeq = 1;
   #id = "";
+  #seal = 0;
 
-  constructor(options: { disk: Disk; directory: string; random: Random }) {
+  /** A segment closes with the first group that makes it longer than `segmentBytes`. */
+  constructor(options: { disk: Disk; directory: string; random: Random; segmentBytes?: number }) {
     this.#disk = options.disk;
     this.#directory = options.directory;
     this.#random = options.random;
+    this.#segmentBytes = options.segmentBytes ?? usualSegmentBytes;
   }
 
   /** Names this log in the source states of chains. */
@@ -70,15 +77,17 @@ export class StagingLog {
   /** Opens the log; gives what was acknowledged before and may not be committed. */
   async open(): Promise<StagedEntry[]> {
     await this.#disk.makeDirectory(path.join(this.#directory, "spool"));
-    this.#id = await this.#readId();
+    await this.#disk.syncDirectory(this.#directory);
+    await this.#disk.syncDirectory(path.dirname(this.#directory));
+    this.#id = await this.#readOwn("id");
+    this.#seal = Number.parseInt((await this.#readOwn("seal")).slice(0, 8), 16);
     const names = (await this.#disk.list(this.#directory))
       .filter((entry) => entry.name.endsWith(".log"))
       .map((entry) => entry.name);
     const entries: StagedEntry[] = [];
     const empty: string[] = [];
-    for (const [index, name] of names.entries()) {
-      const isLast = index === names.length - 1;
-      const found = await readSegment(this.#disk, path.join(this.#directory, name), name, isLast);
+    for (const name of names) {
+      const found = await readSegment(this.#disk, path.join(this.#directory, name), name, this.#seal);
       entries.push(...found);
       if (found.length === 0) empty.push(name);
       else this.#segments.set(name, { name, waiting: found.length, closed: true });
@@ -97,7 +106,7 @@ export class StagingLog {
   }
 
   /** Durable when it resolves. @throws disk_full */
-  append(header: Omit<EntryHeader, "seq">, body: Uint8Array): Promise<StagedEntry> {
+  append(header: NewHeader, body: Uint8Array): Promise<StagedEntry> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ header, body, resolve, reject });
       this.#kick();
@@ -138,7 +147,7 @@ export class StagingLog {
           if (entry !== undefined) append.resolve(entry);
         }
       } catch (cause) {
-        await this.#abandon();
+        await this.#abandon(group.length);
         const error = diskError(cause);
         for (const append of group) append.reject(error);
       }
@@ -151,8 +160,8 @@ export class StagingLog {
     const entries: StagedEntry[] = [];
     let position = current.size;
     for (const { header, body } of group) {
-      const numbered = { ...header, seq: this.#nextSeq + entries.length };
-      const frame = encodeFrame(numbered, body);
+      const numbered = { ...header, seq: this.#nextSeq + entries.length, syncedBytes: current.size };
+      const frame = encodeFrame(numbered, body, this.#seal);
       const [prefix, json] = frame;
       entries.push({
         header: numbered,
@@ -166,7 +175,7 @@ export class StagingLog {
     current.size = position;
     current.segment.waiting += entries.length;
     this.#nextSeq += entries.length;
-    if (current.size > segmentBytes) await this.#close();
+    if (current.size > this.#segmentBytes) await this.#close();
     return entries;
   }
 
@@ -190,11 +199,19 @@ export class StagingLog {
     if (current.segment.waiting === 0) await this.#drop(current.segment.name);
   }
 
-  /** After a failed write nothing behind the last sync counts: the segment is cut there, and a new one begins. */
-  async #abandon(): Promise<void> {
+  /**
+   * After a failed write or sync the segment takes nothing more: what the disk has of the group nobody knows, also after a
+   * later sync that succeeds. It is cut behind what was synced before, a new segment begins, and the numbers of the group
+   * are not given again, for some of its frames may be found after a crash all the same.
+   */
+  async #abandon(numbers: number): Promise<void> {
+    this.#nextSeq += numbers;
     const current = this.#current;
     if (current === null) return;
-    await current.file.truncate(current.size).catch(() => {});
+    await current.file
+      .truncate(current.size)
+      .then(() => current.file.sync())
+      .catch(() => {});
     await this.#close().catch(() => {});
   }
 
@@ -215,12 +232,13 @@ export class StagingLog {
     });
   }
 
-  async #readId(): Promise<string> {
-    const file = path.join(this.#directory, "id");
+  /** A file of random digits that is made once. */
+  async #readOwn(name: "id" | "seal"): Promise<string> {
+    const file = path.join(this.#directory, name);
     if ((await this.#disk.stat(file)) !== null) return new TextDecoder().decode(await this.#disk.readFile(file));
-    const id = Buffer.from(this.#random.bytes(8)).toString("hex");
-    await this.#writeFile("id", id);
-    return id;
+    const digits = Buffer.from(this.#random.bytes(8)).toString("hex");
+    await this.#writeFile(name, digits);
+    return digits;
   }
 
   async #writeFile(name: string, text: string): Promise<void> {
