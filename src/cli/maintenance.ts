@@ -10,9 +10,10 @@ export const reindexCommand: Command = {
   acceptsSettings: settingNames,
   async run(invocation) {
     const { reindex } = await import("../server/index.ts");
-    const { datasets, blocks } = await reindex(readConfiguration(invocation), invocation.signal);
+    const { datasets, blocks, broken } = await reindex(readConfiguration(invocation), invocation.signal);
     process.stdout.write(`indexed ${datasets} datasets, ${blocks} blocks\n`);
-    return 0;
+    for (const { dataset, reason } of broken) process.stderr.write(`${dataset} cannot be read: ${reason}\n`);
+    return broken.length === 0 ? 0 : 1;
   },
 };
 

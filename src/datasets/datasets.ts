@@ -2,23 +2,23 @@ import {
   type Clock,
   type DatasetId,
   type DatasetPath,
-  datasetPath,
   formatDatasetPath,
   type Instant,
   MillraceError,
-  Mutex,
   type Random,
   type Telemetry,
 } from "../base/index.ts";
 import type { DataSchema, Multihash } from "../slices/index.ts";
 import type { ObjectStore, Sql } from "../storage/index.ts";
-import type { Chain } from "./chain/chain.ts";
 import { Chains } from "./chain/chains.ts";
-import { addDataEvent, adoptObjects, type Change, commitEvent } from "./chain/commit.ts";
-import { DatasetKeys, datasetsPrefix } from "./chain/keys.ts";
-import { readBlock, readLog, type StoredBlock } from "./chain/log.ts";
-import { ChainIndex, type DatasetRef } from "./chain-index/chain-index.ts";
-import { datasetId, type MetadataEvent, newDatasetId, type SourceState } from "./odf/index.ts";
+import type { Change } from "./chain/commit.ts";
+import { DatasetKeys } from "./chain/keys.ts";
+import { deletedEntry, readBlock, readLog, type StoredBlock } from "./chain/log.ts";
+import { type CommitOutcome, Writer } from "./chain/writer.ts";
+import { ChainIndex, type DatasetPage, type DatasetRef } from "./chain-index/chain-index.ts";
+import { Names } from "./names.ts";
+import { type MetadataEvent, newDatasetId, type SourceState } from "./odf/index.ts";
+import { type ReindexReport, reindex } from "./reindex.ts";
 import { type AsOf, type Snapshot, snapshotOf } from "./snapshot.ts";
 import { type SliceReader, type VerifyOptions, type VerifyReport, verifyChain } from "./verify/verify.ts";
 
@@ -31,6 +31,8 @@ export interface DatasetsOptions {
   readonly telemetry: Telemetry;
   /** Told of every commit of this process, after it; the bus fits it. A failure is logged and loses no data. */
   readonly announce: (commit: CommitNews) => Promise<void>;
+  /** Memory for chains that were used lately; default 128 MiB. */
+  readonly cacheBytes?: number;
 }
 
 export interface CommitNews {
@@ -55,37 +57,26 @@ export interface Head {
   readonly bytes: number;
   readonly slices: number;
   readonly quarantined: number;
+  /** Ask it at once: it answers from the newest commit that this process knows of. */
   sourceState(name: string): SourceState | null;
 }
-
-export type CommitOutcome =
-  | {
-      readonly outcome: "committed";
-      readonly seq: number;
-      readonly block: Multihash;
-      readonly firstOffset: number | null;
-      readonly lastOffset: number | null;
-    }
-  /** Another writer was first: the caller looks at the head again and writes its offsets anew. */
-  | { readonly outcome: "lost" };
-
-/** Names found lately; another server may delete or make one, so an answer is old after this. */
-const nameAgeMs = 1_000;
-const cachedNames = 10_000;
 
 /** Datasets: chains over an object store, and their index. */
 export class Datasets {
   readonly #options: DatasetsOptions;
   readonly #index: ChainIndex;
   readonly #chains: Chains;
-  readonly #writing = new Map<DatasetId, Mutex>();
-  readonly #names = new Map<string, { ref: DatasetRef; atMs: number }>();
-  readonly #paths = new Map<DatasetId, DatasetPath>();
+  readonly #writer: Writer;
+  readonly #names: Names;
 
   constructor(options: DatasetsOptions) {
+    const { store, sql, clock, telemetry, cacheBytes } = options;
     this.#options = options;
-    this.#index = new ChainIndex(options.sql);
-    this.#chains = new Chains(options.store, this.#index, options.telemetry.log);
+    this.#index = new ChainIndex(sql);
+    this.#chains = new Chains(store, this.#index, telemetry.log, cacheBytes);
+    this.#names = new Names(this.#index, clock);
+    const announce = (id: DatasetId, stored: StoredBlock) => this.#announce(id, stored);
+    this.#writer = new Writer({ store, chains: this.#chains, clock, telemetry, announce });
   }
 
   /** Makes a root dataset with its first blocks. @throws already_exists */
@@ -94,37 +85,26 @@ export class Datasets {
     by: { readonly description?: string; readonly keywords?: readonly string[] } = {},
   ): Promise<DatasetRef> {
     const { store, clock, random } = this.#options;
+    if ((await this.#index.find(path)) !== null) throw nameTaken(path);
     const id = await newDatasetId(random);
     const keys = new DatasetKeys(id);
     const ref: DatasetRef = { id, path, createdAt: clock.now() };
-    await this.#commit(id, { kind: "Seed", datasetId: id, datasetKind: "Root" });
-    if (by.description !== undefined || by.keywords !== undefined) {
-      const keywords = by.keywords === undefined ? {} : { keywords: by.keywords };
-      await this.#commit(id, {
-        kind: "SetInfo",
-        ...(by.description === undefined ? {} : { description: by.description }),
-        ...keywords,
-      });
-    }
+    await this.#writer.describe(id, { kind: "Seed", datasetId: id, datasetKind: "Root" });
+    if (by.description !== undefined || by.keywords !== undefined)
+      await this.#writer.describe(id, { kind: "SetInfo", ...by });
     // The alias comes last: a dataset without one was never finished, and no name leads to it.
     await store.put(keys.alias, new TextEncoder().encode(formatDatasetPath(path)));
     if (!(await this.#index.add(ref))) {
       await store.put(keys.tombstone, new TextEncoder().encode("name taken"));
       this.#chains.forget(id);
-      throw new MillraceError("already_exists", `The dataset ${formatDatasetPath(path)} exists already.`);
+      throw nameTaken(path);
     }
-    this.#remember(path, ref);
+    this.#names.remember(ref);
     return ref;
   }
 
-  async find(path: DatasetPath): Promise<DatasetRef | null> {
-    const name = formatDatasetPath(path);
-    const known = this.#names.get(name);
-    if (known !== undefined && this.#options.clock.monotonicMs() - known.atMs < nameAgeMs) return known.ref;
-    const ref = await this.#index.find(path);
-    // What is absent is not remembered: it may be made the next moment.
-    if (ref !== null) this.#remember(path, ref);
-    return ref;
+  find(path: DatasetPath): Promise<DatasetRef | null> {
+    return this.#names.find(path);
   }
 
   /** @throws dataset_not_found */
@@ -134,28 +114,35 @@ export class Datasets {
     throw new MillraceError("dataset_not_found", `There is no dataset ${formatDatasetPath(path)}.`);
   }
 
-  list(project: string | null = null): Promise<DatasetRef[]> {
-    return this.#index.list(project);
+  /** In order of their names by code point; all of them, or a page. */
+  list(project: string | null = null, page: DatasetPage = {}): Promise<DatasetRef[]> {
+    return this.#index.list(project, page);
   }
 
-  /** Takes the name away. The objects stay until they are collected. */
+  /**
+   * Deletes a dataset. The end of its log is the deletion: from then on no server commits to it or reads its head, whatever
+   * names and chains it remembers. Cut off behind that, repeating it finishes. The objects stay until they are collected,
+   * so that what is being read can be read to its end.
+   */
   async delete(ref: DatasetRef): Promise<void> {
+    await this.#writer.end(ref.id);
     await this.#options.store.put(new DatasetKeys(ref.id).tombstone, new TextEncoder().encode("deleted"));
     await this.#index.remove(ref.id);
-    this.#chains.forget(ref.id);
-    this.#names.delete(formatDatasetPath(ref.path));
+    this.#names.forget(ref.path);
   }
 
+  /** @throws dataset_not_found, chain_broken */
   async head(id: DatasetId, signal?: AbortSignal): Promise<Head> {
     const chain = await this.#chains.current(id, signal);
+    const { seq, head: block, systemTime, nextOffset, schema, watermark } = chain.tip;
     return {
-      seq: chain.seq,
-      block: chain.head,
-      systemTime: chain.systemTime,
-      nextOffset: chain.nextOffset,
-      schema: chain.schema,
-      watermark: chain.watermark,
-      rows: chain.nextOffset,
+      seq,
+      block,
+      systemTime,
+      nextOffset,
+      schema,
+      watermark,
+      rows: nextOffset,
       bytes: chain.bytes,
       slices: chain.slices.length,
       quarantined: chain.quarantined,
@@ -163,45 +150,19 @@ export class Datasets {
     };
   }
 
-  /** @throws version_not_found, chain_broken */
+  /** The dataset now, or as it was. @throws version_not_found, dataset_not_found, chain_broken */
   async snapshot(id: DatasetId, asOf?: AsOf, signal?: AbortSignal): Promise<Snapshot> {
     return snapshotOf(await this.#chains.current(id, signal), asOf);
   }
 
   /**
-   * Commits rows (and a schema before them where it changed). Durable when it returns `committed`.
-   * @throws chain_broken where the change breaks a rule of chains; disk errors of the store
+   * Commits rows (and a schema before them where it changed). Durable when it returns `committed`. The signal is heeded
+   * until the writing begins.
+   * @throws chain_broken where the change breaks a rule of chains, and nothing was written; dataset_not_found; errors of
+   * the store, after which the change may be committed: the head's source state tells
    */
-  async commit(id: DatasetId, change: Change): Promise<CommitOutcome> {
-    const { store } = this.#options;
-    return await this.#mutex(id).run(async () => {
-      let chain = await this.#chains.current(id);
-      if (chain.seq !== change.expectedSeq) return { outcome: "lost" };
-      await adoptObjects(store, new DatasetKeys(id), change);
-      if (change.schema !== undefined) {
-        const set = await this.#commitBehind(
-          id,
-          chain,
-          { kind: "SetDataSchema", schema: change.schema },
-          change.systemTime,
-        );
-        if (set === null) return { outcome: "lost" };
-        chain = await this.#chains.current(id);
-      }
-      const firstOffset = chain.nextOffset;
-      const stored = await this.#commitBehind(
-        id,
-        chain,
-        addDataEvent(chain, change),
-        change.systemTime,
-        change.data?.statistics,
-      );
-      if (stored === null) return { outcome: "lost" };
-      const rows = change.data?.rows ?? 0;
-      const offsets =
-        rows === 0 ? { firstOffset: null, lastOffset: null } : { firstOffset, lastOffset: firstOffset + rows - 1 };
-      return { outcome: "committed", seq: stored.seq, block: stored.hash, ...offsets };
-    });
+  commit(id: DatasetId, change: Change, signal?: AbortSignal): Promise<CommitOutcome> {
+    return this.#writer.commit(id, change, signal);
   }
 
   /** Local files of slices, held until disposed. @throws data_expired where an object is gone */
@@ -251,103 +212,39 @@ export class Datasets {
   async block(id: DatasetId, seq: number, signal?: AbortSignal): Promise<StoredBlock | null> {
     const keys = new DatasetKeys(id);
     const hash = await readLog(this.#options.store, keys, seq, signal);
-    return hash === null ? null : await readBlock(this.#options.store, keys, seq, hash, signal);
+    return hash === null || hash === deletedEntry
+      ? null
+      : await readBlock(this.#options.store, keys, seq, hash, signal);
   }
 
+  /** Proves a dataset from the object store. @throws dataset_not_found where it was deleted */
   verify(id: DatasetId, options: VerifyOptions): Promise<VerifyReport> {
-    return verifyChain(this.#options.store, this.#options.slices, id, options);
+    const lostEntry = (newest: number) => this.#chains.lostEntry(id, newest, options.signal);
+    return verifyChain({ store: this.#options.store, reader: this.#options.slices, lostEntry }, id, options);
   }
 
   /** Drops the index and rebuilds it from the object store alone. */
-  async reindex(signal?: AbortSignal): Promise<{ datasets: number; blocks: number }> {
-    const { store, clock } = this.#options;
-    await this.#index.clear();
+  async reindex(signal?: AbortSignal): Promise<ReindexReport> {
     this.#names.clear();
-    let datasets = 0;
-    let blocks = 0;
-    for await (const id of this.#storedIds(signal)) {
-      const keys = new DatasetKeys(id);
-      const alias = await store.get(keys.alias);
-      this.#chains.forget(id);
-      if (alias === null || (await store.stat(keys.tombstone)) !== null) continue;
-      const path = datasetPath(new TextDecoder().decode(alias));
-      const first = await this.block(id, 0, signal);
-      await this.#index.add({ id, path, createdAt: first?.block.systemTime ?? clock.now() });
-      const chain = await this.#chains.current(id, signal);
-      datasets++;
-      blocks += chain.seq + 1;
-    }
-    return { datasets, blocks };
+    return await reindex({ ...this.#options, index: this.#index, chains: this.#chains }, signal);
   }
 
-  /** Ids by their folders, skipping over each folder's objects. */
-  async *#storedIds(signal?: AbortSignal): AsyncIterable<DatasetId> {
-    let after = datasetsPrefix;
-    for (;;) {
-      let folder: string | null = null;
-      for await (const { key } of this.#options.store.list(datasetsPrefix, {
-        after,
-        limit: 1,
-        ...(signal ? { signal } : {}),
-      })) {
-        folder = key.slice(datasetsPrefix.length).split("/")[0] ?? null;
-      }
-      if (folder === null) return;
-      yield datasetId(`did:odf:${folder}`);
-      after = `${datasetsPrefix}${folder}0`; // "0" comes right after "/"
-    }
+  async #announce(id: DatasetId, { seq, hash, block: { event } }: StoredBlock): Promise<void> {
+    const data = event.kind === "AddData" || event.kind === "ExecuteTransform" ? event.newData : undefined;
+    await this.#options.announce({
+      datasetId: id,
+      path: this.#names.pathOf(id),
+      seq,
+      block: hash,
+      kind: event.kind,
+      rows: data === undefined ? 0 : data.offsetInterval.end - data.offsetInterval.start + 1,
+      bytes: data?.size ?? 0,
+    });
   }
+}
 
-  async #commit(id: DatasetId, event: MetadataEvent): Promise<void> {
-    const chain = await this.#chains.current(id);
-    await this.#commitBehind(id, chain, event, this.#options.clock.now());
-  }
-
-  async #commitBehind(
-    id: DatasetId,
-    chain: Chain,
-    event: MetadataEvent,
-    now: Instant,
-    statistics?: Parameters<Chains["committed"]>[2],
-  ): Promise<StoredBlock | null> {
-    const stored = await commitEvent(this.#options.store, new DatasetKeys(id), chain, event, now);
-    if (stored === null) return null;
-    await this.#chains.committed(id, stored, statistics ?? null);
-    await this.#announce(id, stored);
-    return stored;
-  }
-
-  async #announce(id: DatasetId, { seq, hash, block }: StoredBlock): Promise<void> {
-    const data = block.event.kind === "AddData" ? block.event.newData : undefined;
-    const rows = data === undefined ? 0 : data.offsetInterval.end - data.offsetInterval.start + 1;
-    try {
-      await this.#options.announce({
-        datasetId: id,
-        path: this.#paths.get(id) ?? null,
-        seq,
-        block: hash,
-        kind: block.event.kind,
-        rows,
-        bytes: data?.size ?? 0,
-      });
-    } catch (error) {
-      this.#options.telemetry.log.warn("a commit was not announced", { datasetId: id, seq, error });
-    }
-  }
-
-  #mutex(id: DatasetId): Mutex {
-    const known = this.#writing.get(id);
-    if (known !== undefined) return known;
-    const mutex = new Mutex();
-    this.#writing.set(id, mutex);
-    return mutex;
-  }
-
-  #remember(path: DatasetPath, ref: DatasetRef): void {
-    if (this.#names.size >= cachedNames) this.#names.clear();
-    this.#paths.set(ref.id, ref.path);
-    this.#names.set(formatDatasetPath(path), { ref, atMs: this.#options.clock.monotonicMs() });
-  }
+function nameTaken(path: DatasetPath): MillraceError {
+  return new MillraceError("already_exists", `The dataset ${formatDatasetPath(path)} exists already.`);
 }
 
 export interface OpenSlices extends AsyncDisposable {

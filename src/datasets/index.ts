@@ -2,15 +2,16 @@ export type { ColumnStatistics, QuarantineRef, SliceRef } from "./chain/chain.ts
 export type { Change, NewQuarantine, NewSlice } from "./chain/commit.ts";
 export { type CommitNotes, type IngestShare, readNotes } from "./chain/extra.ts";
 export type { StoredBlock } from "./chain/log.ts";
-export type { DatasetRef } from "./chain-index/chain-index.ts";
+export type { CommitOutcome } from "./chain/writer.ts";
+export type { DatasetPage, DatasetRef } from "./chain-index/chain-index.ts";
 export {
   type CommitNews,
-  type CommitOutcome,
   Datasets,
   type DatasetsOptions,
   type Head,
   type OpenSlices,
 } from "./datasets.ts";
 export { blockToJson, type MetadataBlock, type MetadataEvent, type SourceState } from "./odf/index.ts";
+export type { ReindexReport } from "./reindex.ts";
 export type { AsOf, Snapshot } from "./snapshot.ts";
 export type { SliceReader, VerifyLevel, VerifyOptions, VerifyReport } from "./verify/verify.ts";

@@ -68,8 +68,11 @@ function seqOf(chain: Chain, asOf: AsOf): number {
     }
     case "offset": {
       const slice = chain.slices[countWhile(chain.slices, (one) => one.lastOffset < asOf.offset)];
-      if (slice !== undefined && asOf.offset >= 0) return slice.seq;
-      throw notFound(`offset ${asOf.offset}`, `Offsets go from 0 to ${chain.nextOffset - 1}.`);
+      if (slice !== undefined && Number.isInteger(asOf.offset) && asOf.offset >= 0) return slice.seq;
+      throw notFound(
+        `offset ${asOf.offset}`,
+        chain.tip.nextOffset === 0 ? "It has no row." : `Offsets go from 0 to ${chain.tip.nextOffset - 1}.`,
+      );
     }
   }
 }

@@ -45,8 +45,8 @@ export interface SliceEngine {
   logicalHash(path: string, signal: AbortSignal): Promise<string>;
   /** From the file's metadata alone. */
   columnStatistics(path: string, signal: AbortSignal): Promise<readonly ColumnStatistics[]>;
-  /** Rows of a Parquet file, from its metadata alone. */
-  count(path: string, signal: AbortSignal): Promise<number>;
+  /** The numbers in the column `offset` of a Parquet file. */
+  offsets(path: string, signal: AbortSignal): Promise<SliceOffsets>;
   /** Turns an Arrow IPC file or stream into a Parquet file (zstd) with the same rows in the same order. */
   arrowToParquet(input: string, output: string, signal: AbortSignal): Promise<ArrowImport>;
 }
@@ -54,6 +54,14 @@ export interface SliceEngine {
 export interface ArrowImport {
   readonly rows: number;
   readonly columns: readonly ResultColumn[];
+}
+
+export interface SliceOffsets {
+  readonly rows: number;
+  /** null where there is no row. */
+  readonly first: number | null;
+  /** Whether each row's offset is the one before it and one. */
+  readonly gapFree: boolean;
 }
 
 export interface SliceHashes {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type DatasetId, formatDatasetPath, type Instant, instant, type TraceId } from "../base/index.ts";
+import { type DatasetId, type Instant, instant, type TraceId } from "../base/index.ts";
 import { blockToJson, type Datasets } from "../datasets/index.ts";
 import type { Engine } from "../engines/index.ts";
 import type { DatasetDoor } from "../gateway/index.ts";
@@ -17,12 +17,7 @@ const quarantineRow = z.object({
 export function datasetsDoor(datasets: Datasets, engine: Engine): DatasetDoor {
   return {
     find: (path) => datasets.find(path),
-    async list(project, page) {
-      const all = (await datasets.list(project)).filter(
-        (ref) => page.after === null || formatDatasetPath(ref.path) > page.after,
-      );
-      return all.slice(0, page.limit);
-    },
+    list: (project, { after, limit }) => datasets.list(project, after === null ? { limit } : { after, limit }),
     async head(id, signal) {
       const head = await datasets.head(id, signal);
       return { ...head, block: head.block ?? "", lastCommitAt: head.systemTime };

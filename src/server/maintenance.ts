@@ -1,5 +1,5 @@
 import { silentTelemetry } from "../base/index.ts";
-import { Datasets } from "../datasets/index.ts";
+import { Datasets, type ReindexReport } from "../datasets/index.ts";
 import { datasetKind, restoreDefinitions } from "../resources/index.ts";
 import type { ServerConfig } from "./config.ts";
 import { DataDirectory } from "./data-directory.ts";
@@ -12,7 +12,7 @@ function datasetsOf({ store, postgres, clock, random }: Foundation): Datasets {
   return new Datasets({
     store,
     sql: postgres.sql,
-    slices: { logicalHash: none, count: none },
+    slices: { logicalHash: none, offsets: none },
     clock,
     random,
     telemetry: silentTelemetry,
@@ -21,10 +21,7 @@ function datasetsOf({ store, postgres, clock, random }: Foundation): Datasets {
 }
 
 /** Rebuilds the index of chains from the object store. @throws conflict while a server runs on the folder */
-export async function reindexChains(
-  config: ServerConfig,
-  signal: AbortSignal,
-): Promise<{ datasets: number; blocks: number }> {
+export async function reindexChains(config: ServerConfig, signal: AbortSignal): Promise<ReindexReport> {
   await using _directory = await DataDirectory.take(config.values.dataDir);
   const foundation = await openFoundation(config, silentTelemetry.log, signal);
   await using _postgres = foundation.postgres;

@@ -24,7 +24,7 @@ async function firstStart(open: OpenResources, disk: Disk = nodeDisk, example = 
   const datasets = new Datasets({
     store: open.store,
     sql: open.database.sql,
-    slices: { logicalHash: none, count: none },
+    slices: { logicalHash: none, offsets: none },
     clock: systemClock,
     random: systemRandom,
     telemetry: silentTelemetry,

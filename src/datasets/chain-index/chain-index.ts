@@ -5,12 +5,12 @@ import type { JSONValue, Sql } from "../../storage/index.ts";
 import type { ColumnStatistics } from "../chain/chain.ts";
 import type { StoredBlock } from "../chain/log.ts";
 import { datasetId, decodeBlock } from "../odf/index.ts";
-import { deleteAllBlocks, deleteBlocks, insertBlock, selectBlocks } from "./sql/blocks.ts";
+import { deleteAllBlocks, deleteBlocks, selectBlocks, selectHash, upsertBlocks } from "./sql/blocks.ts";
 import {
   type DatasetRow,
   deleteAllDatasets,
   deleteDataset,
-  insertDataset,
+  insertDatasets,
   selectDatasetByName,
   selectDatasets,
 } from "./sql/datasets.ts";
@@ -19,6 +19,12 @@ export interface DatasetRef {
   readonly id: DatasetId;
   readonly path: DatasetPath;
   readonly createdAt: Instant;
+}
+
+export interface DatasetPage {
+  /** Only datasets whose `project.name` comes after this. */
+  readonly after?: string;
+  readonly limit?: number;
 }
 
 export interface IndexedBlock extends StoredBlock {
@@ -50,20 +56,14 @@ export class ChainIndex {
     return row === undefined ? null : refOf(row);
   }
 
-  async list(project: string | null): Promise<DatasetRef[]> {
-    return (await selectDatasets(this.#sql, project)).map(refOf);
+  /** In order of their names by code point. */
+  async list(project: string | null, page: DatasetPage = {}): Promise<DatasetRef[]> {
+    return (await selectDatasets(this.#sql, project, page.after ?? "", page.limit ?? null)).map(refOf);
   }
 
   /** False where the name or the id is taken. */
   async add(ref: DatasetRef): Promise<boolean> {
-    const { id, path, createdAt } = ref;
-    const added = await insertDataset(this.#sql, {
-      id,
-      project: path.project,
-      name: path.dataset,
-      created_at: new Date(createdAt),
-    });
-    return added.count === 1;
+    return (await insertDatasets(this.#sql, [rowOf(ref)])).count === 1;
   }
 
   async remove(id: DatasetId): Promise<void> {
@@ -71,14 +71,31 @@ export class ChainIndex {
     await deleteBlocks(this.#sql, id);
   }
 
-  async clear(): Promise<void> {
-    await deleteAllDatasets(this.#sql);
-    await deleteAllBlocks(this.#sql);
+  /** Makes these the only datasets, without blocks, all at once: a crash leaves the old index. */
+  async replaceAll(refs: readonly DatasetRef[]): Promise<void> {
+    await this.#sql.begin(async (transaction) => {
+      await deleteAllDatasets(transaction);
+      await deleteAllBlocks(transaction);
+      for (let at = 0; at < refs.length; at += pageRows)
+        await insertDatasets(transaction, refs.slice(at, at + pageRows).map(rowOf));
+    });
   }
 
-  async addBlock(id: DatasetId, stored: StoredBlock, statistics: readonly ColumnStatistics[] | null): Promise<void> {
-    const json: JSONValue = statistics === null ? null : statistics.map((one) => ({ ...one }));
-    await insertBlock(this.#sql, id, { seq: stored.seq, hash: stored.hash, bytes: stored.bytes, statistics: json });
+  async addBlocks(id: DatasetId, blocks: readonly IndexedBlock[]): Promise<void> {
+    const rows = blocks.map(({ seq, hash, bytes, statistics }) => {
+      const json: JSONValue = statistics === null ? null : statistics.map((one) => ({ ...one }));
+      return { seq, hash, bytes, statistics: json };
+    });
+    await upsertBlocks(this.#sql, id, rows);
+  }
+
+  async removeBlocks(id: DatasetId): Promise<void> {
+    await deleteBlocks(this.#sql, id);
+  }
+
+  /** What the index holds under a sequence number, unproven. */
+  async hashAt(id: DatasetId, seq: number): Promise<string | null> {
+    return (await selectHash(this.#sql, id, seq))[0]?.hash ?? null;
   }
 
   /** Blocks behind `after`, in order and without a gap, as far as the index has them. */
@@ -101,6 +118,10 @@ export class ChainIndex {
       if (rows.length < pageRows) return;
     }
   }
+}
+
+function rowOf({ id, path, createdAt }: DatasetRef): DatasetRow {
+  return { id, project: path.project, name: path.dataset, created_at: new Date(createdAt) };
 }
 
 function refOf(row: DatasetRow): DatasetRef {

@@ -1,8 +1,9 @@
-import type { Instant } from "../../base/index.ts";
+import type { DatasetId, Instant } from "../../base/index.ts";
 import type { DataSchema, Multihash } from "../../slices/index.ts";
-import type { MetadataBlock, SourceState } from "../odf/index.ts";
-import { checkRules } from "../rules/index.ts";
-import { readNotes } from "./extra.ts";
+import type { AddData, ExecuteTransform, MetadataBlock, SourceState } from "../odf/index.ts";
+import type { Tip } from "../rules/index.ts";
+import { type QuarantineSlice, readNotes } from "./extra.ts";
+import { follow, noBlock } from "./tip.ts";
 
 /** A column of a slice as pruning sees it; minimum and maximum as DuckDB writes the value. */
 export interface ColumnStatistics {
@@ -37,13 +38,15 @@ export interface QuarantineRef {
 interface Link {
   readonly hash: Multihash;
   readonly systemTime: Instant;
-  readonly kind: string;
   readonly watermark: Instant | null;
 }
 
+/** About what the parts of a chain take in memory. */
+const weights = { link: 250, slice: 400, column: 200, schema: 2_000 } as const;
+
 /**
  * What a chain says, folded from its blocks in order. It only grows: what was read of it stays true, so readers keep the
- * lengths they saw. One object a dataset and process.
+ * lengths they saw. It may grow whenever its holder waits: who builds on it takes its `tip`, which stays.
  */
 export class Chain {
   readonly links: Link[] = [];
@@ -51,35 +54,22 @@ export class Chain {
   readonly quarantines: QuarantineRef[] = [];
   readonly schemas: { readonly seq: number; readonly schema: DataSchema }[] = [];
   readonly #sourceStates = new Map<string, SourceState>();
-  #watermark: Instant | null = null;
-  #nextOffset = 0;
+  #tip: Tip;
   #bytes = 0;
   #quarantined = 0;
+  #weightBytes = 0;
+
+  constructor(id: DatasetId) {
+    this.#tip = noBlock(id);
+  }
+
+  get tip(): Tip {
+    return this.#tip;
+  }
 
   /** Sequence number of the newest block; -1 before the first. */
   get seq(): number {
-    return this.links.length - 1;
-  }
-
-  get head(): Multihash | null {
-    return this.links.at(-1)?.hash ?? null;
-  }
-
-  get systemTime(): Instant | null {
-    return this.links.at(-1)?.systemTime ?? null;
-  }
-
-  get schema(): DataSchema | null {
-    return this.schemas.at(-1)?.schema ?? null;
-  }
-
-  get watermark(): Instant | null {
-    return this.#watermark;
-  }
-
-  /** Also the number of rows ever added. */
-  get nextOffset(): number {
-    return this.#nextOffset;
+    return this.#tip.seq;
   }
 
   get bytes(): number {
@@ -90,49 +80,61 @@ export class Chain {
     return this.#quarantined;
   }
 
+  /** About how much memory it takes. */
+  get weightBytes(): number {
+    return this.#weightBytes;
+  }
+
   sourceState(name: string): SourceState | null {
     return this.#sourceStates.get(name) ?? null;
   }
 
   /** Adds the next block. @throws chain_broken where it breaks a rule; the chain is then as before */
   append(hash: Multihash, block: MetadataBlock, statistics: readonly ColumnStatistics[] | null): void {
-    checkRules(this, block);
-    const { event, systemTime } = block;
-    const seq = block.sequenceNumber;
-    if (event.kind === "SetDataSchema") this.schemas.push({ seq, schema: event.schema });
-    if (event.kind === "AddData" || event.kind === "ExecuteTransform") {
-      if (event.newData !== undefined) {
-        const { offsetInterval, physicalHash, logicalHash, size } = event.newData;
-        this.slices.push({
-          seq,
-          hash: physicalHash,
-          logicalHash,
-          firstOffset: offsetInterval.start,
-          lastOffset: offsetInterval.end,
-          sizeBytes: size,
-          systemTime,
-          statistics,
-          schemaVersion: this.schemas.length,
-        });
-        this.#nextOffset = offsetInterval.end + 1;
-        this.#bytes += size;
-      }
-      if (event.newWatermark !== undefined) this.#watermark = event.newWatermark;
+    const { event } = block;
+    const notes = event.kind === "AddData" ? readNotes(event) : null;
+    this.#tip = follow(this.#tip, hash, block);
+    if (event.kind === "SetDataSchema") {
+      this.schemas.push({ seq: block.sequenceNumber, schema: event.schema });
+      this.#weightBytes += weights.schema;
     }
-    if (event.kind === "AddData") {
-      const { quarantine } = readNotes(event);
-      if (quarantine !== undefined) {
-        this.quarantines.push({
-          seq,
-          hash: quarantine.physicalHash,
-          rows: quarantine.rows,
-          sizeBytes: quarantine.size,
-        });
-        this.#quarantined += quarantine.rows;
-      }
-      if (event.newSourceState !== undefined)
-        this.#sourceStates.set(event.newSourceState.sourceName, event.newSourceState);
-    }
-    this.links.push({ hash, systemTime, kind: event.kind, watermark: this.#watermark });
+    if (event.kind === "AddData" || event.kind === "ExecuteTransform") this.#addSlice(block, event, statistics);
+    if (notes?.quarantine !== undefined) this.#addQuarantine(block.sequenceNumber, notes.quarantine);
+    if (event.kind === "AddData" && event.newSourceState !== undefined) this.#setSourceState(event.newSourceState);
+    this.links.push({ hash, systemTime: block.systemTime, watermark: this.#tip.watermark });
+    this.#weightBytes += weights.link;
+  }
+
+  #addSlice(
+    { sequenceNumber: seq, systemTime }: MetadataBlock,
+    { newData }: AddData | ExecuteTransform,
+    statistics: readonly ColumnStatistics[] | null,
+  ): void {
+    if (newData === undefined) return;
+    const { offsetInterval, physicalHash, logicalHash, size } = newData;
+    this.slices.push({
+      seq,
+      hash: physicalHash,
+      logicalHash,
+      firstOffset: offsetInterval.start,
+      lastOffset: offsetInterval.end,
+      sizeBytes: size,
+      systemTime,
+      statistics,
+      schemaVersion: this.schemas.length,
+    });
+    this.#bytes += size;
+    this.#weightBytes += weights.slice + weights.column * (statistics?.length ?? 0);
+  }
+
+  #addQuarantine(seq: number, { physicalHash: hash, rows, size: sizeBytes }: QuarantineSlice): void {
+    this.quarantines.push({ seq, hash, rows, sizeBytes });
+    this.#quarantined += rows;
+    this.#weightBytes += weights.link;
+  }
+
+  #setSourceState(state: SourceState): void {
+    if (!this.#sourceStates.has(state.sourceName)) this.#weightBytes += weights.link;
+    this.#sourceStates.set(state.sourceName, state);
   }
 }

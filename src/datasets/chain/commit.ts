@@ -1,12 +1,12 @@
 import type { Instant } from "../../base/index.ts";
-import { type DataSchema, type Multihash, sha3Multihash } from "../../slices/index.ts";
+import type { DataSchema, Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
-import { encodeBlock, type MetadataEvent, type SourceState } from "../odf/index.ts";
-import { checkRules } from "../rules/index.ts";
-import type { Chain, ColumnStatistics } from "./chain.ts";
+import type { MetadataEvent, SourceState } from "../odf/index.ts";
+import type { Tip } from "../rules/index.ts";
+import type { ColumnStatistics } from "./chain.ts";
 import { type CommitNotes, type QuarantineSlice, writeNotes } from "./extra.ts";
 import type { DatasetKeys } from "./keys.ts";
-import { readLog, type StoredBlock } from "./log.ts";
+import { datasetDeleted, deletedEntry, readLog, type StoredBlock } from "./log.ts";
 
 /** A finished Parquet file on its way into the object store. */
 export interface NewSlice {
@@ -30,45 +30,49 @@ export interface Change {
   readonly data?: NewSlice;
   readonly quarantine?: NewQuarantine;
   readonly watermark?: Instant;
-  readonly sourceState?: SourceState;
+  /**
+   * How far the source has come with this change. It is the change's identity: who meets it in the chain knows that the
+   * change is committed, so two changes never share one.
+   */
+  readonly sourceState: SourceState;
   readonly ingests?: CommitNotes["ingests"];
   readonly systemTime: Instant;
   readonly by: string;
 }
 
+/** Tries of one log entry whose creation failed without saying whether it happened. */
+const mostClaims = 3;
+
 /**
- * Commits one event behind a chain.
+ * Commits a block: durable when it returns `committed`.
  *
- *   prepared --adopt objects--> stored --put block--> named --log entry: created--> COMMITTED --refs/head--> hinted
- *                                                       \--log entry: another's--> LOST
+ *   stored --put block--> named --log entry: created------> COMMITTED
+ *                               \--log entry: another's---> LOST
+ *                               \--failed, and failed again: UNKNOWN (the store's error is thrown)
  *
  * The log entry is the commit: it is created if absent, so of racing writers one wins. A crash before it leaves objects
- * that nothing names; a crash behind it leaves a stale hint, which readers pass.
- * @returns null when another writer won the sequence number
+ * that nothing names.
+ * @throws dataset_not_found where the dataset was deleted meanwhile; the store's errors, after which the head must be
+ * asked again: the block may be committed
  */
-export async function commitEvent(
+export async function commitBlock(
   store: ObjectStore,
   keys: DatasetKeys,
-  chain: Chain,
-  event: MetadataEvent,
-  now: Instant,
-): Promise<StoredBlock | null> {
-  const block = {
-    systemTime: chain.systemTime !== null && chain.systemTime > now ? chain.systemTime : now,
-    prevBlockHash: chain.head,
-    sequenceNumber: chain.seq + 1,
-    event,
-  };
-  checkRules(chain, block);
-  const bytes = encodeBlock(block);
-  const hash = sha3Multihash(bytes);
+  { seq, hash, bytes }: StoredBlock,
+): Promise<"committed" | "lost"> {
   await store.put(keys.block(hash), bytes);
-  const entry = new TextEncoder().encode(hash);
-  const outcome = await store.putIfAbsent(keys.log(block.sequenceNumber), entry);
-  // A repeated call may meet its own entry: the same bytes have the same name, and are one commit.
-  if (outcome === "exists" && (await readLog(store, keys, block.sequenceNumber)) !== hash) return null;
-  await store.put(keys.head, entry);
-  return { seq: block.sequenceNumber, hash, bytes, block };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      if ((await store.putIfAbsent(keys.log(seq), new TextEncoder().encode(hash))) === "created") return "committed";
+      break;
+    } catch (error) {
+      // It may have happened. Asked again, the store tells: our own entry has our block's name.
+      if (attempt === mostClaims) throw error;
+    }
+  }
+  const winner = await readLog(store, keys, seq);
+  if (winner === deletedEntry) throw datasetDeleted();
+  return winner === hash ? "committed" : "lost";
 }
 
 /** Brings a change's objects into the store. Orphans of a lost commit are named by content and do no harm. */
@@ -81,10 +85,10 @@ export async function adoptObjects(store: ObjectStore, keys: DatasetKeys, change
   if (quarantine !== undefined) await store.adopt(keys.quarantine(quarantine.physicalHash), quarantine.localPath);
 }
 
-/** The AddData event of a change behind a chain. */
-export function addDataEvent(chain: Chain, change: Change): MetadataEvent {
+/** The AddData event of a change behind a tip. */
+export function addDataEvent(tip: Tip, change: Change): MetadataEvent {
   const { data, quarantine, sourceState, ingests, by } = change;
-  const watermark = latest(chain.watermark, change.watermark ?? null);
+  const watermark = latest(tip.watermark, change.watermark ?? null);
   const notes: CommitNotes = {
     by,
     ...(quarantine === undefined
@@ -94,19 +98,20 @@ export function addDataEvent(chain: Chain, change: Change): MetadataEvent {
   };
   return {
     kind: "AddData",
-    ...(chain.nextOffset === 0 ? {} : { prevOffset: chain.nextOffset - 1 }),
+    ...(tip.checkpoint === null ? {} : { prevCheckpoint: tip.checkpoint }),
+    ...(tip.nextOffset === 0 ? {} : { prevOffset: tip.nextOffset - 1 }),
     ...(data === undefined
       ? {}
       : {
           newData: {
             logicalHash: data.logicalHash,
             physicalHash: data.physicalHash,
-            offsetInterval: { start: chain.nextOffset, end: chain.nextOffset + data.rows - 1 },
+            offsetInterval: { start: tip.nextOffset, end: tip.nextOffset + data.rows - 1 },
             size: data.sizeBytes,
           },
         }),
     ...(watermark === null ? {} : { newWatermark: watermark }),
-    ...(sourceState === undefined ? {} : { newSourceState: sourceState }),
+    newSourceState: sourceState,
     extra: writeNotes(notes),
   };
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MillraceError } from "../../base/index.ts";
 import { type Multihash, multihash } from "../../slices/index.ts";
 import type { AddData } from "../odf/index.ts";
 
@@ -31,8 +32,17 @@ export interface CommitNotes {
   readonly ingests?: readonly IngestShare[];
 }
 
-const quarantineShape = z.object({ physicalHash: z.string().transform(multihash), rows: z.number(), size: z.number() });
-const ingestsShape = z.array(z.tuple([z.string(), z.number(), z.number(), z.number()]));
+const count = z.int().min(0);
+const shape = z.object({
+  [attributes.by]: z.string().exactOptional(),
+  [attributes.quarantine]: z
+    .object({ physicalHash: z.string().transform(multihash), rows: count, size: count })
+    .exactOptional(),
+  [attributes.ingests]: z
+    .array(z.tuple([z.string(), count, count, count]))
+    .max(1_000)
+    .exactOptional(),
+});
 
 export function writeNotes(notes: CommitNotes): Record<string, unknown> {
   return {
@@ -51,18 +61,19 @@ export function writeNotes(notes: CommitNotes): Record<string, unknown> {
   };
 }
 
-/** Reads them back; a block of another node has none. */
+/** Reads them back; a block of another node has none. @throws chain_broken on notes of ours that cannot be read */
 export function readNotes(event: AddData): CommitNotes {
-  const by = event.extra?.[attributes.by];
-  const quarantine = quarantineShape.safeParse(event.extra?.[attributes.quarantine]);
-  const ingests = ingestsShape.safeParse(event.extra?.[attributes.ingests]);
+  const parsed = shape.safeParse(event.extra ?? {});
+  if (!parsed.success)
+    throw new MillraceError("chain_broken", "The block's notes cannot be read.", {
+      data: { reason: "its notes are broken" },
+    });
+  const { [attributes.by]: by, [attributes.quarantine]: quarantine, [attributes.ingests]: ingests } = parsed.data;
   return {
-    ...(typeof by === "string" ? { by } : {}),
-    ...(quarantine.success ? { quarantine: quarantine.data } : {}),
-    ...(ingests.success
-      ? {
-          ingests: ingests.data.map(([id, firstOffset, rows, quarantined]) => ({ id, firstOffset, rows, quarantined })),
-        }
-      : {}),
+    ...(by === undefined ? {} : { by }),
+    ...(quarantine === undefined ? {} : { quarantine }),
+    ...(ingests === undefined
+      ? {}
+      : { ingests: ingests.map(([id, firstOffset, rows, quarantined]) => ({ id, firstOffset, rows, quarantined })) }),
   };
 }

@@ -13,7 +13,11 @@ export class DatasetKeys {
 
   /** The commit log: whose entry is made, has won the sequence number. */
   log(seq: number): string {
-    return `${this.#root}log/${String(seq).padStart(12, "0")}`;
+    return `${this.logFolder}${String(seq).padStart(12, "0")}`;
+  }
+
+  get logFolder(): string {
+    return `${this.#root}log/`;
   }
 
   block(hash: Multihash): string {

@@ -24,8 +24,8 @@ export function datasetIdOfKey(publicKey: Uint8Array): DatasetId {
 }
 
 /**
- * The id of a new dataset: the public key of an ed25519 pair made from 32 random bytes. ODF needs only the public part
- * in the chain; nothing is signed yet, so the private part is not kept.
+ * The id of a new dataset: the public key of an ed25519 pair made from 32 random bytes. The private part is thrown away;
+ * README.md says why.
  */
 export async function newDatasetId(random: Random): Promise<DatasetId> {
   return datasetIdOfKey(await publicKeyOfSeed(random.bytes(32)));

@@ -1,16 +1,23 @@
-import type { Instant } from "../../base/index.ts";
+import type { DatasetId, Instant } from "../../base/index.ts";
 import type { DataSchema, Multihash } from "../../slices/index.ts";
-import type { MetadataBlock } from "../odf/index.ts";
+import type { MetadataBlock, Seed } from "../odf/index.ts";
 
-/** What a rule may look at of the chain before the block. */
-export interface Before {
+/** All that a next block must fit: a value that never changes, unlike the chain that it was taken from. */
+export interface Tip {
+  /** Whose chain it is, from the place where it lies. */
+  readonly id: DatasetId;
+  /** -1 before the first block. */
   readonly seq: number;
   readonly head: Multihash | null;
   readonly systemTime: Instant | null;
+  readonly datasetKind: Seed["datasetKind"] | null;
   readonly schema: DataSchema | null;
   readonly watermark: Instant | null;
+  /** The checkpoint that an engine or source left last. */
+  readonly checkpoint: Multihash | null;
+  /** Also the number of rows ever added. */
   readonly nextOffset: number;
 }
 
 /** One invariant of chains: why the block may not follow, or null. Commit, reading and verify all ask the same rules. */
-export type Rule = (before: Before, block: MetadataBlock) => string | null;
+export type Rule = (before: Tip, block: MetadataBlock) => string | null;

@@ -1,12 +1,10 @@
-import { createHash } from "node:crypto";
 import { type DatasetId, MillraceError } from "../../base/index.ts";
-import { type Multihash, multihashOfDigest } from "../../slices/index.ts";
+import type { Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
-import { Chain } from "../chain/chain.ts";
-import { readNotes } from "../chain/extra.ts";
+import { Chain, type SliceRef } from "../chain/chain.ts";
 import { DatasetKeys } from "../chain/keys.ts";
-import { newestSeq, readBlock, readLog } from "../chain/log.ts";
-import type { MetadataBlock } from "../odf/index.ts";
+import { newestSeq, readBlock, readEntry } from "../chain/log.ts";
+import { physicalProblem } from "./bytes.ts";
 
 export type VerifyLevel = "chain" | "physical" | "logical";
 
@@ -14,7 +12,11 @@ export type VerifyLevel = "chain" | "physical" | "logical";
 export interface SliceReader {
   /** The logical hash of a Parquet file's rows. @throws on a file that cannot be read */
   logicalHash(path: string, signal: AbortSignal): Promise<string>;
-  count(path: string, signal: AbortSignal): Promise<number>;
+  /** The column `offset`: its first number (null without rows), and whether the others follow it one by one. */
+  offsets(
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly rows: number; readonly first: number | null; readonly gapFree: boolean }>;
 }
 
 export interface VerifyReport {
@@ -24,138 +26,149 @@ export interface VerifyReport {
   readonly slices: number;
   readonly rows: number;
   /** The first broken object and why; null where everything holds. */
-  readonly broken: { readonly object: string; readonly reason: string } | null;
+  readonly broken: Broken | null;
+}
+
+export interface Broken {
+  readonly object: string;
+  readonly reason: string;
 }
 
 export interface VerifyOptions {
   readonly level: VerifyLevel;
   readonly signal: AbortSignal;
-  /** Told of blocks done and in all. */
+  /** Told of what is done and what is known to be in all: blocks, then the objects that they name too. */
   readonly progress?: (done: number, total: number) => void;
 }
 
-const readBytes = 4 << 20;
-
-/**
- * Proves a dataset from the object store alone, in order of the chain: each log entry, each block's name and rules; from
- * `physical` on the bytes of each data object; for `logical` also the hash and offsets of its rows.
- */
-export async function verifyChain(
-  store: ObjectStore,
-  reader: SliceReader,
-  id: DatasetId,
-  options: VerifyOptions,
-): Promise<VerifyReport> {
-  const keys = new DatasetKeys(id);
-  const chain = new Chain();
-  const counted = { slices: 0, rows: 0 };
-  const report = (broken: VerifyReport["broken"]): VerifyReport => ({
-    ok: broken === null,
-    level: options.level,
-    blocks: chain.seq + 1,
-    ...counted,
-    broken,
-  });
-  const newest = await newestSeq(store, keys, -1, options.signal);
-  if (newest < 0) return report({ object: keys.log(0), reason: "the commit log is empty" });
-  for (let seq = 0; seq <= newest; seq++) {
-    options.signal.throwIfAborted();
-    const broken = await verifyLink(store, keys, chain, seq, options.signal);
-    if (broken !== null) return report(broken);
-    const slice = chain.slices.at(-1);
-    if (slice?.seq === seq) {
-      counted.slices++;
-      counted.rows += slice.lastOffset - slice.firstOffset + 1;
-    }
-    options.progress?.(seq + 1, newest + 1);
-  }
-  if (options.level === "chain") return report(null);
-  for (const slice of chain.slices) {
-    options.signal.throwIfAborted();
-    const broken = await verifySlice(store, reader, keys, slice, options);
-    if (broken !== null) return report(broken);
-  }
-  for (const { hash, sizeBytes } of chain.quarantines) {
-    const broken = await verifyBytes(store, keys.quarantine(hash), hash, sizeBytes, options.signal);
-    if (broken !== null) return report(broken);
-  }
-  return report(null);
+export interface VerifySource {
+  readonly store: ObjectStore;
+  readonly reader: SliceReader;
+  /** The log entry behind the newest, where there is proof that it was there. */
+  readonly lostEntry: (newest: number) => Promise<string | null>;
 }
 
-type Broken = VerifyReport["broken"];
+interface Verification {
+  readonly source: VerifySource;
+  readonly keys: DatasetKeys;
+  readonly chain: Chain;
+  readonly options: VerifyOptions;
+}
 
-async function verifyLink(
-  store: ObjectStore,
-  keys: DatasetKeys,
-  chain: Chain,
-  seq: number,
-  signal: AbortSignal,
-): Promise<Broken> {
+/**
+ * Proves a dataset, in order of the chain: each log entry, each block's name and rules; from `physical` on the bytes of
+ * each data object; for `logical` also the hash and offsets of its rows. Nothing but the object store is believed: an index
+ * can add a doubt, not take one away.
+ * @throws dataset_not_found where it was deleted; the signal's reason; the store's errors
+ */
+export async function verifyChain(source: VerifySource, id: DatasetId, options: VerifyOptions): Promise<VerifyReport> {
+  const one: Verification = { source, keys: new DatasetKeys(id), chain: new Chain(id), options };
+  const broken = (await verifyLog(one)) ?? (options.level === "chain" ? null : await verifyObjects(one));
+  const { tip, slices } = one.chain;
+  return {
+    ok: broken === null,
+    level: options.level,
+    blocks: tip.seq + 1,
+    slices: slices.length,
+    rows: tip.nextOffset,
+    broken,
+  };
+}
+
+/** Every entry that is there, as the store lists them, so that no gap is jumped over. */
+async function verifyLog(one: Verification): Promise<Broken | null> {
+  const { source, keys, chain, options } = one;
+  const { signal } = options;
+  const total = (await newestSeq(source.store, keys, -1, signal)) + 1;
+  for await (const { key } of source.store.list(keys.logFolder, { signal })) {
+    signal.throwIfAborted();
+    const wanted = keys.log(chain.seq + 1);
+    if (key > wanted) return { object: wanted, reason: "it is missing" };
+    if (key < wanted) return { object: key, reason: "it is no entry of the log" };
+    const broken = await verifyLink(one, chain.seq + 1);
+    if (broken !== null) return broken;
+    options.progress?.(chain.seq + 1, Math.max(total, chain.seq + 1));
+  }
+  if (chain.seq < 0) return { object: keys.log(0), reason: "the commit log is empty" };
+  const lost = await source.lostEntry(chain.seq);
+  return lost === null ? null : { object: lost, reason: "it is missing, though later blocks were committed" };
+}
+
+async function verifyLink({ source, keys, chain, options }: Verification, seq: number): Promise<Broken | null> {
   let object = keys.log(seq);
   try {
-    const hash = await readLog(store, keys, seq, signal);
-    if (hash === null) return { object, reason: "it is missing" };
+    const hash = await readEntry(source.store, keys, seq, options.signal);
     object = keys.block(hash);
-    const { block } = await readBlock(store, keys, seq, hash, signal);
-    checkSourceNotes(block);
+    const { block } = await readBlock(source.store, keys, seq, hash, options.signal);
     chain.append(hash, block, null);
     return null;
   } catch (error) {
-    if (!(error instanceof MillraceError)) throw error;
+    if (!(error instanceof MillraceError) || error.code === "dataset_not_found") throw error;
     const reason = error.data?.reason ?? error.data?.problem;
     return { object, reason: typeof reason === "string" ? reason : error.message };
   }
 }
 
-/** Reads our own attributes too, so that a block whose notes are broken is named. */
-function checkSourceNotes(block: MetadataBlock): void {
-  if (block.event.kind === "AddData") readNotes(block.event);
+/** What the blocks name, in their order. */
+async function verifyObjects(one: Verification): Promise<Broken | null> {
+  const { keys, chain, options } = one;
+  const quarantined = chain.quarantines.map(({ seq, hash, sizeBytes }) => ({
+    seq,
+    verify: () => verifyBytes(one, keys.quarantine(hash), hash, sizeBytes),
+  }));
+  const objects = [
+    ...chain.slices.map((slice) => ({ seq: slice.seq, verify: () => verifySlice(one, slice) })),
+    ...quarantined,
+  ];
+  objects.sort((a, b) => a.seq - b.seq);
+  let done = chain.seq + 1;
+  const total = done + objects.length;
+  for (const { verify } of objects) {
+    options.signal.throwIfAborted();
+    const broken = await verify();
+    if (broken !== null) return broken;
+    options.progress?.(++done, total);
+  }
+  return null;
 }
 
-async function verifySlice(
-  store: ObjectStore,
-  reader: SliceReader,
-  keys: DatasetKeys,
-  slice: Chain["slices"][number],
-  { level, signal }: VerifyOptions,
-): Promise<Broken> {
+async function verifyBytes(
+  { source, options }: Verification,
+  object: string,
+  hash: Multihash,
+  sizeBytes: number,
+): Promise<Broken | null> {
+  const reason = await physicalProblem(source.store, { object, hash, sizeBytes }, options.signal);
+  return reason === null ? null : { object, reason };
+}
+
+async function verifySlice(one: Verification, slice: SliceRef): Promise<Broken | null> {
+  const { source, keys, options } = one;
   const object = keys.data(slice.hash);
-  const broken = await verifyBytes(store, object, slice.hash, slice.sizeBytes, signal);
-  if (broken !== null || level === "physical") return broken;
-  await using file = await store.local(object, signal);
+  const broken = await verifyBytes(one, object, slice.hash, slice.sizeBytes);
+  if (broken !== null || options.level === "physical") return broken;
+  await using file = await source.store.local(object, options.signal);
   if (file === null) return { object, reason: "it is missing" };
   try {
-    const rows = await reader.count(file.path, signal);
-    const wanted = slice.lastOffset - slice.firstOffset + 1;
-    if (rows !== wanted) return { object, reason: `it has ${rows} rows, and its block says ${wanted}` };
-    const logical = await reader.logicalHash(file.path, signal);
-    return logical === slice.logicalHash
-      ? null
-      : { object, reason: "its rows are not those that its logical hash says" };
+    const reason = await logicalProblem(source.reader, file.path, slice, options.signal);
+    return reason === null ? null : { object, reason };
   } catch (error) {
-    signal.throwIfAborted();
+    options.signal.throwIfAborted();
     return { object, reason: `its rows cannot be read: ${error instanceof Error ? error.message : String(error)}` };
   }
 }
 
-async function verifyBytes(
-  store: ObjectStore,
-  object: string,
-  hash: Multihash,
-  sizeBytes: number,
+async function logicalProblem(
+  reader: SliceReader,
+  path: string,
+  slice: SliceRef,
   signal: AbortSignal,
-): Promise<Broken> {
-  const found = await store.stat(object);
-  if (found === null) return { object, reason: "it is missing" };
-  if (found.sizeBytes !== sizeBytes)
-    return { object, reason: `it has ${found.sizeBytes} bytes, and its block says ${sizeBytes}` };
-  const digest = createHash("sha3-256");
-  for (let start = 0; start < sizeBytes; start += readBytes) {
-    const part = await store.get(object, { range: { start, length: readBytes }, signal });
-    if (part === null) return { object, reason: "it vanished while it was read" };
-    digest.update(part);
-  }
-  return multihashOfDigest("sha3-256", digest.digest()) === hash
-    ? null
-    : { object, reason: "its bytes are not those that its hash says" };
+): Promise<string | null> {
+  const { rows, first, gapFree } = await reader.offsets(path, signal);
+  const wanted = slice.lastOffset - slice.firstOffset + 1;
+  if (rows !== wanted) return `it has ${rows} rows, and its block says ${wanted}`;
+  if (first !== slice.firstOffset) return `its offsets begin at ${first}, and its block says ${slice.firstOffset}`;
+  if (!gapFree) return "its offsets do not follow each other";
+  const logical = await reader.logicalHash(path, signal);
+  return logical === slice.logicalHash ? null : "its rows are not those that its logical hash says";
 }

@@ -12,6 +12,7 @@ import type {
   PoolStatus,
   ResultColumn,
   SliceHashes,
+  SliceOffsets,
   WorkerRole,
 } from "../contract.ts";
 import type { EnginePoolOptions, RoleOptions } from "../options.ts";
@@ -142,8 +143,8 @@ export class EnginePool implements Engine, Service {
     return this.#exclusive("ingest", { kind: "columnStatistics", path: file }, untitled("statistics"), signal);
   }
 
-  count(file: string, signal: AbortSignal): Promise<number> {
-    return this.#exclusive("ingest", { kind: "count", path: file }, untitled("count"), signal);
+  offsets(file: string, signal: AbortSignal): Promise<SliceOffsets> {
+    return this.#exclusive("ingest", { kind: "offsets", path: file }, untitled("offsets"), signal);
   }
 
   arrowToParquet(input: string, output: string, signal: AbortSignal): Promise<ArrowImport> {

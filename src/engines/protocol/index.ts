@@ -8,6 +8,7 @@ import type {
   ResultFormat,
   ScriptStatement,
   SliceHashes,
+  SliceOffsets,
   WorkerRole,
 } from "../contract.ts";
 
@@ -32,7 +33,7 @@ export type Job =
   | { readonly kind: "script"; readonly statements: readonly ScriptStatement[] }
   | { readonly kind: "hashes"; readonly path: string; readonly physical: boolean }
   | { readonly kind: "columnStatistics"; readonly path: string }
-  | { readonly kind: "count"; readonly path: string }
+  | { readonly kind: "offsets"; readonly path: string }
   | { readonly kind: "arrowToParquet"; readonly input: string; readonly output: string };
 
 export interface QueryJob {
@@ -56,7 +57,7 @@ export interface JobResults {
   readonly script: readonly (readonly EngineRow[])[];
   readonly hashes: SliceHashes;
   readonly columnStatistics: readonly ColumnStatistics[];
-  readonly count: number;
+  readonly offsets: SliceOffsets;
   readonly arrowToParquet: ArrowImport;
 }
 

@@ -5,7 +5,7 @@ import { failureOf, JobFailure } from "./failure.ts";
 import { openInstance } from "./instance.ts";
 import { Interruptible } from "./interruptible.ts";
 import { runQuery } from "./query.ts";
-import { columnStatistics, countRows, runScript } from "./slices.ts";
+import { columnStatistics, readOffsets, runScript } from "./slices.ts";
 import { describeStatement } from "./statement.ts";
 
 // A worker process: one DuckDB, jobs from the parent, answers to it. It ends with its parent.
@@ -81,8 +81,8 @@ async function perform(job: Job, interruptible: Interruptible): Promise<JobResul
         return await (await import("./hash.ts")).hashFile(connection, job.path, job.physical, interruptible);
       case "columnStatistics":
         return await columnStatistics(connection, job.path, interruptible);
-      case "count":
-        return await countRows(connection, job.path, interruptible);
+      case "offsets":
+        return await readOffsets(connection, job.path, interruptible);
       case "arrowToParquet":
         return await (await import("./arrow-read.ts")).arrowToParquet(connection, job.input, job.output, interruptible);
     }

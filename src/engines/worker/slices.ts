@@ -1,5 +1,5 @@
 import type { DuckDBConnection, DuckDBMaterializedResult } from "@duckdb/node-api";
-import type { ColumnStatistics, EngineRow, ScriptStatement } from "../contract.ts";
+import type { ColumnStatistics, EngineRow, ScriptStatement, SliceOffsets } from "../contract.ts";
 import { jsonRows } from "./encode/lines.ts";
 import { failureOf, JobFailure } from "./failure.ts";
 import type { Interruptible } from "./interruptible.ts";
@@ -63,11 +63,19 @@ async function readBounds(connection: DuckDBConnection, path: string, columns: r
   return bounds;
 }
 
-export async function countRows(connection: DuckDBConnection, path: string, running: Interruptible): Promise<number> {
+export async function readOffsets(
+  connection: DuckDBConnection,
+  path: string,
+  running: Interruptible,
+): Promise<SliceOffsets> {
   const read = await running.on(connection, () =>
-    connection.runAndReadAll(`SELECT count(*) FROM read_parquet(${literal(path)})`),
+    connection.runAndReadAll(`
+      SELECT count(*), min(start), max(start), count(start) = count(*)
+      FROM (SELECT "offset"::BIGINT - file_row_number AS start FROM read_parquet(${literal(path)}, file_row_number = true))`),
   );
-  return Number(read.getRowsJson()[0]?.[0] ?? 0);
+  const [rows, least, greatest, allThere] = read.getRowsJson()[0] ?? [];
+  const first = least === null || least === undefined ? null : Number(least);
+  return { rows: Number(rows ?? 0), first, gapFree: least === greatest && allThere === true };
 }
 
 /** Trusted statements in order. @throws JobFailure with the first failing statement's own error */

@@ -42,6 +42,8 @@ interface Prepared {
   readonly statistics: Awaited<ReturnType<Engine["columnStatistics"]>>;
   readonly quarantineHashes: Awaited<ReturnType<Engine["hashes"]>> | null;
   readonly systemTimeMs: number;
+  /** A lost commit has left the slice in the object store; its file is no longer where it was. */
+  readonly stored: boolean;
 }
 
 const mostAttempts = 20;
@@ -81,7 +83,8 @@ export class Committer {
         request.check?.(head);
         if (head.nextOffset === prepared.firstOffset && stillFits(head, prepared)) {
           const outcome = await this.#commit(request, prepared, head);
-          if (outcome !== null) return outcome;
+          if (!("lost" in outcome)) return outcome;
+          prepared = { ...prepared, stored: outcome.stored };
         }
         if (attempt === mostAttempts)
           throw new MillraceError("conflict", "The dataset is written by too many at once.", { retryAfterS: 1 });
@@ -119,26 +122,40 @@ export class Committer {
       slicePath === null ? [] : this.#engine.columnStatistics(slicePath, signal),
       quarantinePath === null ? null : this.#engine.hashes(quarantinePath, signal),
     ]);
-    return { head, converted, firstOffset, hashes, statistics, quarantineHashes, systemTimeMs: systemTime };
+    return {
+      head,
+      converted,
+      firstOffset,
+      hashes,
+      statistics,
+      quarantineHashes,
+      systemTimeMs: systemTime,
+      stored: false,
+    };
   }
 
   /** The batch for where the chain stands now: the same rows at other offsets, or converted anew for another schema. */
   async #again(request: CommitRequest, prepared: Prepared, signal: AbortSignal): Promise<Prepared> {
     const head = await this.#datasets.head(request.datasetId, signal);
-    const { converted } = prepared;
-    const input = converted.slicePath;
-    if (input === null || !stillFits(head, prepared)) return await this.#prepare(request, nothingAhead, signal);
-    const output = `${request.batch.workPath}${input.endsWith(".moved.parquet") ? "" : ".moved"}.parquet`;
+    const { converted, hashes } = prepared;
+    const written = converted.slicePath;
+    if (written === null || hashes === null || !stillFits(head, prepared))
+      return await this.#prepare(request, nothingAhead, signal);
+    const output = `${request.batch.workPath}${written.endsWith(".moved.parquet") ? "" : ".moved"}.parquet`;
     const now = this.#clock.now();
     const systemTimeMs = head.systemTime !== null && head.systemTime > now ? head.systemTime : now;
+    await using kept = prepared.stored
+      ? await this.#datasets.openSlices(request.datasetId, [multihash(hashes.physicalHash)], "data", signal)
+      : null;
+    const input = kept?.paths[0] ?? written;
     const sql = renumberSql(input, output, head.nextOffset - prepared.firstOffset, systemTimeMs);
     await this.#engine.script({ traceId: request.traceId, label: "renumber", statements: [{ sql }] }, signal);
-    const [hashes, statistics] = await Promise.all([
+    const [movedHashes, statistics] = await Promise.all([
       this.#engine.hashes(output, signal),
       this.#engine.columnStatistics(output, signal),
     ]);
-    const moved = { ...converted, slicePath: output };
-    return { ...prepared, head, converted: moved, firstOffset: head.nextOffset, hashes, statistics, systemTimeMs };
+    const moved = { converted: { ...converted, slicePath: output }, hashes: movedHashes, statistics, stored: false };
+    return { ...prepared, ...moved, head, firstOffset: head.nextOffset, systemTimeMs };
   }
 
   /** What an earlier try of this batch committed, from the chain's own notes. */
@@ -158,7 +175,11 @@ export class Committer {
     );
   }
 
-  async #commit(request: CommitRequest, prepared: Prepared, head: Head): Promise<CommittedBatch | null> {
+  async #commit(
+    request: CommitRequest,
+    prepared: Prepared,
+    head: Head,
+  ): Promise<CommittedBatch | { readonly lost: true; readonly stored: boolean }> {
     const { converted, hashes, statistics, quarantineHashes } = prepared;
     const schema = schemaWith(converted.columns.map((column) => fieldFromDuckdb(column.name, typeName(column.type))));
     const changed =
@@ -206,7 +227,7 @@ export class Committer {
       systemTime: instant(prepared.systemTimeMs),
       by: request.by,
     });
-    if (outcome.outcome === "lost") return null;
+    if (outcome.outcome === "lost") return { lost: true, stored: outcome.stored };
     return ingests.map(({ rows, firstOffset }, index) => ({
       seq: outcome.seq,
       block: outcome.block,
@@ -249,9 +270,10 @@ export class Committer {
       statistics: [],
       quarantineHashes,
       systemTimeMs: this.#clock.now(),
+      stored: false,
     };
     const outcome = await this.#commit(request, prepared, head);
-    if (outcome === null) throw new MillraceError("conflict", "Another writer was faster.", { retryAfterS: 1 });
+    if ("lost" in outcome) throw new MillraceError("conflict", "Another writer was faster.", { retryAfterS: 1 });
     return outcome;
   }
 }

@@ -1,4 +1,4 @@
-import type { JSONValue, Sql } from "../../../storage/index.ts";
+import type { JSONValue, Sql, TransactionSql } from "../../../storage/index.ts";
 
 export interface BlockRow {
   readonly seq: string;
@@ -7,14 +7,30 @@ export interface BlockRow {
   readonly statistics: unknown;
 }
 
-export const insertBlock = (
-  sql: Sql,
-  datasetId: string,
-  row: { seq: number; hash: string; bytes: Uint8Array; statistics: JSONValue },
-) => sql`
-  INSERT INTO chain_blocks (dataset_id, seq, hash, bytes, statistics)
-  VALUES (${datasetId}, ${row.seq}, ${row.hash}, ${Buffer.from(row.bytes)}, ${row.statistics === null ? null : sql.json(row.statistics)})
-  ON CONFLICT DO NOTHING`;
+export interface NewBlockRow {
+  readonly seq: number;
+  readonly hash: string;
+  readonly bytes: Uint8Array;
+  readonly statistics: JSONValue;
+}
+
+/** A row that was damaged or is another chain's is written over; one that is right stays untouched. */
+export const upsertBlocks = (sql: Sql, datasetId: string, rows: readonly NewBlockRow[]) => sql`
+  INSERT INTO chain_blocks ${sql(
+    rows.map(({ seq, hash, bytes, statistics }) => ({
+      dataset_id: datasetId,
+      seq,
+      hash,
+      bytes: Buffer.from(bytes),
+      statistics: statistics === null ? null : sql.json(statistics),
+    })),
+  )}
+  ON CONFLICT (dataset_id, seq) DO UPDATE
+  SET hash = excluded.hash, bytes = excluded.bytes, statistics = excluded.statistics
+  WHERE chain_blocks.hash <> excluded.hash OR chain_blocks.bytes <> excluded.bytes`;
+
+export const selectHash = (sql: Sql, datasetId: string, seq: number) => sql<{ hash: string }[]>`
+  SELECT hash FROM chain_blocks WHERE dataset_id = ${datasetId} AND seq = ${seq}`;
 
 export const selectBlocks = (sql: Sql, datasetId: string, after: number, limit: number) => sql<BlockRow[]>`
   SELECT seq, hash, bytes, statistics FROM chain_blocks
@@ -24,4 +40,4 @@ export const selectBlocks = (sql: Sql, datasetId: string, after: number, limit: 
 export const deleteBlocks = (sql: Sql, datasetId: string) =>
   sql`DELETE FROM chain_blocks WHERE dataset_id = ${datasetId}`;
 
-export const deleteAllBlocks = (sql: Sql) => sql`DELETE FROM chain_blocks`;
+export const deleteAllBlocks = (sql: Sql | TransactionSql) => sql`DELETE FROM chain_blocks`;

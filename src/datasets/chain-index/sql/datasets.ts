@@ -1,4 +1,4 @@
-import type { Sql } from "../../../storage/index.ts";
+import type { Sql, TransactionSql } from "../../../storage/index.ts";
 
 export interface DatasetRow {
   readonly id: string;
@@ -7,19 +7,22 @@ export interface DatasetRow {
   readonly created_at: Date;
 }
 
-export const insertDataset = (sql: Sql, row: DatasetRow) => sql`
-  INSERT INTO datasets (id, project, name, created_at)
-  VALUES (${row.id}, ${row.project}, ${row.name}, ${row.created_at})
+export const insertDatasets = (sql: Sql | TransactionSql, rows: readonly DatasetRow[]) => sql`
+  INSERT INTO datasets ${sql(rows, "id", "project", "name", "created_at")}
   ON CONFLICT DO NOTHING`;
 
 export const selectDatasetByName = (sql: Sql, project: string, name: string) => sql<DatasetRow[]>`
   SELECT id, project, name, created_at FROM datasets WHERE project = ${project} AND name = ${name}`;
 
-export const selectDatasets = (sql: Sql, project: string | null) => sql<DatasetRow[]>`
+/** In order of `project.name` by code point, whatever the database's collation; behind `after`, at most `limit`. */
+export const selectDatasets = (sql: Sql, project: string | null, after: string, limit: number | null) => sql<
+  DatasetRow[]
+>`
   SELECT id, project, name, created_at FROM datasets
-  WHERE ${project}::text IS NULL OR project = ${project}
-  ORDER BY project, name`;
+  WHERE (${project}::text IS NULL OR project = ${project})
+    AND (project || '.' || name) COLLATE "C" > ${after}
+  ORDER BY (project || '.' || name) COLLATE "C" LIMIT ${limit}`;
 
 export const deleteDataset = (sql: Sql, id: string) => sql`DELETE FROM datasets WHERE id = ${id}`;
 
-export const deleteAllDatasets = (sql: Sql) => sql`DELETE FROM datasets`;
+export const deleteAllDatasets = (sql: Sql | TransactionSql) => sql`DELETE FROM datasets`;

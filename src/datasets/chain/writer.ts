@@ -1,0 +1,145 @@
+import { type Clock, type DatasetId, MillraceError, Mutex, type Telemetry } from "../../base/index.ts";
+import type { Multihash } from "../../slices/index.ts";
+import type { ObjectStore } from "../../storage/index.ts";
+import type { MetadataEvent } from "../odf/index.ts";
+import type { ColumnStatistics } from "./chain.ts";
+import type { Chains } from "./chains.ts";
+import { addDataEvent, adoptObjects, type Change, commitBlock } from "./commit.ts";
+import { DatasetKeys } from "./keys.ts";
+import { deletedEntry, newestSeq, readLog, type StoredBlock } from "./log.ts";
+import { type NextBlock, nextBlock } from "./tip.ts";
+
+export type CommitOutcome =
+  | {
+      readonly outcome: "committed";
+      readonly seq: number;
+      readonly block: Multihash;
+      readonly firstOffset: number | null;
+      readonly lastOffset: number | null;
+    }
+  /**
+   * Another writer was first: the caller looks at the head again and writes its offsets anew. Where `stored`, the
+   * change's files are in the object store under their hashes, and no longer where they were.
+   */
+  | { readonly outcome: "lost"; readonly stored: boolean };
+
+export interface WriterOptions {
+  readonly store: ObjectStore;
+  readonly chains: Chains;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly announce: (id: DatasetId, stored: StoredBlock) => Promise<void>;
+}
+
+/** Tries to end a log that others keep writing to. */
+const mostEndings = 100;
+
+/**
+ * Writes blocks. Commits of one dataset by this process wait for each other; those of other processes are met at the log.
+ * Everything of a commit is built on one tip, taken before it: a chain that moves on meanwhile makes it lose, never mix.
+ */
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #turns = new Map<DatasetId, { readonly mutex: Mutex; users: number }>();
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  /** @throws chain_broken, dataset_not_found, the store's errors (the outcome is then unknown) */
+  async commit(id: DatasetId, change: Change, signal?: AbortSignal): Promise<CommitOutcome> {
+    const { store, chains } = this.#options;
+    return await this.#inTurn(id, signal, async () => {
+      const { tip } = await chains.current(id, signal);
+      if (tip.seq !== change.expectedSeq) return { outcome: "lost", stored: false };
+      // Both blocks are known to fit before anything is written.
+      const schema =
+        change.schema === undefined
+          ? null
+          : nextBlock(tip, { kind: "SetDataSchema", schema: change.schema }, change.systemTime);
+      const before = schema?.tip ?? tip;
+      const data = nextBlock(before, addDataEvent(before, change), change.systemTime);
+      await adoptObjects(store, new DatasetKeys(id), change);
+      if (schema !== null && (await this.#write(id, schema, null)) === "lost") return { outcome: "lost", stored: true };
+      if ((await this.#write(id, data, change.data?.statistics ?? null)) === "lost")
+        return { outcome: "lost", stored: true };
+      const rows = data.tip.nextOffset - before.nextOffset;
+      const offsets =
+        rows === 0
+          ? { firstOffset: null, lastOffset: null }
+          : { firstOffset: before.nextOffset, lastOffset: data.tip.nextOffset - 1 };
+      return { outcome: "committed", seq: data.stored.seq, block: data.stored.hash, ...offsets };
+    });
+  }
+
+  /** Commits an event that describes the dataset. @throws conflict where another writer was first; as `commit` */
+  async describe(id: DatasetId, event: MetadataEvent): Promise<void> {
+    const { chains, clock } = this.#options;
+    await this.#inTurn(id, undefined, async () => {
+      const { tip } = await chains.current(id);
+      if ((await this.#write(id, nextBlock(tip, event, clock.now()), null)) === "lost")
+        throw new MillraceError("conflict", "Another writer was faster.", { retryAfterS: 1 });
+    });
+  }
+
+  /** Ends a dataset's log, so that no writer anywhere can commit behind it. Repeating it does nothing. */
+  async end(id: DatasetId): Promise<void> {
+    const { store, chains } = this.#options;
+    const keys = new DatasetKeys(id);
+    for (let attempt = 1; attempt <= mostEndings; attempt++) {
+      // Not through the chain: one that is broken must be deletable too.
+      const newest = await newestSeq(store, keys, -1);
+      if (newest >= 0 && (await lastEntry(store, keys, newest)) === deletedEntry) return;
+      const entry = new TextEncoder().encode(deletedEntry);
+      if ((await store.putIfAbsent(keys.log(newest + 1), entry)) === "created") {
+        chains.forget(id);
+        return;
+      }
+    }
+    throw new MillraceError("conflict", "The dataset is written by too many at once.", { retryAfterS: 1 });
+  }
+
+  async #write(
+    id: DatasetId,
+    { stored }: NextBlock,
+    statistics: readonly ColumnStatistics[] | null,
+  ): Promise<"committed" | "lost"> {
+    const { store, chains, telemetry, announce } = this.#options;
+    const keys = new DatasetKeys(id);
+    if ((await commitBlock(store, keys, stored)) === "lost") return "lost";
+    // From here on the block is committed: what fails now is caught up with by others, and must not look like a failure.
+    try {
+      await store.put(keys.head, new TextEncoder().encode(stored.hash));
+    } catch (error) {
+      telemetry.log.warn("the hint of a dataset's head was not written", { datasetId: id, seq: stored.seq, error });
+    }
+    await chains.committed(id, stored, statistics);
+    try {
+      await announce(id, stored);
+    } catch (error) {
+      telemetry.log.warn("a commit was not announced", { datasetId: id, seq: stored.seq, error });
+    }
+    return "committed";
+  }
+
+  async #inTurn<Result>(id: DatasetId, signal: AbortSignal | undefined, work: () => Promise<Result>): Promise<Result> {
+    const turn = this.#turns.get(id) ?? { mutex: new Mutex(), users: 0 };
+    this.#turns.set(id, turn);
+    turn.users++;
+    try {
+      return await turn.mutex.run(work, signal);
+    } finally {
+      if (--turn.users === 0) this.#turns.delete(id);
+    }
+  }
+}
+
+/** Whatever it is: a damaged entry does not stop a deletion. */
+async function lastEntry(store: ObjectStore, keys: DatasetKeys, seq: number): Promise<string | null> {
+  try {
+    return await readLog(store, keys, seq);
+  } catch (error) {
+    if (error instanceof MillraceError) return null;
+    throw error;
+  }
+}
