@@ -1,3 +1,4 @@
+import type { ReindexReport } from "../datasets/index.ts";
 import type { ServerConfig } from "./config.ts";
 import type { RunningServer } from "./running.ts";
 
@@ -15,10 +16,7 @@ export async function startServer(config: ServerConfig, signal: AbortSignal): Pr
 }
 
 /** See maintenance.ts. */
-export async function reindex(
-  config: ServerConfig,
-  signal: AbortSignal,
-): Promise<{ datasets: number; blocks: number }> {
+export async function reindex(config: ServerConfig, signal: AbortSignal): Promise<ReindexReport> {
   const { reindexChains } = await import("./maintenance.ts");
   return await reindexChains(config, signal);
 }
