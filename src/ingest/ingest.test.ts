@@ -208,3 +208,31 @@ test("a small Parquet body is read as it came", async () => {
   expect(await ingest.push(one, signal())).toMatchObject({ rows: 3, quarantined: 0 });
   await ingest.stop();
 });
+
+test("hostile lines are put aside with their reason and their exact bytes, and the others are kept", async () => {
+  const ingest = await openIngest();
+  const lines = [
+    Buffer.from('\ufeff{"a":"bom"}\r'),
+    Buffer.from('{"a":"crlf"}\r'),
+    Buffer.from(""),
+    Buffer.from('{"a":"nul\0"}'),
+    Buffer.from('{"a":"\xff"}', "latin1"),
+    Buffer.from('{"a":"\\u0000"}'),
+    Buffer.from('{"a":"\u{1f600}').subarray(0, -2),
+  ];
+  const bytes = Buffer.concat(lines.flatMap((line, at) => (at === 0 ? [line] : [Buffer.from("\n"), line])));
+  const one = await request(bytes, {
+    body: (async function* () {
+      for (const byte of bytes) yield Buffer.of(byte);
+    })(),
+  });
+  expect(await ingest.push(one, signal())).toMatchObject({
+    rows: 3,
+    quarantined: 3,
+    reasons: [
+      { reason: "not valid UTF-8", count: 2, firstLine: 5 },
+      { reason: "not valid JSON", count: 1, firstLine: 4 },
+    ],
+  });
+  await ingest.stop();
+});

@@ -7,7 +7,8 @@ import { textPattern } from "./formats/patterns.ts";
 import { type FormatSpec, formatSpec } from "./formats/spec.ts";
 import type { PendingBytes } from "./pending.ts";
 import type { IngestReceipt } from "./receipts.ts";
-import { type Meter, type TakenBody, takeBody } from "./staging/body.ts";
+import { type TakenBody, takeBody } from "./staging/body.ts";
+import type { Meter } from "./staging/decode.ts";
 
 /** A request on its way: what it is called, and how much of it has come. */
 export interface Arrival {

@@ -1,18 +1,17 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { PassThrough, Readable, type Transform } from "node:stream";
-import { createGunzip, createZstdDecompress } from "node:zlib";
-import { type Disk, type DiskFile, MillraceError } from "../../base/index.ts";
+import type { Disk, DiskFile } from "../../base/index.ts";
 import { LineCounter } from "../convert/lines.ts";
 import { detectionBytes } from "../formats/detect.ts";
 import { JsonElements } from "../formats/json-elements.ts";
 import type { Encoding } from "../formats/spec.ts";
+import { decode, type Meter, refusingUtf16 } from "./decode.ts";
+import { Gather } from "./gather.ts";
 import { diskError } from "./log.ts";
 
-/** Bodies up to this size stay in memory; larger ones go to a file. */
+/** Bodies up to this size stay in memory; larger ones go to a file, as many bytes at a time. */
 const inMemoryBytes = 1 << 20;
-/** Chunks come in small; the file is written in large ones. */
-const writeBytes = 1 << 20;
+const blockBytes = 1 << 16;
 
 /** A decoded body: JSON arrays are lines by now. */
 export interface TakenBody {
@@ -28,13 +27,6 @@ export interface TakenBody {
   readonly headBytes: number;
 }
 
-/** How much of a body has come. */
-export interface Meter {
-  /** Decoded. */
-  bytes: number;
-  wireBytes: number;
-}
-
 export interface TakeOptions {
   readonly encoding: Encoding;
   /** JSON elements are turned into lines. */
@@ -45,6 +37,7 @@ export interface TakeOptions {
   readonly durable: boolean;
   /** Whether the body's hash is wanted: it is, where a key may come again. */
   readonly hashed: boolean;
+  /** Whether the body is text: its lines are counted. */
   readonly countLines: boolean;
   /** Room to leave at the beginning of the file. */
   readonly headBytes: number;
@@ -55,107 +48,100 @@ export interface TakeOptions {
   readonly signal: AbortSignal;
 }
 
-/** Reads a body to its end in constant memory. @throws bad_input (broken compression, no JSON), disk_full */
+/** Reads a body to its end in constant memory. @throws bad_input (broken compression, no JSON, UTF-16), disk_full */
 export async function takeBody(body: AsyncIterable<Uint8Array>, options: TakeOptions): Promise<TakenBody> {
-  const hash = createHash("sha256");
-  const elements = options.jsonElements ? new JsonElements() : null;
-  const held: Uint8Array[] = [];
-  let first = Buffer.alloc(0);
-  let sizeBytes = 0;
-  // An object, because the compiler does not see that a nested function assigns.
-  const spool = {
-    file: null as DiskFile | null,
-    position: options.headBytes,
-    waiting: [] as Uint8Array[],
-    waitingBytes: 0,
-    async write(bytes: Uint8Array) {
-      this.waiting.push(bytes);
-      this.waitingBytes += bytes.length;
-      if (this.waitingBytes >= writeBytes) await this.flush();
-    },
-    async flush() {
-      const bytes = Buffer.concat(this.waiting.splice(0));
-      this.waitingBytes = 0;
-      await this.file?.write(bytes, this.position);
-      this.position += bytes.length;
-    },
-  };
+  const hash = options.hashed ? createHash("sha256") : null;
   const counter = options.countLines ? new LineCounter() : null;
-  const take = async (bytes: Uint8Array) => {
-    if (bytes.length === 0) return;
-    options.admit(bytes.length);
-    sizeBytes += bytes.length;
-    options.meter.bytes += bytes.length;
-    if (options.hashed) hash.update(bytes);
-    if (first.length < detectionBytes) first = Buffer.concat([first, bytes.subarray(0, detectionBytes - first.length)]);
-    counter?.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-    if (spool.file === null && sizeBytes <= inMemoryBytes) {
-      held.push(bytes);
-      return;
-    }
-    if (spool.file === null) {
-      spool.file = await options.disk.open(options.path, "write");
-      for (const piece of held.splice(0)) await spool.write(piece);
-    }
-    await spool.write(bytes);
-  };
+  const first = new Gather(4_096);
+  await using sink = new BodySink(options);
   try {
-    for await (const chunk of decoded(metered(body, options.meter), options.encoding)) {
+    for await (const bytes of contentOf(body, options)) {
       options.signal.throwIfAborted();
-      await take(elements === null ? chunk : elements.push(chunk));
+      if (bytes.length === 0) continue;
+      options.admit(bytes.length);
+      options.meter.bytes += bytes.length;
+      hash?.update(bytes);
+      counter?.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+      if (first.sizeBytes < detectionBytes) first.add(bytes.subarray(0, detectionBytes - first.sizeBytes));
+      await sink.write(bytes);
     }
-    if (elements !== null) await take(elements.end());
-    await spool.flush();
-    if (options.durable && spool.file !== null) {
-      await spool.file.sync();
-      await options.disk.syncDirectory(path.dirname(options.path));
-    }
-    await spool.file?.[Symbol.asyncDispose]();
+    const { bytes, file, headBytes } = await sink.end();
+    const lines = counter?.end() ?? null;
+    return {
+      bytes,
+      file,
+      headBytes,
+      sizeBytes: sink.sizeBytes,
+      first: first.take(),
+      hash: hash?.digest("hex") ?? "",
+      lines,
+    };
   } catch (cause) {
-    await spool.file?.[Symbol.asyncDispose]();
-    await options.disk.remove(options.path);
+    await sink.discard();
     throw diskError(cause);
   }
-  const inFile = spool.file !== null;
-  return {
-    lines: counter?.end() ?? null,
-    bytes: inFile ? null : Buffer.concat(held),
-    file: inFile ? options.path : null,
-    sizeBytes,
-    headBytes: inFile ? options.headBytes : 0,
-    first,
-    hash: hash.digest("hex"),
-  };
 }
 
-async function* metered(body: AsyncIterable<Uint8Array>, meter: Meter): AsyncIterable<Uint8Array> {
-  for await (const chunk of body) {
-    meter.wireBytes += chunk.length;
-    yield chunk;
-  }
-}
-
-async function* decoded(body: AsyncIterable<Uint8Array>, encoding: Encoding): AsyncIterable<Uint8Array> {
-  if (encoding === "identity") {
-    yield* body;
+/** The decoded body; its JSON elements as lines, where they are to be. */
+async function* contentOf(body: AsyncIterable<Uint8Array>, options: TakeOptions): AsyncIterable<Uint8Array> {
+  const decoded = decode(body, options.encoding, options.meter);
+  const content = options.countLines ? refusingUtf16(decoded) : decoded;
+  if (!options.jsonElements) {
+    yield* content;
     return;
   }
-  const decoder: Transform = encoding === "gzip" ? createGunzip() : createZstdDecompress();
-  const source = Readable.from(body);
-  const out = new PassThrough();
-  source.on("error", (error) => out.destroy(error));
-  decoder.on("error", (error) => out.destroy(error));
-  source.pipe(decoder).pipe(out);
-  try {
-    yield* out;
-  } catch (cause) {
-    if (
-      cause instanceof MillraceError ||
-      !(cause instanceof Error) ||
-      !("code" in cause) ||
-      !/^(Z_|ERR_ZSTD|ZSTD_|ERR_ZLIB)/.test(String(cause.code))
-    )
-      throw cause;
-    throw new MillraceError("bad_input", `The body is not valid ${encoding}: ${cause.message}.`, { cause });
+  const elements = new JsonElements();
+  for await (const chunk of content) yield elements.push(chunk);
+  yield elements.end();
+}
+
+/** Holds a body while it is small, and puts a larger one into its file. */
+class BodySink implements AsyncDisposable {
+  readonly #options: TakeOptions;
+  readonly #held = new Gather(blockBytes);
+  #file: DiskFile | null = null;
+  #position: number;
+  sizeBytes = 0;
+
+  constructor(options: TakeOptions) {
+    this.#options = options;
+    this.#position = options.headBytes;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.sizeBytes += bytes.length;
+    this.#held.add(bytes);
+    if (this.#held.sizeBytes > inMemoryBytes) await this.#flush();
+  }
+
+  /** The body in memory, or in its file: then durable, where that is asked for. */
+  async end(): Promise<Pick<TakenBody, "bytes" | "file" | "headBytes">> {
+    if (this.#file === null) return { bytes: this.#held.take(), file: null, headBytes: 0 };
+    const { disk, path: file, durable, headBytes } = this.#options;
+    await this.#flush();
+    if (durable) {
+      await this.#file.sync();
+      await disk.syncDirectory(path.dirname(file));
+    }
+    return { bytes: null, file, headBytes };
+  }
+
+  async discard(): Promise<void> {
+    const { disk, path: file } = this.#options;
+    await this[Symbol.asyncDispose]();
+    await disk.remove(file);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const file = this.#file;
+    this.#file = null;
+    await file?.[Symbol.asyncDispose]();
+  }
+
+  async #flush(): Promise<void> {
+    this.#file ??= await this.#options.disk.open(this.#options.path, "write");
+    const bytes = this.#held.take();
+    await this.#file.write(bytes, this.#position);
+    this.#position += bytes.length;
   }
 }
