@@ -2,85 +2,19 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type OpenPool, openPool } from "../../test/kit/engine-pool.ts";
-import { type TempDirectory, type TestDatabase, tempDirectory, testDatabase } from "../../test/kit/index.ts";
-import { type DatasetPath, datasetPath, idSource, silentTelemetry, systemClock, systemRandom } from "../base/index.ts";
-import { Datasets } from "../datasets/index.ts";
-import { directoryStore, nodeDisk } from "../storage/index.ts";
-import type { IngestRecord, PushRequest } from "./contract.ts";
-import { Ingest } from "./ingest.ts";
+import { bodyOf as body, type OpenRoom, openRoom } from "../../test/ingest/room.ts";
+import type { PushRequest } from "./contract.ts";
 
-const clock = systemClock;
-const random = systemRandom;
-const ids = idSource(clock, random);
-let pool: OpenPool;
-let database: TestDatabase;
-let folder: TempDirectory;
-let datasets: Datasets;
-
+let room: OpenRoom;
 beforeAll(async () => {
-  [pool, database, folder] = await Promise.all([openPool({ maxQueued: 500 }), testDatabase(), tempDirectory()]);
-  datasets = new Datasets({
-    store: directoryStore({ root: path.join(folder.path, "objects"), disk: nodeDisk, random }),
-    sql: database.sql,
-    slices: pool.pool,
-    clock,
-    random,
-    telemetry: silentTelemetry,
-    announce: async () => {},
-  });
+  room = await openRoom();
 });
-afterAll(async () => {
-  await pool[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-  await folder[Symbol.asyncDispose]();
-});
-
-let opened = 0;
-const history: IngestRecord[] = [];
-async function openIngest(
-  directory = path.join(pool.shared, `staging-${++opened}`),
-  pendingBytes = 1e9,
-): Promise<Ingest> {
-  const ingest = new Ingest({
-    datasets,
-    engine: pool.pool,
-    sql: database.sql,
-    definition: async (_path: DatasetPath) => ({}),
-    record: (record) => history.push(record),
-    clock,
-    random,
-    ids,
-    disk: nodeDisk,
-    telemetry: silentTelemetry,
-    directory,
-    pendingBytes,
-    commitIntervalMs: 50,
-  });
-  await ingest.start();
-  return ingest;
-}
+afterAll(() => room[Symbol.asyncDispose]());
 
 const signal = () => AbortSignal.timeout(25_000);
-async function* body(text: string | Uint8Array) {
-  yield typeof text === "string" ? new TextEncoder().encode(text) : text;
-}
-
-async function request(text: string | Uint8Array, more: Partial<PushRequest> = {}): Promise<PushRequest> {
-  const dataset = more.dataset ?? (await datasets.create(datasetPath(`test.set${++opened}`)));
-  return {
-    dataset,
-    body: body(text),
-    format: { kind: "ndjson" },
-    encoding: "identity",
-    ack: "committed",
-    by: "owner",
-    traceId: ids.traceId(),
-    ...more,
-  };
-}
-
-const rowsOf = async (one: PushRequest) => (await datasets.head(one.dataset.id)).rows;
+const openIngest = (directory = room.stagingDirectory(), pendingBytes = 1e9) => room.open({ directory, pendingBytes });
+const request = (...wanted: Parameters<OpenRoom["request"]>) => room.request(...wanted);
+const rowsOf = async (one: PushRequest) => (await room.datasets.head(one.dataset.id)).rows;
 
 test("a committed push tells its offsets, its block and its bad rows", async () => {
   const ingest = await openIngest();
@@ -89,12 +23,12 @@ test("a committed push tells its offsets, its block and its bad rows", async () 
   expect(receipt).toMatchObject({ state: "committed", rows: 2, quarantined: 1, firstOffset: 0, lastOffset: 1 });
   expect(receipt.reasons).toEqual([{ reason: "not valid JSON", count: 1, firstLine: 2 }]);
   expect(await ingest.receipt(receipt.id)).toEqual(receipt);
-  expect((await datasets.head(one.dataset.id)).quarantined).toBe(1);
+  expect((await room.datasets.head(one.dataset.id)).quarantined).toBe(1);
   await ingest.stop();
 });
 
 test("staged rows survive the end of the process, once, under a key that is known again", async () => {
-  const directory = path.join(pool.shared, `staging-${++opened}`);
+  const directory = room.stagingDirectory();
   const first = await openIngest(directory);
   const one = await request('{"a":1}\n', { ack: "staged", idempotencyKey: "k" });
   const staged = await first.push(one, signal());
@@ -138,7 +72,7 @@ test("small pushes at once share commits, and offsets have no gap", async () => 
     .flatMap(({ firstOffset, lastOffset }) => [firstOffset, lastOffset])
     .sort((a, b) => Number(a) - Number(b));
   expect(offsets).toEqual(Array.from({ length: 80 }, (_, i) => i));
-  expect((await datasets.head(one.dataset.id)).slices).toBeLessThan(20);
+  expect((await room.datasets.head(one.dataset.id)).slices).toBeLessThan(20);
   await ingest.stop();
 });
 
@@ -152,7 +86,7 @@ test("parts of an import commit in order whatever order they come in, and a repe
   });
   const receipts = await Promise.all([3, 2, 1].map((position) => ingest.push(part(position), signal())));
   expect(receipts.map((receipt) => receipt.firstOffset)).toEqual([4, 2, 0]);
-  await database.sql`DELETE FROM ingests`; // the chain alone knows the receipt now
+  await room.database.sql`DELETE FROM ingests`; // the chain alone knows the receipt now
   const again = await ingest.push(part(2), signal());
   expect(again).toMatchObject({ id: receipts[1]?.id, rows: 2, firstOffset: 2, duplicate: true });
   expect(await rowsOf(one)).toBe(6);
@@ -177,21 +111,21 @@ test("what cannot be held is refused, and nothing of it is taken", async () => {
 });
 
 test("history tells each ingest once, when its rows are in the chain or it has failed", async () => {
-  const directory = path.join(pool.shared, `staging-${++opened}`);
+  const directory = room.stagingDirectory();
   const ingest = await openIngest(directory);
   const text = '{"a":1}\nbroken\n';
   const one = await request("", { encoding: "gzip" });
   const zipped = () => body(gzipSync(text));
-  history.length = 0;
+  room.history.length = 0;
   const staged = await ingest.push({ ...one, body: zipped(), ack: "staged", idempotencyKey: "h" }, signal());
-  expect(history).toEqual([]);
+  expect(room.history).toEqual([]);
   await ingest.flush(one.dataset.id, signal());
   await ingest.push({ ...one, body: zipped(), idempotencyKey: "h" }, signal());
   await expect(ingest.push({ ...one, body: body("not gzip") }, signal())).rejects.toMatchObject({ code: "bad_input" });
   const sourcePosition = { source: "import:h", position: "1", firstLine: 1 };
   const part = await ingest.push({ ...one, body: zipped(), sourcePosition }, signal());
   const same = { user: "owner", format: "ndjson", bytes: text.length, wireBytes: gzipSync(text).length, rows: 1 };
-  expect(history).toMatchObject([
+  expect(room.history).toMatchObject([
     { ...same, ingestId: staged.id, state: "committed", quarantined: 1, firstOffset: 0, lastOffset: 0 },
     { ingestId: expect.any(String), state: "failed", errorCode: "bad_input", bytes: 0, wireBytes: 8, rows: null },
     { ...same, ingestId: part.id, state: "committed", quarantined: 1, firstOffset: 1, lastOffset: 1 },
@@ -201,11 +135,12 @@ test("history tells each ingest once, when its rows are in the chain or it has f
 
 test("a small Parquet body is read as it came", async () => {
   const ingest = await openIngest();
-  const file = path.join(pool.shared, "small.parquet");
+  const one = await request("", { format: { kind: "parquet" } });
+  const file = path.join(room.pool.shared, "small.parquet");
   const sql = `COPY (SELECT i AS a FROM range(3) AS t(i)) TO '${file}' (FORMAT parquet)`;
-  await pool.pool.script({ traceId: ids.traceId(), label: "test", statements: [{ sql }] }, signal());
-  const one = await request(await readFile(file), { format: { kind: "parquet" } });
-  expect(await ingest.push(one, signal())).toMatchObject({ rows: 3, quarantined: 0 });
+  await room.pool.pool.script({ traceId: one.traceId, label: "test", statements: [{ sql }] }, signal());
+  const wire = body(await readFile(file));
+  expect(await ingest.push({ ...one, body: wire }, signal())).toMatchObject({ rows: 3, quarantined: 0 });
   await ingest.stop();
 });
 

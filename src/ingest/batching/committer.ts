@@ -10,6 +10,7 @@ import { writePieces } from "../convert/pieces.ts";
 import { literal, timestampLiteral } from "../convert/quote.ts";
 import { renumberSql } from "../convert/slice-sql.ts";
 import { type Column, parseType, typeName } from "../convert/types.ts";
+import { DatasetSlots } from "./slots.ts";
 
 export interface CommitRequest {
   readonly datasetId: DatasetId;
@@ -47,6 +48,8 @@ interface Prepared {
 }
 
 const mostAttempts = 20;
+/** Of one dataset: two keep two workers busy, and leave the line to others. */
+const conversionsAtOnce = 2;
 const workSuffixes = [".parquet", ".moved.parquet", ".records", ".quarantine", ".sample", ".arrow.parquet"];
 export const nothingAhead = async () => 0;
 const mostHints = 10_000;
@@ -59,6 +62,8 @@ export class Committer {
   readonly #telemetry: Telemetry;
   /** By dataset: keys that have held nulls only. A hint that keeps batches on the fast path, nothing more. */
   readonly #emptyKeys = new Map<DatasetId, readonly string[]>();
+
+  readonly #slots = new DatasetSlots(conversionsAtOnce);
 
   constructor(options: { datasets: Datasets; engine: Engine; clock: Clock; telemetry: Telemetry }) {
     this.#datasets = options.datasets;
@@ -74,7 +79,8 @@ export class Committer {
   async run(request: CommitRequest, turn: Promise<void>, signal: AbortSignal): Promise<CommittedBatch> {
     const files = request.batch.workPath;
     try {
-      let prepared = await this.#prepare(request, request.ahead, signal);
+      const inSlot = (work: () => Promise<Prepared>) => this.#slots.run(request.datasetId, work, signal);
+      let prepared = await inSlot(() => this.#prepare(request, request.ahead, signal));
       await turn;
       for (let attempt = 1; ; attempt++) {
         const head = await this.#datasets.head(request.datasetId, signal);
@@ -90,7 +96,8 @@ export class Committer {
           throw new MillraceError("conflict", "The dataset is written by too many at once.", { retryAfterS: 1 });
         const fields = { datasetId: request.datasetId, attempt };
         this.#telemetry.log.debug("writing a batch again behind another commit", fields);
-        prepared = await this.#again(request, prepared, signal);
+        const before = prepared;
+        prepared = await inSlot(() => this.#again(request, before, signal));
       }
     } finally {
       for (const suffix of workSuffixes) await rm(files + suffix, { force: true });

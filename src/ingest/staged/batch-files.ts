@@ -4,6 +4,7 @@ import path from "node:path";
 import { receivedAt, type Waiting } from "../batching/dataset-writer.ts";
 import type { BatchEntry } from "../convert/batch.ts";
 import { headBytesOf } from "../intake.ts";
+import { Gather } from "../staging/gather.ts";
 import type { StagingLog } from "../staging/log.ts";
 
 /** The bodies of a batch as one file, and a place for the files that conversion makes. */
@@ -16,6 +17,8 @@ export interface BatchFiles {
 }
 
 const lineFeed = 10;
+const blockBytes = 1 << 16;
+const writeBytes = 1 << 20;
 
 /** A large body's own file as it lies, or the log's frames written one after another. */
 export async function openBatch(
@@ -44,20 +47,26 @@ async function writeBodies(
   file: string,
   headBytes: number,
 ): Promise<BatchEntry[]> {
+  await using bodies = await open(file, "w", 0o600);
   const entries: BatchEntry[] = [];
-  const pieces: Uint8Array[] = [];
+  const gathered = new Gather(blockBytes);
   let start = headBytes;
+  let written = headBytes;
+  const flush = async () => {
+    const bytes = gathered.take();
+    await bodies.write(bytes, 0, undefined, written);
+    written += bytes.length;
+  };
   for (const [index, one] of waiting.entries()) {
     const body = await log.readBody(one.entry);
     entries.push(entryAt(one, start));
-    pieces.push(body);
-    start += body.length;
-    if (index === waiting.length - 1 || body.length === 0 || body.at(-1) === lineFeed) continue;
-    pieces.push(Buffer.of(lineFeed));
-    start++;
+    const isLast = index === waiting.length - 1;
+    const needsBreak = !isLast && body.length > 0 && body.at(-1) !== lineFeed;
+    gathered.add(body);
+    if (needsBreak) gathered.add(Buffer.of(lineFeed));
+    start += body.length + (needsBreak ? 1 : 0);
+    if (gathered.sizeBytes > writeBytes || isLast) await flush();
   }
-  await using bodies = await open(file, "w", 0o600);
-  await bodies.write(Buffer.concat(pieces), 0, undefined, headBytes);
   return entries;
 }
 
