@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { type DatasetPath, MillraceError } from "../base/index.ts";
-import { partFormat, splitRecords } from "../ingest/index.ts";
+import { headBytesOf, type Part, partFormat, splitRecords } from "../ingest/index.ts";
 import { type Client, readAll } from "./client.ts";
 import type { ImportFile } from "./import-file.ts";
+import { findIncoming, type Incoming } from "./incoming.ts";
 import type { Progress } from "./progress.ts";
 
 /** Parts under way at once: while one is converted the next one travels. */
@@ -48,6 +49,7 @@ export async function importFile(client: Client, job: Import): Promise<ImportOut
   const underWay = new Set<Promise<void>>();
   let failure: { error: unknown } | null = null;
   let position = 0;
+  const incoming = await findIncoming(client);
   const parts = splitRecords(
     job.file.content((bytes) => job.progress.addBytes(bytes)),
     job.file.format,
@@ -55,7 +57,7 @@ export async function importFile(client: Client, job: Import): Promise<ImportOut
   for await (const part of parts) {
     if (failure !== null) break;
     const at = ++position;
-    const sending = sendPart(client, job, at, part.firstLine, part.bytes)
+    const sending = sendPart({ client, job, incoming, position: at, part })
       .then((answer) => {
         receipts.push(answer);
         job.progress.addRows(answer.rows ?? 0);
@@ -72,15 +74,18 @@ export async function importFile(client: Client, job: Import): Promise<ImportOut
   return outcome(job, receipts, (performance.now() - startedMs) / 1000);
 }
 
-async function sendPart(
-  client: Client,
-  job: Import,
-  position: number,
-  firstLine: number,
-  bytes: readonly Uint8Array[],
-): Promise<Receipt> {
+interface Sending {
+  readonly client: Client;
+  readonly job: Import;
+  readonly incoming: Incoming | null;
+  readonly position: number;
+  readonly part: Part;
+}
+
+async function sendPart({ client, job, incoming, position, part }: Sending): Promise<Receipt> {
   const { path, file, eventTime, signal } = job;
   for (let attempt = 1; ; attempt++) {
+    const put = (await incoming?.put(part, headBytesOf(partFormat(file.format)))) ?? null;
     try {
       const reply = await client.send({
         method: "POST",
@@ -88,16 +93,18 @@ async function sendPart(
         query: { create: "true", ack: "committed", eventTime, ...formatQuery(file) },
         headers: {
           "content-type": "application/octet-stream",
-          "content-length": String(bytes.reduce((sum, chunk) => sum + chunk.length, 0)),
+          "content-length": String(put === null ? part.bytes.reduce((sum, chunk) => sum + chunk.length, 0) : 0),
           "millrace-source": `import:${file.fingerprint}`,
           "millrace-position": String(position),
-          "millrace-first-line": String(firstLine),
+          "millrace-first-line": String(part.firstLine),
+          ...(put === null ? {} : { "millrace-part-file": put, "millrace-part-lines": String(part.lines) }),
         },
-        body: each(bytes),
+        body: put === null ? each(part.bytes) : new Uint8Array(),
         signal,
       });
       return receipt.parse(JSON.parse((await readAll(reply)).toString("utf8")));
     } catch (error) {
+      if (put !== null && (await incoming?.refused(put, error))) continue;
       const waitS = error instanceof MillraceError ? retryAfterS(error, attempt) : null;
       if (waitS === null || attempt === attempts) throw error;
       await new Promise((resolve) => setTimeout(resolve, waitS * 1000));

@@ -1,7 +1,7 @@
 export type { DatasetDefinition, DatasetHandle, IngestOptions, IngestRecord, PushRequest } from "./contract.ts";
 export { detectEncoding, detectFormat, detectionBytes, resolveFormat } from "./formats/detect.ts";
-export { type Encoding, type FormatSpec, parseFormat } from "./formats/spec.ts";
+export { type Encoding, type FormatSpec, headBytesOf, parseFormat } from "./formats/spec.ts";
 export { Generator } from "./generator/generator.ts";
 export { Ingest } from "./ingest.ts";
 export type { IngestReceipt } from "./receipts.ts";
-export { partFormat, splitRecords } from "./split/split.ts";
+export { type Part, partFormat, splitRecords } from "./split/split.ts";

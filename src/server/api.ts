@@ -56,6 +56,7 @@ export function openApi(options: ApiOptions): Gateway {
         push: (input, abort) => ingest.push(input, abort),
         receipt: (id) => ingest.receipt(id),
         flush: (id, abort) => ingest.flush(id, abort),
+        incomingDirectory: () => ingest.incomingDirectory,
       },
       queries: queryDoor(queries),
       tasks: taskDoor(tasks),

@@ -12,17 +12,24 @@ export function engineRoles(
   const common = {
     minWorkers: 1,
     directories,
-    threads: values["queries.threads"],
     spillBytes: values["queries.spill"],
   };
   const memory = (memoryBytes: number) => ({ memoryBytes, hardMemoryBytes: memoryBytes * 1.25 + besideBytes });
   return {
     query: {
       ...common,
+      threads: values["queries.threads"],
       ...memory(values["queries.memory"]),
       maxWorkers: values["queries.workers"],
       maxQueued: values["queries.maxQueued"],
     },
-    ingest: { ...common, ...memory(values["ingest.memory"]), maxWorkers: values["ingest.workers"], maxQueued: 4_096 },
+    ingest: {
+      ...common,
+      ...memory(values["ingest.memory"]),
+      // Conversions side by side share the cores; with more threads than cores each costs up to twice as much.
+      threads: Math.max(1, Math.floor(values["queries.threads"] / values["ingest.workers"])),
+      maxWorkers: values["ingest.workers"],
+      maxQueued: 4_096,
+    },
   };
 }

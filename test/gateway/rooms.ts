@@ -236,6 +236,7 @@ export function fakeRooms(): FakeRooms {
         push: (input, signal) => fake.push(input, signal),
         receipt: async () => null,
         flush: async () => {},
+        incomingDirectory: () => "/nowhere",
       },
       queries: {
         run: (input, signal) => fake.query(input, signal),

@@ -191,6 +191,8 @@ export type Encoding = "identity" | "gzip" | "zstd";
 export interface PushInput<Format> {
   readonly dataset: DatasetRef;
   readonly body: AsyncIterable<Uint8Array>;
+  /** In the place of the body: a file that a client on this machine has put into the incoming folder. */
+  readonly localBody?: { readonly file: string; readonly lines: number };
   readonly format: Format;
   readonly encoding: Encoding;
   readonly idempotencyKey?: string;
@@ -207,6 +209,8 @@ export interface IngestDoor<Format> {
   /** With the dataset it belongs to. */
   receipt(id: string): Promise<IngestView | null>;
   flush(id: DatasetId, signal: AbortSignal): Promise<void>;
+  /** Where clients on this machine may put the parts of an import. */
+  incomingDirectory(): string;
 }
 
 export type ResultFormat = "json" | "ndjson" | "csv" | "parquet" | "arrow";

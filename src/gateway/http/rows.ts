@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { MillraceError } from "../../base/index.ts";
+import { isLoopback } from "../edge/index.ts";
 import type { DatasetRef, Encoding, Principal, Rooms } from "./contract.ts";
 import { datasetParams, findDataset, flag } from "./parts.ts";
 import { type HttpRoute, jsonRoute, streamRoute } from "./route.ts";
@@ -41,6 +42,11 @@ const headers = z.object({
   "idempotency-key": z.string().min(1).max(255).optional().describe("A repeated key stores nothing again."),
   "millrace-source": z.string().min(1).max(500).optional().describe("Import: which input this part is of."),
   "millrace-position": z.string().min(1).max(500).optional().describe("Import: the part's place in it."),
+  "millrace-part-file": z
+    .uuid()
+    .optional()
+    .describe("Import from this machine: the part is this file in the incoming folder; the request has no body."),
+  "millrace-part-lines": z.coerce.number().int().min(0).default(0).describe("Import from this machine: its lines."),
   "millrace-first-line": z.coerce.number().int().min(1).optional().describe("Import: the part's first line number."),
 });
 
@@ -67,6 +73,7 @@ export function rowRoutes<Format>(rooms: Rooms<Format>): HttpRoute[] {
           {
             dataset,
             body: exchange.body(),
+            ...localBody(told, exchange.address),
             format,
             encoding,
             ack: asked.ack,
@@ -79,6 +86,16 @@ export function rowRoutes<Format>(rooms: Rooms<Format>): HttpRoute[] {
           signal,
         );
         exchange.json(receipt.state === "staged" ? 202 : 200, receipt, { location: `/api/v1/ingests/${receipt.id}` });
+      },
+    }),
+    jsonRoute({
+      method: "GET",
+      path: "/api/v1/ingests/incoming",
+      summary: "The folder into which a client on this machine may put the parts of an import; null for others",
+      tag,
+      reply: z.object({ directory: z.string().nullable() }),
+      async handle({ exchange }) {
+        return { directory: isLoopback(exchange.address) ? ingest.incomingDirectory() : null };
       },
     }),
     jsonRoute({
@@ -193,6 +210,17 @@ function encodingOf(header: string | undefined): Encoding {
         hint: "Use gzip, zstd or none.",
       });
   }
+}
+
+/** A part that lies in the incoming folder: for clients on this machine, who can write there. */
+function localBody(told: z.output<typeof headers>, address: string) {
+  const file = told["millrace-part-file"];
+  if (file === undefined) return {};
+  if (told["millrace-source"] === undefined) {
+    throw new MillraceError("bad_request", "Millrace-Part-File goes with Millrace-Source and Millrace-Position.");
+  }
+  if (!isLoopback(address)) throw new MillraceError("not_found", "Millrace-Part-File is for clients on this machine.");
+  return { localBody: { file, lines: told["millrace-part-lines"] } };
 }
 
 function positionOf(told: z.output<typeof headers>) {

@@ -8,6 +8,8 @@ import type { FormatSpec } from "../formats/spec.ts";
 export interface Part {
   readonly bytes: readonly Uint8Array[];
   readonly firstLine: number;
+  /** Line breaks in it. */
+  readonly lines: number;
 }
 
 /** Part of what proves on a second run that a part is the same: changing it makes interrupted imports begin anew. */
@@ -43,7 +45,7 @@ export async function* splitRecords(
       return;
     case "parquet":
     case "arrow":
-      yield { bytes: await collect(stream), firstLine: 1 };
+      yield { bytes: await collect(stream), firstLine: 1, lines: 0 };
       return;
   }
 }
@@ -96,8 +98,9 @@ async function* cut(stream: AsyncIterable<Uint8Array>, sizeBytes: number, cuts: 
       const at = cuts.next(chunk, start, start + Math.max(0, sizeBytes - size - 1));
       if (at < 0) break;
       held.push(chunk.subarray(start, at + 1));
-      yield { bytes: held, firstLine: line };
-      line += countBreaks(held);
+      const lines = countBreaks(held);
+      yield { bytes: held, firstLine: line, lines };
+      line += lines;
       held = [];
       size = 0;
       start = at + 1;
@@ -106,7 +109,7 @@ async function* cut(stream: AsyncIterable<Uint8Array>, sizeBytes: number, cuts: 
     held.push(chunk.subarray(start));
     size += chunk.length - start;
   }
-  if (size > 0 || line === 1) yield { bytes: held, firstLine: line };
+  if (size > 0 || line === 1) yield { bytes: held, firstLine: line, lines: countBreaks(held) };
 }
 
 function countBreaks(pieces: readonly Uint8Array[]): number {
@@ -128,7 +131,10 @@ async function* csvParts(
   const headerLines = countBreaks([header]);
   for await (const part of cut(all, sizeBytes, new QuotedCuts(dialect.delimiter))) {
     if (part.firstLine === 1 || header.length === 0) yield part;
-    else yield { bytes: [header, ...part.bytes], firstLine: part.firstLine - headerLines };
+    else {
+      const { bytes, firstLine, lines } = part;
+      yield { bytes: [header, ...bytes], firstLine: firstLine - headerLines, lines: lines + headerLines };
+    }
   }
 }
 
