@@ -13,6 +13,7 @@ import type { Datasets } from "../datasets/index.ts";
 import type { Engine } from "../engines/index.ts";
 import type { Sql } from "../storage/index.ts";
 import type { Encoding, FormatSpec } from "./formats/spec.ts";
+import type { LocalBody } from "./staging/incoming.ts";
 
 export interface DatasetHandle {
   readonly id: DatasetId;
@@ -29,6 +30,8 @@ export interface DatasetDefinition {
 export interface PushRequest {
   readonly dataset: DatasetHandle;
   readonly body: AsyncIterable<Uint8Array>;
+  /** In the place of the body, for a part of an import: what a client on this machine has put into the incoming folder. */
+  readonly localBody?: LocalBody;
   readonly format: FormatSpec;
   readonly encoding: Encoding;
   readonly idempotencyKey?: string;

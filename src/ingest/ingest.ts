@@ -13,6 +13,7 @@ import { type IngestReceipt, Receipts } from "./receipts.ts";
 import { KeyedPush } from "./staged/keyed-push.ts";
 import { type RecoveryOptions, recover } from "./staged/recovery.ts";
 import { StagedRequests } from "./staged/staged-requests.ts";
+import { Incoming } from "./staging/incoming.ts";
 import { StagingLog } from "./staging/log.ts";
 
 /** Takes rows in, keeps them safe, and commits them. */
@@ -21,6 +22,7 @@ export class Ingest implements Service {
   readonly #options: IngestOptions;
   readonly #workDirectory: string;
   readonly #log: StagingLog;
+  readonly #incoming: Incoming;
   readonly #pending: PendingBytes;
   readonly #receipts: Receipts;
   readonly #keeper: ReceiptKeeper;
@@ -40,7 +42,8 @@ export class Ingest implements Service {
     const log = new StagingLog({ disk, directory: path.join(directory, "log"), random: options.random });
     const spoolPath = (name: string) => log.spoolPath(name);
     const pending = new PendingBytes(options.pendingBytes);
-    const intake = new Intake({ disk, pending, parser: options.engine, spoolPath });
+    const incoming = new Incoming({ disk, clock, directory: path.join(directory, "incoming") });
+    const intake = new Intake({ disk, pending, incoming, parser: options.engine, spoolPath });
     const committer = new Committer(options);
     const history = new History(options);
     const keys = new IdempotencyKeys();
@@ -53,6 +56,7 @@ export class Ingest implements Service {
     this.#parts = new ImportParts({ ...shared, receipts, spoolPath, workDirectory });
     this.#recovery = { ...shared, staged: this.#staged, receipts, definition: options.definition };
     this.#log = log;
+    this.#incoming = incoming;
     this.#pending = pending;
     this.#receipts = receipts;
     this.#keeper = keeper;
@@ -63,6 +67,7 @@ export class Ingest implements Service {
   async start(): Promise<void> {
     await rm(this.#workDirectory, { recursive: true, force: true });
     await this.#options.disk.makeDirectory(this.#workDirectory);
+    await this.#incoming.open();
     const entries = await this.#log.open();
     for (const entry of entries) await recover(entry, this.#recovery);
     if (entries.length > 0) this.#options.telemetry.log.info("recovered the staging log", { entries: entries.length });
@@ -75,6 +80,11 @@ export class Ingest implements Service {
     await this.#staged.stopped();
     await this.#keeper.stop();
     await this.#log.close();
+  }
+
+  /** Where a client on this machine may put the parts of an import. */
+  get incomingDirectory(): string {
+    return this.#incoming.directory;
   }
 
   /** Bytes that were acknowledged and are not committed. */

@@ -4,11 +4,12 @@ import type { DatasetDefinition, PushRequest } from "./contract.ts";
 import { eventTimeExpression } from "./event-time.ts";
 import { type ResolvedFormat, resolveFormat } from "./formats/detect.ts";
 import { textPattern } from "./formats/patterns.ts";
-import { type FormatSpec, formatSpec } from "./formats/spec.ts";
+import { type FormatSpec, formatSpec, headBytesOf } from "./formats/spec.ts";
 import type { PendingBytes } from "./pending.ts";
 import type { IngestReceipt } from "./receipts.ts";
 import { type TakenBody, takeBody } from "./staging/body.ts";
 import type { Meter } from "./staging/decode.ts";
+import type { Incoming } from "./staging/incoming.ts";
 
 /** A request on its way: what it is called, and how much of it has come. */
 export interface Arrival {
@@ -21,6 +22,7 @@ export interface Arrival {
 export interface IntakeOptions {
   readonly disk: Disk;
   readonly pending: PendingBytes;
+  readonly incoming: Incoming;
   readonly parser: SqlParser;
   /** The file of a body that is too large to hold. */
   readonly spoolPath: (name: string) => string;
@@ -35,10 +37,17 @@ export class Intake {
   }
 
   /** Reads a body to its end; `durable` syncs the file that a large one stands in. @throws as takeBody, too_many_requests */
-  body(arrival: Arrival, durable: boolean, signal: AbortSignal, name: string = arrival.id): Promise<TakenBody> {
+  async body(arrival: Arrival, durable: boolean, signal: AbortSignal, name: string = arrival.id): Promise<TakenBody> {
     const { request, meter } = arrival;
-    const { disk, pending, spoolPath } = this.#options;
-    return takeBody(request.body, {
+    const { disk, pending, incoming, spoolPath } = this.#options;
+    if (request.localBody !== undefined) {
+      const { kind } = request.format;
+      const room = { headBytes: headBytesOf(request.format), countLines: kind === "text" };
+      const taken = await incoming.take(request.localBody, spoolPath(name), room);
+      meter.bytes = taken.sizeBytes;
+      return taken;
+    }
+    return await takeBody(request.body, {
       encoding: request.encoding,
       jsonElements: request.format.kind === "json",
       disk,
@@ -70,11 +79,6 @@ export class Intake {
     const said = arrival.request.eventTime ?? arrival.definition.eventTime ?? ofPattern;
     return said === null ? null : await eventTimeExpression(said, this.#options.parser, signal);
   }
-}
-
-/** Room for the fast path's first line, where there is a fast path that needs one. */
-export function headBytesOf(format: { readonly kind: FormatSpec["kind"] }): number {
-  return format.kind === "ndjson" || format.kind === "json" ? 65_536 : 0;
 }
 
 /** A format with nothing left open; JSON elements are lines by now. */

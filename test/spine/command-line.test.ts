@@ -1,4 +1,4 @@
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -38,6 +38,38 @@ async function pushed(
   });
   return { status: reply.status, receipt: z.record(z.string(), z.unknown()).parse(await reply.json()) };
 }
+
+describe("imports", () => {
+  /** NDJSON, JSON, CSV and text, each with a row that does not fit, so that line numbers are told. */
+  const files: readonly (readonly [string, string])[] = [
+    ["a.ndjson", '{"n":1}\n{"n":2}\nno json\n{"n":4}\n'],
+    ["a.json", '[{"n":1},{"n":2},3,{"n":4}]'],
+    ["a.csv", "n,t\n1,a\n2,b\n3\n4,d\n"],
+  ];
+
+  test("parts travel by the incoming folder, and as bodies where a client cannot write there, with the same outcome", async () => {
+    const incoming = path.join(dataDirectory, "staging", "incoming");
+    for (const [name, content] of files) await writeFile(path.join(folder.path, name), content);
+    const imported = async (dataset: string) => {
+      for (const [name] of files) {
+        const { code, stderr } = await millrace(["ingest", dataset, path.join(folder.path, name)], platform);
+        expect(code, stderr).toBe(0);
+      }
+      const rows = await rowsOf(`SELECT n, t FROM ${dataset} ORDER BY "offset"`);
+      const aside = await rowsOf(`SELECT line, reason, raw FROM ${dataset}__quarantine ORDER BY received_at`);
+      return { rows, aside };
+    };
+    expect((await readdir(incoming)).length).toBe(0);
+    const local = await imported("cli.local");
+    expect((await readdir(incoming)).length).toBe(0);
+    await rm(incoming, { recursive: true });
+    const sent = await imported("cli.sent");
+    await mkdir(incoming);
+    expect(local).toEqual(sent);
+    expect(local.rows).toEqual([1, 2, 4, 1, 2, 4, 1, 2, 4].map((n) => expect.objectContaining({ n })));
+    expect(local.aside).toMatchObject([{ line: 3 }, { line: 3 }, { line: 4 }]);
+  });
+});
 
 describe("exit codes and streams", () => {
   test("wrong usage is 2, a refusal is 1, and neither writes data", async () => {

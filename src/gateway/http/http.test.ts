@@ -186,6 +186,13 @@ describe("rows", () => {
     ["no format", "", {}, "unknown_format"],
     ["an unknown encoding", "?format=csv", { "content-encoding": "br" }, "unknown_format"],
     ["half a position", "?format=csv", { "millrace-source": "s" }, "bad_request"],
+    [
+      "a file of no import",
+      "?format=csv",
+      { "millrace-part-file": "0189e4a0-0000-7000-8000-000000000000" },
+      "bad_request",
+    ],
+    ["a file elsewhere", "?format=csv", { "millrace-part-file": "../../../etc/passwd" }, "bad_request"],
     ["an unknown option", "?format=csv&acknowledge=now", {}, "bad_request"],
   ])("%s is refused", async (_name, query, headers, expected) => {
     await using served = await serve();

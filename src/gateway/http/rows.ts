@@ -68,12 +68,13 @@ export function rowRoutes<Format>(rooms: Rooms<Format>): HttpRoute[] {
         const format = ingest.parseFormat(formatName(asked.format, asked.pattern, told["content-type"]));
         const encoding = encodingOf(told["content-encoding"]);
         const sourcePosition = positionOf(told);
+        const local = localBody(told, exchange.address);
         const dataset = await writable(params, principal, asked.create);
         const receipt = await ingest.push(
           {
             dataset,
             body: exchange.body(),
-            ...localBody(told, exchange.address),
+            ...(local === null ? {} : { localBody: local }),
             format,
             encoding,
             ack: asked.ack,
@@ -215,12 +216,12 @@ function encodingOf(header: string | undefined): Encoding {
 /** A part that lies in the incoming folder: for clients on this machine, who can write there. */
 function localBody(told: z.output<typeof headers>, address: string) {
   const file = told["millrace-part-file"];
-  if (file === undefined) return {};
+  if (file === undefined) return null;
   if (told["millrace-source"] === undefined) {
     throw new MillraceError("bad_request", "Millrace-Part-File goes with Millrace-Source and Millrace-Position.");
   }
   if (!isLoopback(address)) throw new MillraceError("not_found", "Millrace-Part-File is for clients on this machine.");
-  return { localBody: { file, lines: told["millrace-part-lines"] } };
+  return { file, lines: told["millrace-part-lines"] };
 }
 
 function positionOf(told: z.output<typeof headers>) {

@@ -3,7 +3,7 @@ import { open, rm } from "node:fs/promises";
 import path from "node:path";
 import { receivedAt, type Waiting } from "../batching/dataset-writer.ts";
 import type { BatchEntry } from "../convert/batch.ts";
-import { headBytesOf } from "../intake.ts";
+import { headBytesOf } from "../formats/spec.ts";
 import { Gather } from "../staging/gather.ts";
 import type { StagingLog } from "../staging/log.ts";
 

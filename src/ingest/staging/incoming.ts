@@ -1,5 +1,6 @@
 import path from "node:path";
 import { type Clock, type Disk, MillraceError } from "../../base/index.ts";
+import { chunksOf, LineCounter } from "../convert/lines.ts";
 import { detectionBytes } from "../formats/detect.ts";
 import type { TakenBody } from "./body.ts";
 
@@ -39,24 +40,39 @@ export class Incoming {
     }
   }
 
-  /** Moves a local body, which begins behind `headBytes` free ones, to `to`, where it is ours. @throws not_found where it is not here: the client is elsewhere */
-  async take(body: LocalBody, to: string, headBytes: number): Promise<TakenBody> {
-    const from = path.join(this.directory, body.file);
-    const found = fileName.test(body.file) ? await this.#disk.stat(from) : null;
+  /**
+   * Moves a local body, which begins behind `headBytes` free ones, to `to`, where it is ours. Its lines are counted where
+   * conversion must know their number. @throws not_found where it is not here: the client is elsewhere
+   */
+  async take(
+    { file: name }: LocalBody,
+    to: string,
+    options: { headBytes: number; countLines: boolean },
+  ): Promise<TakenBody> {
+    const { headBytes, countLines } = options;
+    const from = path.join(this.directory, name);
+    const found = fileName.test(name) ? await this.#disk.stat(from) : null;
     if (found?.kind !== "file" || found.sizeBytes < headBytes)
       throw new MillraceError("not_found", "The part is not in the incoming folder of this server.", {
         hint: "Send it as the request's body.",
       });
+    const sizeBytes = found.sizeBytes - headBytes;
     await this.#disk.rename(from, to);
     await using file = await this.#disk.open(to, "read");
     return {
       bytes: null,
       file: to,
-      sizeBytes: found.sizeBytes - headBytes,
+      sizeBytes,
       first: await file.read(headBytes, detectionBytes),
       hash: "",
-      lines: body.lines,
+      lines: countLines ? await linesIn(to, headBytes, sizeBytes) : null,
       headBytes,
     };
   }
+}
+
+async function linesIn(file: string, start: number, sizeBytes: number): Promise<number> {
+  const counter = new LineCounter();
+  for await (const chunk of chunksOf(file, start, sizeBytes)) counter.push(chunk);
+  return counter.end();
 }
