@@ -1,9 +1,11 @@
-export {
-  type Flusher,
-  Queries,
-  type QueriesOptions,
-  type QueryRecord,
-  type QueryRequest,
-  type QueryResult,
-  type QueryState,
-} from "./queries.ts";
+export type {
+  Flusher,
+  QueriesOptions,
+  QueryRecord,
+  QueryRequest,
+  QueryResult,
+  QueryState,
+  StartedResult,
+} from "./contract.ts";
+export { keptLimits } from "./kept-results.ts";
+export { Queries } from "./queries.ts";

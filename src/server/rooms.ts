@@ -4,7 +4,7 @@ import { type CommitNews, Datasets } from "../datasets/index.ts";
 import { EnginePool } from "../engines/index.ts";
 import { Identity, MasterKeys } from "../identity/index.ts";
 import { Ingest } from "../ingest/index.ts";
-import { Queries } from "../queries/index.ts";
+import { keptLimits, Queries } from "../queries/index.ts";
 import { nodeDisk } from "../storage/index.ts";
 import { TaskQueue, TaskRunner } from "../tasks/index.ts";
 import { collectWorkers, openMetrics, type RootLogger, SystemWriter } from "../telemetry/index.ts";
@@ -100,6 +100,7 @@ export async function startRooms(
     telemetry: telemetryOf("queries"),
     timeoutMs: values["queries.timeout"],
     resultBytes: values["queries.resultBytes"],
+    kept: keptLimits,
   });
   const taskLog = log.child({ room: "tasks" });
   const queue = new TaskQueue({ sql, events: bus, clock, ids, log: taskLog });
@@ -114,6 +115,7 @@ export async function startRooms(
     example: values.example,
   });
   const figures = { name: "figures", start: () => commits.begin(datasets), stop: async () => {} };
+  const started = { name: "queries", start: async () => {}, stop: () => queries.stop() };
   const gateway = openApi({
     config,
     foundation,
@@ -130,7 +132,7 @@ export async function startRooms(
   collectWorkers(metrics, engines);
 
   const lifecycle = new Lifecycle(
-    [bus, resources, identity, engines, firstStart, figures, ingest, history, runner, sources, gateway],
+    [bus, resources, identity, engines, firstStart, figures, ingest, history, started, runner, sources, gateway],
     log,
   );
   await lifecycle.start(signal);

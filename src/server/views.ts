@@ -44,9 +44,18 @@ export function administrationDoor(identity: Identity): Doors["administration"] 
 }
 
 export function queryDoor(queries: Queries): Doors["queries"] {
-  const view = (state: QueryState) => ({ ...state, startedAt: formatInstant(state.startedAt) });
+  const view = (state: QueryState) => ({
+    ...state,
+    startedAt: formatInstant(state.startedAt),
+    resultUntil: text(state.resultUntil),
+  });
   return {
     run: (input, signal) => queries.run(input, signal),
+    start: async (input) => view(queries.start(input)),
+    result: async (id, principal) => {
+      const found = await queries.result(id, principal);
+      return found?.kind === "pending" ? { kind: "pending", state: view(found.state) } : found;
+    },
     get: async (id, principal) => viewOrNull(await queries.get(id, principal), view),
     cancel: async (id, principal) => viewOrNull(await queries.cancel(id, principal), view),
     running: async (principal) => (await queries.running(principal)).map(view),

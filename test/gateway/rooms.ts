@@ -49,6 +49,7 @@ export function inlineResult(text: string): QueryOutput {
   return {
     // Any text serves as an id here.
     queryId: "q1" as QueryOutput["queryId"],
+    format: "json",
     rows: 1,
     truncated: false,
     body: { kind: "inline", bytes: Buffer.from(text) },
@@ -239,7 +240,9 @@ export function fakeRooms(): FakeRooms {
         incomingDirectory: () => "/nowhere",
       },
       queries: {
-        run: (input, signal) => fake.query(input, signal),
+        run: async (input, signal) => ({ ...(await fake.query(input, signal)), format: input.format }),
+        start: notHere,
+        result: async () => null,
         get: async () => null,
         cancel: async () => null,
         running: async () => [],

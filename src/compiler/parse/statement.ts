@@ -13,7 +13,7 @@ export interface SqlParser {
 export interface Statement {
   readonly sql: string;
   /** What stands before the query: nothing, or EXPLAIN. */
-  readonly head: "" | "EXPLAIN " | "EXPLAIN ANALYZE ";
+  readonly head: "" | "EXPLAIN ";
   /** Characters of the text before the query. */
   readonly headLength: number;
   readonly root: TreeNode;
@@ -48,12 +48,12 @@ export function readStatementText(sql: string): StatementText {
   const match = explain.exec(sql);
   if (match === null) return { sql, head: "", headLength: 0, query: sql };
   const headLength = match[0].length;
-  return {
-    sql,
-    head: match[1] === undefined ? "EXPLAIN " : "EXPLAIN ANALYZE ",
-    headLength,
-    query: sql.slice(headLength),
-  };
+  if (match[1] !== undefined) {
+    throw new MillraceError("sql_unsupported", "EXPLAIN ANALYZE is not run here: it tells of the server's files.", {
+      hint: "EXPLAIN shows the plan; system.queries tells what an ended query took.",
+    });
+  }
+  return { sql, head: "EXPLAIN ", headLength, query: sql.slice(headLength) };
 }
 
 /** Brackets outside of quotes: a parser goes as deep as they nest. */

@@ -1,29 +1,59 @@
 import { type Instant, instant, MillraceError } from "../../base/index.ts";
-import { isNode, type TreeNode } from "../tree/tree.ts";
+import { foldName, isNode, nodesOf, type TreeNode, textOf } from "../tree/tree.ts";
 
 /** A point in a dataset's past, as `AT (...)` says it. */
 export type PastPoint =
   | { readonly kind: "version"; readonly seq: number }
   | { readonly kind: "block"; readonly hash: string }
-  | { readonly kind: "time"; readonly at: Instant };
+  | { readonly kind: "time"; readonly at: Instant }
+  | { readonly kind: "offset"; readonly offset: number };
 
-/** Reads `AT (VERSION => 7)`, `AT (VERSION => 'f1620...')`, `AT (TIMESTAMP => '2024-05-17 10:00:00+02')`. @throws sql_unsupported, sql_syntax */
+const forms =
+  "As in AT (VERSION => 7), AT (VERSION => 'f1620...'), AT (VERSION => {'offset': 1000}) or AT (TIMESTAMP => '2024-05-17').";
+
+/**
+ * Reads `AT (VERSION => 7)`, `AT (VERSION => 'f1620...')`, `AT (TIMESTAMP => '2024-05-17 10:00:00+02')`. DuckDB's grammar
+ * has these two units only; what else a version may be told by comes as a struct: `AT (VERSION => {'offset': 1000})`,
+ * `AT (VERSION => {'block': 'f1620...'})`. @throws sql_unsupported, sql_syntax
+ */
 export function pastPoint(table: TreeNode): PastPoint | null {
   const clause = table.at_clause;
   if (!isNode(clause)) return null;
-  const constant = constantOf(clause.expr);
-  if (constant === null)
-    throw new MillraceError("sql_unsupported", "AT takes a constant.", {
-      hint: "As in AT (VERSION => 7) or AT (TIMESTAMP => '2024-05-17').",
-    });
   switch (clause.unit) {
     case "VERSION":
-      if (typeof constant === "number") return { kind: "version", seq: constant };
-      return /^\d+$/.test(constant) ? { kind: "version", seq: Number(constant) } : { kind: "block", hash: constant };
-    case "TIMESTAMP":
-      return { kind: "time", at: readTime(String(constant)) };
+      return versionOf(constantOf(clause.expr)) ?? memberOf(clause.expr) ?? refuse();
+    case "TIMESTAMP": {
+      const constant = constantOf(clause.expr);
+      return typeof constant === "string" ? { kind: "time", at: readTime(constant) } : refuse();
+    }
     default:
-      throw new MillraceError("sql_unsupported", "AT knows VERSION and TIMESTAMP.");
+      return refuse();
+  }
+}
+
+function refuse(): never {
+  throw new MillraceError("sql_unsupported", "AT takes a constant version or time.", { hint: forms });
+}
+
+function versionOf(constant: number | string | null): PastPoint | null {
+  if (constant === null) return null;
+  if (typeof constant === "number") return { kind: "version", seq: constant };
+  return /^\d+$/.test(constant) ? { kind: "version", seq: Number(constant) } : { kind: "block", hash: constant };
+}
+
+/** A struct of one member. */
+function memberOf(expression: TreeNode[string] | undefined): PastPoint | null {
+  if (!isNode(expression) || expression.class !== "FUNCTION" || expression.function_name !== "struct_pack") return null;
+  const [member, ...others] = nodesOf(expression.children);
+  const constant = constantOf(member);
+  if (member === undefined || others.length > 0) return null;
+  switch (foldName(textOf(member, "alias"))) {
+    case "offset":
+      return typeof constant === "number" ? { kind: "offset", offset: constant } : null;
+    case "block":
+      return typeof constant === "string" ? { kind: "block", hash: constant } : null;
+    default:
+      return null;
   }
 }
 
@@ -47,6 +77,8 @@ function constantOf(expression: TreeNode[string] | undefined): number | string |
   if (!isNode(expression)) return null;
   if (expression.class === "CAST") return constantOf(expression.child);
   if (expression.class !== "CONSTANT" || !isNode(expression.value)) return null;
-  const { value } = expression.value;
-  return typeof value === "number" || typeof value === "string" ? value : null;
+  const { value, type } = expression.value;
+  if (typeof value === "string") return value;
+  // A DECIMAL's value lacks its point.
+  return typeof value === "number" && isNode(type) && /INT/.test(textOf(type, "id")) ? value : null;
 }

@@ -197,6 +197,7 @@ describe("malformed and slow clients", () => {
     let isDisposed = false;
     served.fake.query = async () => ({
       queryId: "q" as never,
+      format: "json",
       rows: 1,
       truncated: false,
       body: { kind: "file", path: file, sizeBytes: 50_000_000 },

@@ -234,6 +234,7 @@ export interface QueryInput {
 }
 export interface QueryOutput extends AsyncDisposable {
   readonly queryId: QueryId;
+  readonly format: ResultFormat;
   readonly rows: number;
   readonly truncated: boolean;
   readonly body:
@@ -242,6 +243,17 @@ export interface QueryOutput extends AsyncDisposable {
 }
 export interface QueryDoor {
   run(input: QueryInput, signal: AbortSignal): Promise<QueryOutput>;
+  /** Begins a query that nobody waits for. */
+  start(input: QueryInput): Promise<QueryView>;
+  /** What a started query gave; null where there is none of theirs. Throws the query's own error. */
+  result(
+    id: QueryId,
+    principal: Principal,
+  ): Promise<
+    | { readonly kind: "pending"; readonly state: QueryView }
+    | { readonly kind: "ready"; readonly result: QueryOutput }
+    | null
+  >;
   /** null where the principal may not see it. */
   get(id: QueryId, principal: Principal): Promise<QueryView | null>;
   cancel(id: QueryId, principal: Principal): Promise<QueryView | null>;

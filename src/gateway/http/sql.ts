@@ -36,12 +36,14 @@ const options = {
   rowLimit: z.coerce.number().int().min(0).optional().describe("Rows beyond it are cut, and the answer says so."),
   timeoutMs: z.coerce.number().int().min(1).optional(),
 };
+const wait = "false answers 202 at once: the result is fetched by the query's id.";
 const sqlBody = z.strictObject({
   sql: z.string().min(1),
   parameters: parameters.default([]),
   format: z.enum(formats).optional(),
   rowLimit: z.int().min(0).nullish(),
   timeoutMs: z.int().min(1).nullish(),
+  wait: z.boolean().default(true).describe(wait),
 });
 type Asked = z.output<typeof sqlBody>;
 
@@ -55,21 +57,16 @@ const accept = z.object({
 
 export function sqlRoutes<Format>({ queries }: Rooms<Format>): HttpRoute[] {
   const run = async (asked: Asked, principal: Principal, exchange: Exchange, signal: AbortSignal) => {
+    const { sql, parameters, rowLimit = null, timeoutMs = null } = asked;
     const format = asked.format ?? accepted(exchange.header("accept"));
-    await using result = await queries.run(
-      {
-        sql: asked.sql,
-        parameters: asked.parameters,
-        format,
-        rowLimit: asked.rowLimit ?? null,
-        timeoutMs: asked.timeoutMs ?? null,
-        principal,
-        traceId: exchange.traceId,
-        origin: "http",
-      },
-      signal,
-    );
-    await answer(exchange, result, format);
+    const { traceId } = exchange;
+    const input = { sql, parameters, format, rowLimit, timeoutMs, principal, traceId, origin: "http" } as const;
+    if (!asked.wait) {
+      const state = await queries.start(input);
+      return exchange.json(202, state, { location: `/api/v1/sql/${state.queryId}/result` });
+    }
+    await using result = await queries.run(input, signal);
+    await answer(exchange, result);
   };
   const reply = { status: 200, schema: null, types: formats.map((format) => contentTypes[format].split(";")[0] ?? "") };
 
@@ -79,7 +76,7 @@ export function sqlRoutes<Format>({ queries }: Rooms<Format>): HttpRoute[] {
       path: "/api/v1/sql",
       summary: "Runs a query; text/plain is the query itself, with options in the query string",
       tag,
-      query: z.strictObject(options),
+      query: z.strictObject({ ...options, wait: z.stringbool().optional().describe(wait) }),
       headers: accept,
       body: { schema: sqlBody, types: ["application/json", "text/plain", "application/sql"] },
       reply,
@@ -87,7 +84,8 @@ export function sqlRoutes<Format>({ queries }: Rooms<Format>): HttpRoute[] {
         const text = await exchange.text(requestBytes);
         const asked = readStatement(text, exchange.header("content-type"));
         const { format = query.format, rowLimit = query.rowLimit, timeoutMs = query.timeoutMs } = asked;
-        await run({ ...asked, format, rowLimit, timeoutMs }, principal, exchange, signal);
+        const wait = query.wait ?? asked.wait;
+        await run({ ...asked, format, rowLimit, timeoutMs, wait }, principal, exchange, signal);
       },
     }),
     streamRoute({
@@ -100,7 +98,7 @@ export function sqlRoutes<Format>({ queries }: Rooms<Format>): HttpRoute[] {
       body: null,
       reply,
       handle: ({ query: { query, ...rest }, principal, exchange, signal }) =>
-        run({ sql: query, parameters: [], ...rest }, principal, exchange, signal),
+        run({ sql: query, parameters: [], wait: true, ...rest }, principal, exchange, signal),
     }),
     jsonRoute({
       method: "GET",
@@ -113,10 +111,25 @@ export function sqlRoutes<Format>({ queries }: Rooms<Format>): HttpRoute[] {
         return (await queries.get(params.queryId, principal)) ?? unknownQuery();
       },
     }),
+    streamRoute({
+      method: "GET",
+      path: "/api/v1/sql/{queryId}/result",
+      summary: "The result of a query that was started without waiting; 202 while it runs",
+      tag,
+      params: z.object({ queryId }),
+      body: null,
+      reply,
+      async handle({ params, principal, exchange }) {
+        const found = (await queries.result(params.queryId, principal)) ?? unknownQuery();
+        if (found.kind === "pending") return exchange.json(202, found.state, { "retry-after": "1" });
+        await using result = found.result;
+        await answer(exchange, result);
+      },
+    }),
     jsonRoute({
       method: "DELETE",
       path: "/api/v1/sql/{queryId}",
-      summary: "Cancels a query",
+      summary: "Cancels a query, and drops its result where one is kept",
       tag,
       params: z.object({ queryId }),
       reply: queryView,
@@ -145,7 +158,7 @@ function readStatement(text: string, contentType: string | undefined): Asked {
   const type = contentType?.split(";")[0]?.trim().toLowerCase() ?? "";
   if (type === "text/plain" || type === "application/sql") {
     if (text.trim() === "") throw new MillraceError("bad_request", "The body holds no statement.");
-    return { sql: text, parameters: [] };
+    return { sql: text, parameters: [], wait: true };
   }
   if (type !== "application/json" && type !== "") {
     throw new MillraceError(
@@ -175,9 +188,9 @@ function accepted(header: string | undefined): ResultFormat {
 }
 
 /** Bytes of the worker go out as they are; a spooled result is read as fast as the client takes it. */
-async function answer(exchange: Exchange, result: QueryOutput, format: ResultFormat): Promise<void> {
+async function answer(exchange: Exchange, result: QueryOutput): Promise<void> {
   const headers: AnswerHeaders = {
-    "content-type": contentTypes[format],
+    "content-type": contentTypes[result.format],
     "millrace-query-id": result.queryId,
     "millrace-rows": String(result.rows),
     "millrace-truncated": String(result.truncated),

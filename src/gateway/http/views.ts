@@ -137,6 +137,7 @@ export const queryView = z
     rows: z.int().nullable(),
     errorCode: z.string().nullable(),
     traceId: z.string(),
+    resultUntil: time.nullable().describe("Until when the result of a query that was not waited for is kept."),
   })
   .meta({ id: "Query" });
 export type QueryView = z.infer<typeof queryView>;

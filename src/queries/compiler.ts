@@ -1,0 +1,152 @@
+import { type DatasetId, type DatasetPath, formatDatasetPath } from "../base/index.ts";
+import {
+  checkStatement,
+  type Listing,
+  listings,
+  openStatement,
+  parseStatement,
+  references,
+  replaceCurrentUser,
+  replaceTable,
+  type Statement,
+  type StatementText,
+  valuesSql,
+} from "../compiler/index.ts";
+import type { Principal } from "../identity/index.ts";
+import type { About, QueriesOptions } from "./contract.ts";
+import { type Plan, Plans } from "./plans.ts";
+import { neededSlices } from "./pruning.ts";
+import { asOf, RelationTrees, type Resolved, replaceWithFiles, resolveReference, visibleDatasets } from "./resolve.ts";
+
+const keptTrees = 500;
+const longestTree = 100_000;
+
+/** Who asks, what is noted of the query, and what stays open until its result is made. */
+export interface Compilation {
+  readonly principal: Principal;
+  readonly about: About;
+  readonly held: AsyncDisposableStack;
+  readonly signal: AbortSignal;
+}
+
+/** Turns a caller's statement into the one that a worker runs: names replaced by files of one snapshot each. */
+export class Compiler {
+  readonly #options: Pick<QueriesOptions, "engine" | "datasets" | "identity" | "flusher">;
+  readonly #trees = new Map<string, string>();
+  readonly #plans = new Plans();
+  readonly #relations = new RelationTrees();
+
+  constructor(options: Pick<QueriesOptions, "engine" | "datasets" | "identity" | "flusher">) {
+    this.#options = options;
+  }
+
+  /** @throws sql_*, dataset_not_found, version_not_found, data_expired */
+  async compile(text: StatementText, compilation: Compilation): Promise<string> {
+    const known = this.#plans.get(text.sql);
+    if (known !== undefined && (await this.#isCurrent(known, compilation))) return known.sql;
+    const statement = openStatement(text, await this.#parse(text, compilation.signal));
+    checkStatement(statement);
+    const listed = listings(statement);
+    for (const listing of listed) await this.#list(listing, compilation);
+    const { inputs, isNewest, columns } = await this.#resolve(statement, compilation);
+    const isPersonal = replaceCurrentUser(statement.node, compilation.principal.user, columns);
+    const isUnchanged = inputs.length === 0 && listed.length === 0 && !isPersonal;
+    const query = isUnchanged
+      ? text.query
+      : await this.#options.engine.deserialize(JSON.stringify(statement.root), compilation.signal);
+    const sql = text.head + query.replace(/;\s*$/, "");
+    // What depends on more than the text and its datasets' heads is compiled anew each time.
+    if (isNewest && listed.length === 0 && !isPersonal) this.#plans.set(text.sql, { sql, inputs });
+    return sql;
+  }
+
+  /** Finds and replaces every dataset of the statement. */
+  async #resolve(statement: Statement, compilation: Compilation) {
+    const { datasets, identity } = this.#options;
+    const { principal, about, signal } = compilation;
+    const resolved = await Promise.all(
+      references(statement.node).map((reference) =>
+        resolveReference(statement, reference, { datasets, identity, principal }),
+      ),
+    );
+    const newest = resolved.filter((one) => one.past === null);
+    await this.#flush(
+      newest.map((one) => one.ref.id),
+      signal,
+    );
+    const inputs: Plan["inputs"][number][] = [];
+    const columns = new Set<string>();
+    for (const one of resolved) inputs.push(await this.#replace(one, columns, compilation));
+    about.datasets = pathsOf(inputs);
+    return { inputs, isNewest: newest.length === resolved.length, columns };
+  }
+
+  /** Whether a kept plan is still the plan: each input allowed, under its name, and at its version. Holds its slices open. */
+  async #isCurrent(plan: Plan, { principal, about, held, signal }: Compilation): Promise<boolean> {
+    const { datasets, identity } = this.#options;
+    for (const { path, id } of plan.inputs) {
+      if (!(await identity.allows(principal, "dataset.select", { dataset: path }))) return false;
+      if ((await datasets.find(path))?.id !== id) return false;
+    }
+    await this.#flush(
+      plan.inputs.map((input) => input.id),
+      signal,
+    );
+    for (const input of plan.inputs) if ((await datasets.head(input.id, signal)).seq !== input.seq) return false;
+    for (const { id, part, hashes } of plan.inputs) held.use(await datasets.openSlices(id, hashes, part, signal));
+    about.datasets = pathsOf(plan.inputs);
+    about.slicesRead = plan.inputs.reduce((sum, input) => sum + input.hashes.length, 0);
+    about.slicesSkipped = plan.inputs.reduce((sum, input) => sum + input.skipped, 0);
+    return true;
+  }
+
+  async #parse(text: StatementText, signal: AbortSignal): Promise<string> {
+    const known = this.#trees.get(text.query);
+    if (known !== undefined) return known;
+    const tree = await parseStatement(text, this.#options.engine, signal);
+    if (tree.length <= longestTree && text.query.length <= longestTree) {
+      this.#trees.set(text.query, tree);
+      const [oldest] = this.#trees.keys();
+      if (this.#trees.size > keptTrees && oldest !== undefined) this.#trees.delete(oldest);
+    }
+    return tree;
+  }
+
+  /** SHOW TABLES: the datasets that the caller may read. */
+  async #list({ table, project }: Listing, { principal, signal }: Compilation): Promise<void> {
+    const { datasets, identity, engine } = this.#options;
+    const visible = await visibleDatasets({ datasets, identity, principal });
+    const rows = visible
+      .filter(({ path }) => project === null || path.project === project)
+      .map(({ path }) => [path.project, path.dataset, formatDatasetPath(path)]);
+    const tree = await engine.serialize(valuesSql(["project", "dataset", "name"], rows), signal);
+    replaceTable(table, tree, "tables");
+  }
+
+  async #flush(ids: readonly DatasetId[], signal: AbortSignal): Promise<void> {
+    await Promise.all([...new Set(ids)].map((id) => this.#options.flusher.flush(id, signal)));
+  }
+
+  async #replace(resolved: Resolved, columns: Set<string>, compilation: Compilation): Promise<Plan["inputs"][number]> {
+    const { datasets, engine } = this.#options;
+    const { about, held, signal } = compilation;
+    const { id, path } = resolved.ref;
+    const { part } = resolved;
+    const snapshot = await datasets.snapshot(id, asOf(resolved.past), signal);
+    for (const field of snapshot.schema?.fields ?? []) columns.add(field.name);
+    const slices = part === "data" ? neededSlices(resolved.reference, snapshot) : [];
+    const hashes = part === "data" ? slices.map((slice) => slice.hash) : snapshot.quarantines.map((one) => one.hash);
+    const skipped = part === "data" ? snapshot.slices.length - slices.length : 0;
+    const open = held.use(await datasets.openSlices(id, hashes, part, signal));
+    about.slicesRead += hashes.length;
+    about.slicesSkipped += skipped;
+    const relations = { parser: engine, trees: this.#relations };
+    await replaceWithFiles(resolved, snapshot, { slices, paths: open.paths }, relations, signal);
+    return { id, path, part, seq: snapshot.seq, hashes, skipped };
+  }
+}
+
+/** Each dataset once. */
+function pathsOf(inputs: Plan["inputs"]): DatasetPath[] {
+  return [...new Map(inputs.map((input) => [input.id, input.path])).values()];
+}
