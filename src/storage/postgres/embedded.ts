@@ -164,19 +164,25 @@ async function launch(
   await using log = await open(logFile, "w", 0o600);
   const child = run(programs.postgres, ["-D", cluster, ...flags], cluster, user, log.fd);
   let ended = false;
-  child.once("exit", () => {
-    ended = true;
-  });
-  child.once("error", () => {
+  const end = new Promise<void>((resolve) => {
+    for (const event of ["exit", "error"]) child.once(event, () => resolve());
+  }).then(() => {
     ended = true;
   });
   const untilMs = options.clock.monotonicMs() + 60_000;
-  while (!ended && options.clock.monotonicMs() < untilMs) {
-    if (await isReady(cluster)) {
-      child.unref();
-      return child.pid ?? 0;
+  try {
+    while (!ended && options.clock.monotonicMs() < untilMs) {
+      if (await isReady(cluster)) {
+        child.unref();
+        return child.pid ?? 0;
+      }
+      await delay(options.clock, 10, options.signal);
     }
-    await delay(options.clock, 10, options.signal);
+  } catch (error) {
+    // Interrupted: the server goes as it came, or it would outlive this process and hold it open.
+    child.kill("SIGINT");
+    await end;
+    throw error;
   }
   if (!ended) child.kill("SIGQUIT");
   return (await readFile(logFile, "utf8")).trim().slice(-2_000);
