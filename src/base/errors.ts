@@ -46,9 +46,18 @@ export class MillraceError extends Error {
   }
 }
 
-/** The error as it stands, or our own fault wrapped: what is not a MillraceError is a bug and says nothing of itself. */
+/** Codes of a server or connection that is not there: the system's, the PostgreSQL client's, SQLSTATE classes 08 and 57P. */
+const away = /^(ECONN|EPIPE$|ETIMEDOUT$|ENOTFOUND$|CONNECTION_|CONNECT_|08...$|57P..$)/;
+
+/** The error as it stands, or wrapped: a server that is away, else our own fault, a bug that says nothing of itself. */
 export function asMillraceError(error: unknown): MillraceError {
   if (error instanceof MillraceError) return error;
+  if (error instanceof Error && "code" in error && away.test(String(error.code))) {
+    return new MillraceError("unavailable", "Something that the server needs does not answer.", {
+      hint: "GET /readyz tells which part. Try again soon.",
+      cause: error,
+    });
+  }
   return new MillraceError("internal", "Something failed inside Millrace; nothing you sent was at fault.", {
     hint: "Look the trace id up in the server's log, and report it.",
     cause: error,

@@ -34,7 +34,7 @@ export async function openFoundation(config: ServerConfig, log: Logger, signal: 
   const ids = idSource(clock, random);
   const objects = path.resolve(config.values.objectStore?.replace(/^file:/, "") ?? path.join(directory, "objects"));
   const store = directoryStore({ root: objects, disk: nodeDisk, random });
-  const url = config.values.postgres;
+  const url = config.values["postgres.url"];
   const postgres = await openPostgres({
     server:
       url === null ? { kind: "embedded", directory: path.join(directory, "postgres") } : { kind: "external", url },

@@ -51,7 +51,7 @@ export const settings = {
     default: null,
     description: "Where datasets lie: file:FOLDER. Default: the folder objects/ of dataDir.",
   },
-  postgres: {
+  "postgres.url": {
     schema: configTypes.text.regex(/^postgres(ql)?:\/\//, "say postgres://...").nullable(),
     default: null,
     description: "Address of a PostgreSQL server. Default: an own one in dataDir.",

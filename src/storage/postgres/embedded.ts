@@ -4,7 +4,8 @@ import { chmod, chown, mkdir, open, readFile, rm, writeFile } from "node:fs/prom
 import { createServer } from "node:net";
 import path from "node:path";
 import { type Clock, delay, type Logger, MillraceError, type Random } from "../../base/index.ts";
-import { runningPostmaster, stopPostmaster } from "./postmaster.ts";
+import { Keeper } from "./keeper.ts";
+import { runningPostmaster } from "./postmaster.ts";
 import { findPrograms, type Programs, sharedRoot } from "./programs.ts";
 import { isReachable, postgresUser, type SystemUser } from "./system-user.ts";
 
@@ -17,10 +18,9 @@ export interface EmbeddedOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A PostgreSQL server of our own; disposing it stops it. */
+/** A PostgreSQL server of our own, kept running; disposing it stops it. */
 export interface EmbeddedServer extends AsyncDisposable {
   readonly url: string;
-  readonly pid: number;
 }
 
 const login = "millrace";
@@ -57,14 +57,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   const adopted = await runningPostmaster(cluster);
   if (adopted !== null) {
     options.log.info("adopted the PostgreSQL server that an earlier process left", { pid: adopted.pid });
-    return server(adopted.pid, adopted.port, password, options.clock);
+    return kept(adopted.pid, { cluster, port: adopted.port, user, options }, password);
   }
   const programs = await findPrograms(user);
   await initialise(cluster, password, programs, user, options);
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
-    const failure = await launch(cluster, port, programs, user, options);
-    if (typeof failure === "number") return server(failure, port, password, options.clock);
+    const failure = await launch({ cluster, port, user, options }, "first");
+    if (typeof failure === "number") return kept(failure, { cluster, port, user, options }, password);
     if (attempt === 3 || !failure.includes("Address already in use")) {
       throw new MillraceError("unavailable", `PostgreSQL did not start: ${failure}`, {
         hint: `Its log is ${path.join(options.directory, "server.log")}.`,
@@ -73,11 +73,20 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   }
 }
 
-function server(pid: number, port: number, password: string, clock: Clock): EmbeddedServer {
+/** Where and as whom a server runs. */
+interface Place {
+  readonly cluster: string;
+  readonly port: number;
+  readonly user: SystemUser;
+  readonly options: EmbeddedOptions;
+}
+
+function kept(pid: number, place: Place, password: string): EmbeddedServer {
+  const { clock, log } = place.options;
+  const keeper = new Keeper({ pid, launch: () => launch(place, "again"), clock, log });
   return {
-    url: `postgres://${login}:${password}@127.0.0.1:${port}/postgres`,
-    pid,
-    [Symbol.asyncDispose]: () => stopPostmaster(pid, clock),
+    url: `postgres://${login}:${password}@127.0.0.1:${place.port}/postgres`,
+    [Symbol.asyncDispose]: () => keeper[Symbol.asyncDispose](),
   };
 }
 
@@ -148,20 +157,15 @@ async function writeDurably(file: string, text: string): Promise<void> {
   await folder.sync();
 }
 
-/** The pid of a server that accepts connections, or the end of its log. */
-async function launch(
-  cluster: string,
-  port: number,
-  programs: Programs,
-  user: SystemUser,
-  options: EmbeddedOptions,
-): Promise<number | string> {
+/** The pid of a server that accepts connections, or the end of its log, which a server started again goes on with. */
+async function launch({ cluster, port, user, options }: Place, time: "first" | "again"): Promise<number | string> {
+  const programs = await findPrograms(user);
   const logFile = path.join(options.directory, "server.log");
   const flags = Object.entries({ ...serverSettings, port: String(port) }).flatMap(([name, value]) => [
     "-c",
     `${name}=${value}`,
   ]);
-  await using log = await open(logFile, "w", 0o600);
+  await using log = await open(logFile, time === "first" ? "w" : "a", 0o600);
   const child = run(programs.postgres, ["-D", cluster, ...flags], cluster, user, log.fd);
   let ended = false;
   const end = new Promise<void>((resolve) => {
@@ -172,9 +176,9 @@ async function launch(
   const untilMs = options.clock.monotonicMs() + 60_000;
   try {
     while (!ended && options.clock.monotonicMs() < untilMs) {
-      if (await isReady(cluster)) {
+      if (child.pid !== undefined && (await isReady(cluster, child.pid))) {
         child.unref();
-        return child.pid ?? 0;
+        return child.pid;
       }
       await delay(options.clock, 10, options.signal);
     }
@@ -188,10 +192,10 @@ async function launch(
   return (await readFile(logFile, "utf8")).trim().slice(-2_000);
 }
 
-/** The eighth line of postmaster.pid says `ready` when connections are accepted. */
-async function isReady(cluster: string): Promise<boolean> {
-  const text = await readFile(path.join(cluster, "postmaster.pid"), "utf8").catch(() => "");
-  return text.split("\n")[7]?.trim() === "ready";
+/** The eighth line of postmaster.pid says `ready` when connections are accepted; the first, of whom it speaks. */
+async function isReady(cluster: string, pid: number): Promise<boolean> {
+  const lines = (await readFile(path.join(cluster, "postmaster.pid"), "utf8").catch(() => "")).split("\n");
+  return Number(lines[0]) === pid && lines[7]?.trim() === "ready";
 }
 
 /** Its own process group: Ctrl-C in the terminal reaches us alone, and we stop it in order. */

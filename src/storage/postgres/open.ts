@@ -42,7 +42,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
     throw error instanceof MillraceError
       ? error
       : new MillraceError("unavailable", "The PostgreSQL server cannot be used.", {
-          hint: "Is the setting `postgres` right, and may its user create tables?",
+          hint: "Is the setting `postgres.url` right, and may its user create tables?",
           cause: error,
         });
   }
@@ -63,6 +63,8 @@ export function connect(url: string, maxConnections: number): Sql {
     max: maxConnections,
     idle_timeout: 60,
     connect_timeout: 15,
+    // Seconds between attempts while the server is away: who waits for an answer is told soon, and is served soon after.
+    backoff: (attempts) => Math.min(1, 3 ** attempts / 100),
     onnotice: () => {},
     connection: { application_name: "millrace", TimeZone: "UTC" },
   });

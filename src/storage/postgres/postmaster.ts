@@ -53,7 +53,7 @@ async function keepAwake(waiting: Promise<void>): Promise<void> {
   }
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

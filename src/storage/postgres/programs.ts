@@ -30,7 +30,7 @@ export async function findPrograms(user: SystemUser): Promise<Programs> {
     programs = shape.parse(await import(pathToFileURL(require.resolve(name)).href));
   } catch (cause) {
     throw new MillraceError("unavailable", `There is no embedded PostgreSQL for ${process.platform} ${process.arch}.`, {
-      hint: "Set the setting `postgres` to a server of your own.",
+      hint: "Set the setting `postgres.url` to a server of your own.",
       cause,
     });
   }

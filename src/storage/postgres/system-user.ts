@@ -16,7 +16,7 @@ export async function postgresUser(): Promise<SystemUser> {
     if (entry !== undefined) return { kind: "other", uid: Number(entry[2]), gid: Number(entry[3]) };
   }
   throw new MillraceError("unavailable", "PostgreSQL does not run as root, and there is no user to run it as.", {
-    hint: "Run Millrace as an ordinary user, or set the setting `postgres` to a server of your own.",
+    hint: "Run Millrace as an ordinary user, or set the setting `postgres.url` to a server of your own.",
   });
 }
 
