@@ -176,6 +176,7 @@ async function commitRows(
       logicalHash: multihash(hashes.logicalHash),
       statistics,
     },
+    sourceState: { sourceName: "test", kind: "test", value: String(head.seq) },
     systemTime,
     by: "test",
   });

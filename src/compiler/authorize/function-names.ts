@@ -2,14 +2,7 @@
 
 /** Scalar and aggregate functions that SQL may call. */
 export const functionNames = `
-!__postfix !~~ !~~* % & && * ** + - ->> / // <-> << <=> <@ >> @ @> ^ ^@ __internal_compress_integral_ubigint
-__internal_compress_integral_uinteger __internal_compress_integral_usmallint __internal_compress_integral_utinyint
-__internal_compress_string_hugeint __internal_compress_string_ubigint __internal_compress_string_uhugeint
-__internal_compress_string_uinteger __internal_compress_string_usmallint __internal_compress_string_utinyint
-__internal_decompress_integral_bigint __internal_decompress_integral_hugeint __internal_decompress_integral_integer
-__internal_decompress_integral_smallint __internal_decompress_integral_ubigint
-__internal_decompress_integral_uhugeint __internal_decompress_integral_uinteger
-__internal_decompress_integral_usmallint __internal_decompress_string abs acos acosh add age aggregate ago alias
+!__postfix !~~ !~~* % & && * ** + - ->> / // <-> << <=> <@ >> @ @> ^ ^@ abs acos acosh add age aggregate ago alias
 any_value apply approx_count_distinct approx_quantile approx_top_k arbitrary arg_max arg_max_null arg_max_nulls_last
 arg_min arg_min_null arg_min_nulls_last argmax argmin array_agg array_aggr array_aggregate array_append array_apply
 array_cat array_concat array_contains array_cosine_distance array_cosine_similarity array_cross_product
@@ -71,9 +64,9 @@ not_like_escape now nth_value ntile nullif octet_length ord parse_dirname parse_
 parse_formatted_bytes parse_path percent_rank pg_typeof pi position pow power prefix printf product quantile
 quantile_cont quantile_disc quarter radians random range rank rank_dense reduce regexp_escape regexp_extract
 regexp_extract_all regexp_full_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table
-regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy remap_struct repeat
-replace replace_type reservoir_quantile reverse right right_grapheme round round_even roundbankers row row_number
-row_to_json rpad rtrim second sem set_bit setseed sha1 sha256 sign signbit sin sinh skewness split split_part sqrt
+regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy repeat replace
+replace_type reservoir_quantile reverse right right_grapheme round round_even roundbankers row row_number
+row_to_json rpad rtrim second sem set_bit sha1 sha256 sign signbit sin sinh skewness split split_part sqrt
 st_asbinary st_astext st_aswkb st_aswkt st_crs st_geomfromwkb st_intersects_extent st_setcrs starts_with stddev
 stddev_pop stddev_samp str_split str_split_regex strftime string_agg string_split string_split_regex string_to_array
 strip_accents strlen strpos strptime struct_concat struct_contains struct_extract struct_extract_at struct_has
@@ -83,7 +76,6 @@ timezone timezone_hour timezone_minute to_base to_base64 to_binary to_centuries 
 to_json to_microseconds to_millennia to_milliseconds to_minutes to_months to_quarters to_seconds to_timestamp
 to_weeks to_years today transaction_timestamp translate trim trunc try_strptime typeof ucase unbin unhex unicode
 union_extract union_tag union_value unpivot_list upper url_decode url_encode uuid uuid_extract_timestamp
-uuid_extract_version uuidv4 uuidv7 var_pop var_samp variance variant_bytes_to_variant variant_extract
-variant_normalize variant_to_parquet_variant variant_typeof wavg week weekday weekofyear weighted_avg xor year
-yearweek | || ~ ~~ ~~* ~~~
+uuid_extract_version uuidv4 uuidv7 var_pop var_samp variance variant_extract variant_normalize variant_typeof wavg
+week weekday weekofyear weighted_avg xor year yearweek | || ~ ~~ ~~* ~~~
 `;
