@@ -166,17 +166,19 @@ function* flatten(tree: unknown, names: readonly string[], prefix = ""): Generat
 
 const numberLike = (text: unknown) => (typeof text === "string" && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text);
 
+const whole = (sentence: string) => z.int(sentence);
+
 /** Schemas for settings, which arrive as text from flags and environment and as values from YAML. */
 export const configTypes = {
   text: z.string().min(1),
-  port: z.preprocess(numberLike, z.int().min(0).max(65_535)),
-  count: z.preprocess(numberLike, z.int().min(1)),
-  milliseconds: z.preprocess(numberLike, z.int().min(0)),
+  port: z.preprocess(numberLike, whole("say a port from 0 to 65535").min(0).max(65_535)),
+  count: z.preprocess(numberLike, whole("say a whole number from 1 on").min(1)),
+  milliseconds: z.preprocess(numberLike, whole("say a whole number of milliseconds").min(0)),
   /** Bytes, also as `64MB` or `2GiB`. */
-  bytes: z.preprocess(parseBytes, z.int().min(0)),
+  bytes: z.preprocess(parseBytes, whole("say a number of bytes, as 500000, 64MB or 2GiB").min(0)),
   flag: z.preprocess(
     (raw) => (raw === "true" || raw === "1" ? true : raw === "false" || raw === "0" ? false : raw),
-    z.boolean(),
+    z.boolean("say true or false"),
   ),
 } as const;
 

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { nearest } from "../base/index.ts";
+import { type DatasetPath, datasetPath, MillraceError, nearest } from "../base/index.ts";
 
 /** Wrong use of the command line: exit code 2, with the usage line of the command. */
 export class UsageError extends Error {}
@@ -10,11 +10,13 @@ export interface OptionSpec {
   readonly short?: string;
   /** How the value is named in the help. */
   readonly value?: string;
+  /** May be given many times. */
+  readonly multiple?: boolean;
 }
 
 export interface Invocation {
   readonly positionals: readonly string[];
-  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  readonly options: Readonly<Record<string, string | boolean | readonly (string | boolean)[] | undefined>>;
   /** Aborts on Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
 }
@@ -89,4 +91,25 @@ export function textOption(invocation: Invocation, name: string): string | undef
 
 export function flagOption(invocation: Invocation, name: string): boolean {
   return invocation.options[name] === true;
+}
+
+/** An option that may be given many times: each text, in order. */
+export function textsOption(invocation: Invocation, name: string): string[] {
+  const values = invocation.options[name];
+  return Array.isArray(values) ? values.map(String) : [];
+}
+
+/** The first argument as a dataset's name. @throws UsageError */
+export function datasetArgument({ positionals }: Invocation): DatasetPath {
+  try {
+    return datasetPath(positionals[0] ?? "");
+  } catch (error) {
+    throw asUsageError(error);
+  }
+}
+
+/** What somebody has typed wrong, told as wrong usage. */
+export function asUsageError(error: unknown): unknown {
+  if (!(error instanceof MillraceError)) return error;
+  return new UsageError(error.hint === undefined ? error.message : `${error.message}\nhint: ${error.hint}`);
 }

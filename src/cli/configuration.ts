@@ -3,7 +3,7 @@ import path from "node:path";
 import { parse } from "yaml";
 import { type Config, MillraceError, resolveConfig } from "../base/index.ts";
 import { settings } from "../server/index.ts";
-import type { Invocation, OptionSpec } from "./command.ts";
+import { asUsageError, type Invocation, type OptionSpec } from "./command.ts";
 
 /** Environment variables of the project that are no settings. */
 const reserved = [
@@ -29,15 +29,22 @@ export const configurationOptions = {
 /** Names that `parseInvocation` accepts as `--the.name VALUE`. */
 export const settingNames: readonly string[] = Object.keys(settings).filter((name) => !(name in configurationOptions));
 
-/** The configuration from flags, environment and file. `own`: options of the command itself. @throws bad_config */
+/** The configuration from flags, environment and file. `own`: options of the command itself. @throws bad_config, UsageError on a flag */
 export function readConfiguration(invocation: Invocation, own: readonly string[] = []): ServerConfig {
   const { config, ...flags } = invocation.options;
   const given = Object.entries(flags).filter(
-    (entry): entry is [string, string | boolean] => entry[1] !== undefined && !own.includes(entry[0]),
+    (entry): entry is [string, string | boolean] =>
+      (typeof entry[1] === "string" || typeof entry[1] === "boolean") && !own.includes(entry[0]),
   );
   const named = typeof config === "string" ? config : process.env.MILLRACE_CONFIG;
   const file = readFile(named ?? "millrace.yaml", named !== undefined);
-  return resolveConfig(settings, { flags: Object.fromEntries(given), environment: process.env, file }, reserved);
+  const sources = { flags: {}, environment: process.env, file };
+  resolveConfig(settings, sources, reserved); // what is wrong there is no wrong use of the command
+  try {
+    return resolveConfig(settings, { ...sources, flags: Object.fromEntries(given) }, reserved);
+  } catch (error) {
+    throw asUsageError(error);
+  }
 }
 
 function readFile(name: string, required: boolean): { path: string; tree: unknown } | null {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { MillraceError } from "../base/index.ts";
+import { MillraceError, nearest } from "../base/index.ts";
 import { Client, findServer, readAll } from "./client.ts";
 import { type Command, clientOptions, flagOption, type Invocation, UsageError } from "./command.ts";
 
@@ -58,8 +58,8 @@ function readManifest(file: string): string {
 
 export const getCommand: Command = {
   name: "get",
-  summary: "Prints resources as JSON: one, or all of a kind.",
-  usage: "KIND [NAME | PROJECT/NAME]",
+  summary: "Prints resources as JSON: one, or all of a kind (Project, Dataset, Source, Connection).",
+  usage: "Project [NAME] | KIND PROJECT/[NAME]",
   arity: [1, 2],
   options: clientOptions,
   run: (invocation) => show(invocation, "GET"),
@@ -67,29 +67,48 @@ export const getCommand: Command = {
 
 export const deleteCommand: Command = {
   name: "delete",
-  summary: "Deletes a resource.",
-  usage: "KIND NAME | KIND PROJECT/NAME",
+  summary: "Deletes a resource: a Project, Dataset, Source or Connection.",
+  usage: "Project NAME | KIND PROJECT/NAME",
   arity: [2, 2],
   options: clientOptions,
   run: (invocation) => show(invocation, "DELETE"),
 };
 
 async function show(invocation: Invocation, method: "GET" | "DELETE"): Promise<number> {
+  const path = resourcePath(invocation.positionals, method);
   using client = new Client(await findServer(invocation));
-  const reply = await client.send({ method, path: resourcePath(invocation.positionals), signal: invocation.signal });
+  const reply = await client.send({ method, path, signal: invocation.signal });
   const body = (await readAll(reply)).toString("utf8");
   if (body === "") process.stderr.write("deleted\n");
   else process.stdout.write(`${JSON.stringify(JSON.parse(body), null, 2)}\n`);
   return 0;
 }
 
+const kinds = ["Project", "Dataset", "Source", "Connection"] as const;
+
+/** The kind as it is written, whatever the case. @throws UsageError */
+function kindNamed(text: string): string {
+  const found = kinds.find((kind) => kind.toLowerCase() === text.toLowerCase());
+  if (found !== undefined) return found;
+  const near = nearest(text, kinds);
+  throw new UsageError(
+    `there is no kind "${text}"; ${near === null ? `say one of ${kinds.join(", ")}` : `did you mean "${near}"?`}`,
+  );
+}
+
 /** `Dataset web/access` is /api/v1/projects/web/resources/Dataset/access. */
-function resourcePath([kind = "", name]: readonly string[]): string {
-  const parts = (name ?? "").split("/");
-  if (parts.length > 2) throw new UsageError(`"${name}" is neither NAME nor PROJECT/NAME`);
-  const [first = "", second] = parts.map(encodeURIComponent);
-  const type = encodeURIComponent(kind);
+function resourcePath([kind = "", name]: readonly string[], method: "GET" | "DELETE"): string {
+  const type = kindNamed(kind);
+  if (name === undefined && type !== "Project") {
+    throw new UsageError(`each ${type} belongs to a project: say PROJECT/ for all of one, or PROJECT/NAME`);
+  }
   if (name === undefined) return `/api/v1/resources/${type}`;
+  const parts = name.split("/");
+  const isWhole = parts[0] !== "" && (method === "GET" || parts.at(-1) !== "");
+  if (parts.length !== (type === "Project" ? 1 : 2) || !isWhole) {
+    throw new UsageError(`"${name}" does not name a ${type}: say ${type === "Project" ? "NAME" : "PROJECT/NAME"}`);
+  }
+  const [first = "", second] = parts.map(encodeURIComponent);
   return second === undefined
     ? `/api/v1/resources/${type}/${first}`
     : `/api/v1/projects/${first}/resources/${type}/${second}`;

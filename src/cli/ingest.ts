@@ -1,6 +1,6 @@
-import { datasetPath, formatDatasetPath } from "../base/index.ts";
+import { type DatasetPath, formatDatasetPath } from "../base/index.ts";
 import { Client, findServer } from "./client.ts";
-import { type Command, clientOptions, type Invocation, textOption } from "./command.ts";
+import { type Command, clientOptions, datasetArgument, type Invocation, textOption } from "./command.ts";
 import { formatBytes, formatCount, formatDuration } from "./figures.ts";
 import { type ImportOutcome, importFile } from "./import.ts";
 import { openImportFile } from "./import-file.ts";
@@ -24,8 +24,8 @@ export const ingestCommand: Command = {
     again: { type: "boolean", help: "Imports a file once more that this dataset already has" },
   },
   async run(invocation) {
-    const [name = "", ...files] = invocation.positionals;
-    const path = datasetPath(name);
+    const path = datasetArgument(invocation);
+    const files = invocation.positionals.slice(1);
     using client = new Client(await findServer(invocation));
     for (const file of files)
       tellOutcome(file, formatDatasetPath(path), await importOne(client, path, file, invocation));
@@ -35,7 +35,7 @@ export const ingestCommand: Command = {
 
 async function importOne(
   client: Client,
-  path: ReturnType<typeof datasetPath>,
+  path: DatasetPath,
   name: string,
   invocation: Invocation,
 ): Promise<ImportOutcome> {

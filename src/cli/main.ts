@@ -14,9 +14,8 @@ async function main(args: readonly string[]): Promise<number> {
       name,
       commands.map((known) => known.name),
     );
-    throw new UsageError(
-      `there is no command "${name}"${near === null ? "" : `; did you mean "${near}"?`}\n${overview()}`,
-    );
+    const hint = near === null ? `\n\n${overview().trimEnd()}` : `; did you mean "${near}"?`;
+    throw new UsageError(`there is no command "${name}"${hint}`);
   }
   if (rest.includes("--help") || rest.includes("-h")) return showHelp(command.name);
   return await command.run(parseInvocation(command, rest, interruption()));

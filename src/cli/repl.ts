@@ -7,6 +7,7 @@ import { describeError } from "./errors.ts";
 import { printResult, type ResultFormat, resultFormats } from "./results.ts";
 
 const historyLines = 1_000;
+const mainPrompt = "millrace> ";
 const help = `Statements end with ";" and may span lines.
   .tables          datasets that you may read
   .describe NAME   columns of a dataset
@@ -24,7 +25,8 @@ interface Session {
 
 /** Reads statements until `.quit`, Ctrl-D or a signal. Errors of a statement are told; the prompt goes on. */
 export async function repl(client: Client, format: ResultFormat, invocation: Invocation): Promise<number> {
-  const session: Session = { format, timing: true };
+  const isTerminal = process.stdin.isTTY === true;
+  const session: Session = { format, timing: isTerminal };
   const file = path.join(dataDirectory(invocation), "sql_history");
   const prompt = readline.createInterface({
     input: process.stdin,
@@ -42,14 +44,20 @@ export async function repl(client: Client, format: ResultFormat, invocation: Inv
   prompt.on("history", (lines) => {
     history = lines;
   });
-  prompt.on("SIGINT", () => {
-    if (running === null) prompt.close();
-    else running.abort(new Error("cancelled"));
-  });
-  if (process.stdin.isTTY) process.stderr.write("Millrace SQL. .help tells the commands; Ctrl-D leaves.\n");
-  prompt.setPrompt("millrace> ");
-  if (process.stdin.isTTY) prompt.prompt();
   let text = "";
+  prompt.on("SIGINT", () => {
+    if (running !== null) return running.abort(new Error("cancelled"));
+    const hint = text === "" && prompt.line === "" ? "  (Ctrl-D leaves)" : "";
+    text = "";
+    prompt.write(null, { ctrl: true, name: "e" }); // to the end of the line,
+    prompt.write(null, { ctrl: true, name: "u" }); // and all of it away
+    process.stderr.write(`^C${hint}\n`);
+    prompt.setPrompt(mainPrompt);
+    prompt.prompt();
+  });
+  if (isTerminal) process.stderr.write("Millrace SQL. .help tells the commands; Ctrl-D leaves.\n");
+  prompt.setPrompt(mainPrompt);
+  if (isTerminal) prompt.prompt();
   let failures = 0;
   for await (const line of prompt) {
     if (text === "" && line.trimStart().startsWith(".")) {
@@ -66,13 +74,14 @@ export async function repl(client: Client, format: ResultFormat, invocation: Inv
       }
     }
     if (text.trim() === "") text = "";
-    prompt.setPrompt(text === "" ? "millrace> " : "     ...> ");
-    if (process.stdin.isTTY) prompt.prompt();
+    prompt.setPrompt(text === "" ? mainPrompt : "     ...> ");
+    if (isTerminal) prompt.prompt();
   }
-  if (text.trim() !== "" && !(await runStatement(client, session, text, invocation.signal))) failures++;
+  // At a terminal, Ctrl-D drops what was not ended; a file may leave its last semicolon out.
+  if (!isTerminal && text.trim() !== "" && !(await runStatement(client, session, text, invocation.signal))) failures++;
   prompt.close();
-  if (process.stdin.isTTY) await writeHistory(file, history);
-  return process.stdin.isTTY || failures === 0 ? 0 : 1;
+  if (isTerminal) await writeHistory(file, history);
+  return isTerminal || failures === 0 ? 0 : 1;
 }
 
 async function runStatement(client: Client, session: Session, sql: string, signal: AbortSignal): Promise<boolean> {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { z } from "zod";
 import { type Client, readAll } from "./client.ts";
 import { formatCount } from "./figures.ts";
-import { renderTable, type TableColumn } from "./table.ts";
+import { renderRows, type TableColumn } from "./table.ts";
 
 export const resultFormats = ["table", "json", "ndjson", "csv", "parquet", "arrow"] as const;
 export type ResultFormat = (typeof resultFormats)[number];
@@ -61,7 +61,7 @@ async function printTable(client: Client, statement: Statement): Promise<string>
     (column): TableColumn => ({ name: column.name, align: isNumeric(column.type) ? "right" : "left" }),
   );
   const cells = result.rows.map((row) => Object.values(row).map(cellText));
-  await write(renderTable(columns, cells, process.stdout.isTTY ? process.stdout.columns : undefined));
+  await write(renderRows(columns, cells, process.stdout.isTTY ? process.stdout.columns : undefined));
   const counted = `${formatCount(result.rows.length)} ${result.rows.length === 1 ? "row" : "rows"}`;
   return result.truncated ? `first ${counted}; more with --format csv, ndjson, json or parquet` : counted;
 }
@@ -71,7 +71,7 @@ function isNumeric(type: string): boolean {
 }
 
 function cellText(value: unknown): string {
-  if (value === null || value === undefined) return "";
+  if (value === null || value === undefined) return "NULL";
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 

@@ -1,5 +1,5 @@
 import { Client, findServer } from "./client.ts";
-import { type Command, clientOptions, flagOption, textOption, UsageError } from "./command.ts";
+import { type Command, clientOptions, flagOption, textOption, textsOption, UsageError } from "./command.ts";
 import { describeError } from "./errors.ts";
 import { repl } from "./repl.ts";
 import { printResult, type ResultFormat, resultFormats } from "./results.ts";
@@ -12,7 +12,7 @@ export const sqlCommand: Command = {
   options: {
     ...clientOptions,
     format: { type: "string", short: "f", value: "FORMAT", help: `${resultFormats.join(", ")}; default table` },
-    param: { type: "string", value: "VALUE", help: "Value of $1, as text" },
+    param: { type: "string", value: "VALUE", multiple: true, help: "Value of $1, as text; again for $2 and so on" },
     timing: { type: "boolean", help: "Tells rows and time on standard error" },
   },
   async run(invocation) {
@@ -20,9 +20,10 @@ export const sqlCommand: Command = {
     using client = new Client(await findServer(invocation));
     const [sql] = invocation.positionals;
     if (sql === undefined) return await repl(client, format, invocation);
-    const parameter = textOption(invocation, "param");
+    if (sql.trim() === "") throw new UsageError("the statement is empty");
+    const parameters = textsOption(invocation, "param");
     const startedMs = performance.now();
-    const statement = { sql, parameters: parameter === undefined ? [] : [parameter], signal: invocation.signal };
+    const statement = { sql, parameters, signal: invocation.signal };
     let told: string;
     try {
       told = await printResult(client, statement, format);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { printable, renderTable } from "./table.ts";
+import { printable, renderRows, renderTable } from "./table.ts";
 
 const left = (name: string) => ({ name, align: "left" as const });
 
@@ -30,4 +30,21 @@ describe("printed tables", () => {
       }),
     );
   });
+});
+
+test("rows that are wider than the terminal stand by themselves, a line a value; narrower ones in a table", () => {
+  const columns = [left("id"), left("a long name")];
+  const rows = [
+    ["1", "x".repeat(30)],
+    ["2", "a\u0007b"],
+  ];
+  expect(renderRows(columns, rows, 40)).toBe(renderTable(columns, rows, 40));
+  expect(renderRows(columns, rows)).toBe(renderTable(columns, rows));
+  expect(renderRows(columns, rows, 20)).toBe(`── row 1 ──
+id           1
+a long name  ${"x".repeat(30)}
+── row 2 ──
+id           2
+a long name  a\\u0007b
+`);
 });

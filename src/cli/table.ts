@@ -31,6 +31,24 @@ export function renderTable(
   return [header, rule, ...shown.map(line), ""].join("\n");
 }
 
+/** A table where it fits into `maxWidth`, else each row by itself, a line a value. */
+export function renderRows(
+  columns: readonly TableColumn[],
+  rows: readonly (readonly string[])[],
+  maxWidth?: number,
+): string {
+  const table = renderTable(columns, rows, maxWidth);
+  const [, rule = ""] = table.split("\n");
+  if (maxWidth === undefined || rule.length <= maxWidth || rows.length === 0) return table;
+  const names = columns.map((column) => printable(column.name));
+  const nameWidth = Math.max(...names.map(displayWidth));
+  const records = rows.map((row, n) => [
+    `── row ${n + 1} ──`,
+    ...names.map((name, i) => `${name}${" ".repeat(nameWidth - displayWidth(name))}  ${printable(row[i] ?? "")}`),
+  ]);
+  return `${records.flat().join("\n")}\n`;
+}
+
 /** Control and direction-changing characters made visible, so that data cannot drive the terminal. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are exactly what must not reach a terminal

@@ -1,8 +1,7 @@
 import { createInterface } from "node:readline";
 import { z } from "zod";
-import { datasetPath } from "../base/index.ts";
 import { Client, findServer } from "./client.ts";
-import { type Command, clientOptions, textOption, UsageError } from "./command.ts";
+import { type Command, clientOptions, datasetArgument, textOption, UsageError } from "./command.ts";
 import { formatCount } from "./figures.ts";
 import { printable } from "./table.ts";
 
@@ -28,7 +27,7 @@ export const verifyCommand: Command = {
     level: { type: "string", value: "LEVEL", help: "How deep: chain, physical, logical; default logical" },
   },
   async run(invocation) {
-    const { project, dataset } = datasetPath(invocation.positionals[0] ?? "");
+    const { project, dataset } = datasetArgument(invocation);
     const level = textOption(invocation, "level") ?? "logical";
     if (!levels.includes(level)) throw new UsageError(`there is no level "${level}"; say one of ${levels.join(", ")}`);
     using client = new Client(await findServer(invocation));

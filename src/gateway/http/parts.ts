@@ -46,10 +46,12 @@ export const ifMatch = z.object({
 export const timeOrNull = (at: Instant | null) => (at === null ? null : formatInstant(at));
 
 /** @throws dataset_not_found */
-export async function findDataset(datasets: DatasetDoor, path: z.output<typeof datasetParams>): Promise<DatasetRef> {
+export async function findDataset(
+  datasets: DatasetDoor,
+  path: z.output<typeof datasetParams>,
+  details: { readonly hint?: string } = {},
+): Promise<DatasetRef> {
   const found = await datasets.find(path);
   if (found !== null) return found;
-  throw new MillraceError("dataset_not_found", `There is no dataset ${path.project}.${path.dataset}.`, {
-    hint: "Push rows with ?create=true to make it.",
-  });
+  throw new MillraceError("dataset_not_found", `There is no dataset ${path.project}.${path.dataset}.`, details);
 }

@@ -142,7 +142,7 @@ export function rowRoutes<Format>(rooms: Rooms<Format>): HttpRoute[] {
     const found = await datasets.find(path);
     if (found === null && create) await declare(path, principal);
     await access.authorize(principal, "dataset.insert", { dataset: path });
-    return found ?? (await findDataset(datasets, path));
+    return found ?? (await findDataset(datasets, path, { hint: "Push rows with ?create=true to make it." }));
   }
 
   async function declare(path: DatasetRef["path"], principal: Principal): Promise<void> {
