@@ -25,7 +25,6 @@ let made = 0;
 const create = (): Promise<DatasetRef> => one.datasets.create(datasetPath(`set.number${++made}`));
 const batch = (position: number, ...values: string[]) => ({ source: "log", position, values });
 const folder = (id: DatasetId) => path.join(open.root, "datasets", id.slice("did:odf:".length));
-const _signal = new AbortController().signal;
 
 describe("names", () => {
   test("a name is taken once, also when two servers make it at the same moment", async () => {

@@ -25,7 +25,7 @@ test.each(["before", "after"] as const)(
     one.faults.arm(null);
     await one.datasets.delete(await one.datasets.create(path, { description: "words" }));
     const steps = one.faults.steps.length;
-    for (let at = 0; at < steps; at += 2) {
+    for (let at = 0; at < steps; at += 3) {
       const dying = open.instance();
       dying.faults.arm({ at, moment, kind: "crash" });
       await dying.datasets.create(path, { description: "words" }).catch(() => null);
