@@ -85,7 +85,9 @@ export class Datasets {
     by: { readonly description?: string; readonly keywords?: readonly string[] } = {},
   ): Promise<DatasetRef> {
     const { store, clock, random } = this.#options;
-    if ((await this.#index.find(path)) !== null) throw nameTaken(path);
+    const taken = await this.#index.find(path);
+    if (taken !== null && !(await this.#writer.hasEnded(taken.id))) throw nameTaken(path);
+    if (taken !== null) await this.delete(taken); // its deletion was cut off
     const id = await newDatasetId(random);
     const keys = new DatasetKeys(id);
     const ref: DatasetRef = { id, path, createdAt: clock.now() };

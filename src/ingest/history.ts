@@ -14,21 +14,17 @@ export class History {
     this.#clock = options.clock;
   }
 
-  /** A staged request is in its chain. It may have been received by an earlier process, so the wall clock measures. */
+  /** A staged request is in its chain. */
   committed(header: EntryHeader, receipt: IngestReceipt): void {
-    const receivedAt = instant(header.receivedAtMs);
-    this.#record({
-      ...outcome(receipt),
-      state: "committed",
-      user: header.by,
-      receivedAt,
-      elapsedMs: this.#since(receivedAt),
-      format: readFormat(header.format).kind,
-      bytes: header.bodyBytes,
-      wireBytes: header.wireBytes,
-      errorCode: null,
-      traceId: header.traceId,
-    });
+    this.#record({ ...this.#ofStaged(header), ...outcome(receipt), state: "committed", errorCode: null });
+  }
+
+  /** A staged request whose dataset was deleted before its rows were in the chain. */
+  dropped(header: EntryHeader, reason: MillraceError): void {
+    const { ingestId, dataset } = header;
+    const nothing = { rows: null, quarantined: null, firstOffset: null, lastOffset: null };
+    const failed = { state: "failed", errorCode: reason.code } as const;
+    this.#record({ ...this.#ofStaged(header), ingestId, dataset, ...nothing, ...failed });
   }
 
   /** A part of an import is in its chain. */
@@ -49,6 +45,20 @@ export class History {
       lastOffset: null,
       errorCode: error instanceof MillraceError ? error.code : "internal",
     });
+  }
+
+  /** It may have been received by an earlier process, so the wall clock measures. */
+  #ofStaged(header: EntryHeader) {
+    const receivedAt = instant(header.receivedAtMs);
+    return {
+      user: header.by,
+      receivedAt,
+      elapsedMs: this.#since(receivedAt),
+      format: readFormat(header.format).kind,
+      bytes: header.bodyBytes,
+      wireBytes: header.wireBytes,
+      traceId: header.traceId,
+    };
   }
 
   #ofRequest({ request, meter }: Arrival, receivedAt: Instant) {

@@ -3,6 +3,7 @@ import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { bodyOf as body, type OpenRoom, openRoom } from "../../test/ingest/room.ts";
+import { until } from "../../test/kit/index.ts";
 import type { PushRequest } from "./contract.ts";
 
 let room: OpenRoom;
@@ -170,4 +171,28 @@ test("hostile lines are put aside with their reason and their exact bytes, and t
     ],
   });
   await ingest.stop();
+});
+
+test("rows that wait for a dataset that is deleted are dropped, and whoever asks is told", async () => {
+  const ingest = await openIngest();
+  const one = await request('{"a":1}\n', { ack: "staged" });
+  await room.datasets.delete(await room.datasets.get(one.dataset.path));
+  const staged = await ingest.push(one, signal());
+  const waited = ingest.push({ ...one, body: body('{"a":2}\n'), ack: "committed" }, signal());
+  await expect(waited).rejects.toMatchObject({ code: "dataset_not_found" });
+  await until("the receipt says so", async () => (await ingest.receipt(staged.id))?.state === "failed");
+  expect(room.history.filter((entry) => entry.errorCode === "dataset_not_found")).toHaveLength(2);
+  await ingest.stop();
+});
+
+test("rows of a dataset that was deleted while the server was away do not stop the next start", async () => {
+  const directory = room.stagingDirectory();
+  const first = await room.open({ directory, commitIntervalMs: 60_000 });
+  const one = await request('{"a":1}\n', { ack: "staged" });
+  const staged = await first.push(one, signal());
+  await room.datasets.delete(await room.datasets.get(one.dataset.path));
+  const second = await openIngest(directory);
+  expect(await second.receipt(staged.id)).toBeNull();
+  await first.stop();
+  await second.stop();
 });

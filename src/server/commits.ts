@@ -1,4 +1,4 @@
-import { formatDatasetPath } from "../base/index.ts";
+import { formatDatasetPath, MillraceError } from "../base/index.ts";
 import type { EventBus } from "../bus/index.ts";
 import type { CommitNews, Datasets } from "../datasets/index.ts";
 
@@ -11,10 +11,17 @@ export class Commits {
   /** Begins with what is there. Call it before anything is committed. */
   async begin(datasets: Datasets): Promise<void> {
     const refs = await datasets.list();
-    const heads = await Promise.all(refs.map((ref) => datasets.head(ref.id)));
     this.#datasets = refs.length;
-    this.#rows = heads.reduce((sum, head) => sum + head.rows, 0);
-    this.#bytes = heads.reduce((sum, head) => sum + head.bytes, 0);
+    for (const { id } of refs) {
+      try {
+        const { rows, bytes } = await datasets.head(id);
+        this.#rows += rows;
+        this.#bytes += bytes;
+      } catch (error) {
+        // One that is broken, or was being deleted when the process ended, must not stop the start.
+        if (!(error instanceof MillraceError)) throw error;
+      }
+    }
   }
 
   add({ kind, rows, bytes }: CommitNews): void {

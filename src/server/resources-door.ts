@@ -34,11 +34,18 @@ export function resourcesDoor(resources: Resources, datasets: Datasets, changed:
     get: (ref) => resources.get(resources.kind(ref.kind), ref.project, ref.name),
     list: (kind, filter) => resources.list(resources.kind(kind), filter),
     async delete(ref, options) {
-      await resources.delete(ref, options);
-      if (ref.kind === "Dataset" && ref.project !== null) {
-        const found = await datasets.find({ project: projectName(ref.project), dataset: datasetName(ref.name) });
-        if (found !== null) await datasets.delete(found);
+      const path =
+        ref.kind === "Dataset" && ref.project !== null
+          ? { project: projectName(ref.project), dataset: datasetName(ref.name) }
+          : null;
+      const chain = path === null ? null : await datasets.find(path);
+      try {
+        await resources.delete(ref, options);
+      } catch (error) {
+        // An earlier deletion was cut off between the declaration and the chain: this one ends it.
+        if (chain === null || !(error instanceof MillraceError) || error.code !== "not_found") throw error;
       }
+      if (chain !== null) await datasets.delete(chain);
       changed();
     },
   };

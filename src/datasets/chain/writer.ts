@@ -89,7 +89,7 @@ export class Writer {
     for (let attempt = 1; attempt <= mostEndings; attempt++) {
       // Not through the chain: one that is broken must be deletable too.
       const newest = await newestSeq(store, keys, -1);
-      if (newest >= 0 && (await lastEntry(store, keys, newest)) === deletedEntry) return;
+      if (await isEnd(store, keys, newest)) return;
       const entry = new TextEncoder().encode(deletedEntry);
       if ((await store.putIfAbsent(keys.log(newest + 1), entry)) === "created") {
         chains.forget(id);
@@ -97,6 +97,12 @@ export class Writer {
       }
     }
     throw new MillraceError("conflict", "The dataset is written by too many at once.", { retryAfterS: 1 });
+  }
+
+  async hasEnded(id: DatasetId): Promise<boolean> {
+    const { store } = this.#options;
+    const keys = new DatasetKeys(id);
+    return await isEnd(store, keys, await newestSeq(store, keys, -1));
   }
 
   async #write(
@@ -134,12 +140,13 @@ export class Writer {
   }
 }
 
-/** Whatever it is: a damaged entry does not stop a deletion. */
-async function lastEntry(store: ObjectStore, keys: DatasetKeys, seq: number): Promise<string | null> {
+/** A damaged entry is not the end, and does not stop one from being set behind it. */
+async function isEnd(store: ObjectStore, keys: DatasetKeys, seq: number): Promise<boolean> {
+  if (seq < 0) return false;
   try {
-    return await readLog(store, keys, seq);
+    return (await readLog(store, keys, seq)) === deletedEntry;
   } catch (error) {
-    if (error instanceof MillraceError) return null;
+    if (error instanceof MillraceError) return false;
     throw error;
   }
 }

@@ -248,6 +248,17 @@ test.each(["", "nonsense", "f1620"])("a hint of %j does not matter, and the next
   expect(await readFile(file("refs/head"), "utf8")).toBe(await blockHash(5));
 });
 
+test("a hint of a block that was never committed does not matter", async () => {
+  const newest = decodeBlock(await readFile(file(await blockName(4))));
+  const bytes = encodeBlock({ ...newest, sequenceNumber: 5, prevBlockHash: await blockHash(4) });
+  const orphan = sha3Multihash(bytes);
+  await writeFile(file(`blocks/${orphan}`), bytes);
+  await writeFile(file("refs/head"), orphan);
+  await open.database.sql`DELETE FROM chain_blocks WHERE dataset_id = ${id}`;
+  expect(await open.instance().datasets.head(id)).toMatchObject({ seq: 4, rows: 6 });
+  expect(await verify()).toMatchObject({ ok: true, rows: 6 });
+});
+
 test("progress goes on to its end", async () => {
   const seen: [number, number][] = [];
   const options = { level: "logical", signal: new AbortController().signal } as const;

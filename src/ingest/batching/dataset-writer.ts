@@ -44,6 +44,8 @@ export interface WriterPorts {
   quarantineWhole(request: Omit<CommitRequest, "datasetId">, reason: string): Promise<CommittedBatch>;
   /** Keeps the receipts; then the entries may leave the log. */
   finish(done: readonly { waiting: Waiting; receipt: IngestReceipt }[]): Promise<void>;
+  /** The dataset was deleted: the entries leave the log, and nothing becomes of their rows. */
+  drop(waiting: readonly Waiting[], reason: MillraceError): Promise<void>;
   sourceState(seq: number): CommitRequest["sourceState"];
 }
 
@@ -52,6 +54,7 @@ export interface WriterPorts {
  *
  *   idle --row--> waiting --interval, size, or somebody waits--> committing --more--> waiting
  *                                                      \--error--> backing off --> committing
+ *                                                      \--the dataset was deleted--> all dropped --> idle
  */
 export class DatasetWriter {
   readonly id: DatasetId;
@@ -127,6 +130,7 @@ export class DatasetWriter {
         this.#tries = 0;
       } catch (error) {
         if (signal.aborted) return;
+        if (error instanceof MillraceError && error.code === "dataset_not_found") return await this.#dropAll(error);
         if (mayBlameRows(error)) this.#failures++;
         this.#tries++;
         this.#ports.telemetry.log.warn("a commit failed; it is tried again", {
@@ -137,6 +141,20 @@ export class DatasetWriter {
         await delay(clock, Math.min(30_000, 100 * 2 ** Math.min(this.#tries, 20)), signal).catch(() => {});
         this.#hurried = true;
       }
+    }
+  }
+
+  async #dropAll(reason: MillraceError): Promise<void> {
+    const dropped = this.#queue.splice(0);
+    this.#queuedBytes = 0;
+    const fields = { datasetId: this.id, ingests: dropped.length };
+    this.#ports.telemetry.log.warn("rows of a dataset that was deleted are dropped", fields);
+    for (const { settle } of dropped) settle.reject(reason);
+    try {
+      await this.#ports.drop(dropped, reason);
+    } catch (error) {
+      // They stay in the log, and the next start drops them.
+      this.#ports.telemetry.log.warn("dropped rows could not leave the staging log", { ...fields, error });
     }
   }
 

@@ -1,4 +1,4 @@
-import type { DatasetId, DatasetPath, Telemetry } from "../../base/index.ts";
+import { type DatasetId, type DatasetPath, MillraceError, type Telemetry } from "../../base/index.ts";
 import type { Datasets, Head } from "../../datasets/index.ts";
 import { isBehind } from "../batching/committer.ts";
 import { findIngests } from "../chain-receipts.ts";
@@ -25,8 +25,8 @@ export interface RecoveryOptions {
 export async function recover(entry: StagedEntry, options: RecoveryOptions): Promise<void> {
   const { header } = entry;
   const datasetId = header.datasetId as DatasetId; // written by us, from a request's
-  const head = await options.datasets.head(datasetId);
-  if (head.seq < 0) {
+  const head = await headOrNull(options.datasets, datasetId);
+  if (head === null || head.seq < 0) {
     const fields = { datasetId, ingestId: header.ingestId };
     options.telemetry.log.warn("rows of a dataset that is gone are dropped", fields);
     await options.log.done(entry);
@@ -42,6 +42,16 @@ export async function recover(entry: StagedEntry, options: RecoveryOptions): Pro
     options.keys.take(datasetId, header.key).resolve({ receipt, bodyHash: header.bodyHash });
   }
   options.staged.resume(entry, await options.definition(splitPath(header.dataset)));
+}
+
+/** Null where the dataset was deleted. */
+async function headOrNull(datasets: Datasets, id: DatasetId): Promise<Head | null> {
+  try {
+    return await datasets.head(id);
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === "dataset_not_found") return null;
+    throw error;
+  }
 }
 
 /** The process ended between the commit and its receipt, or between that and the end of the entry. */

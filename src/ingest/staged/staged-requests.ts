@@ -1,4 +1,12 @@
-import { abortable, type Clock, type DatasetId, type Disk, type Instant, type Telemetry } from "../../base/index.ts";
+import {
+  abortable,
+  type Clock,
+  type DatasetId,
+  type Disk,
+  type Instant,
+  type MillraceError,
+  type Telemetry,
+} from "../../base/index.ts";
 import type { SourceState } from "../../datasets/index.ts";
 import type { Committer } from "../batching/committer.ts";
 import { DatasetWriter, type Waiting } from "../batching/dataset-writer.ts";
@@ -146,6 +154,7 @@ export class StagedRequests {
         committer.run({ ...withDefinition(request, definition), datasetId: id }, Promise.resolve(), stopping),
       quarantineWhole: (request, reason) => committer.quarantineWhole({ ...request, datasetId: id }, reason, stopping),
       finish: (done) => this.#finish(id, writer, done),
+      drop: (waiting, reason) => this.#drop(id, writer, waiting, reason),
       sourceState: (seq) => this.sourceState(seq),
     });
     this.#writers.set(id, writer);
@@ -158,8 +167,32 @@ export class StagedRequests {
     writer: DatasetWriter,
     done: readonly { waiting: Waiting; receipt: IngestReceipt }[],
   ): Promise<void> {
-    if (writer.waiting === 0 && this.#writers.get(datasetId) === writer) this.#writers.delete(datasetId);
+    this.#release(datasetId, writer);
     for (const { waiting, receipt } of done) this.#options.history.committed(waiting.entry.header, receipt);
+    await this.#keep(datasetId, done);
+  }
+
+  /** The dataset was deleted: whoever asks for a receipt learns that nothing became of the rows. */
+  async #drop(
+    datasetId: DatasetId,
+    writer: DatasetWriter,
+    waiting: readonly Waiting[],
+    reason: MillraceError,
+  ): Promise<void> {
+    this.#release(datasetId, writer);
+    for (const { entry } of waiting) this.#options.history.dropped(entry.header, reason);
+    const done = waiting.map((one) => {
+      const { ingestId, dataset } = one.entry.header;
+      return { waiting: one, receipt: { ...stagedReceipt(ingestId, dataset), state: "failed" as const } };
+    });
+    await this.#keep(datasetId, done);
+  }
+
+  #release(datasetId: DatasetId, writer: DatasetWriter): void {
+    if (writer.waiting === 0 && this.#writers.get(datasetId) === writer) this.#writers.delete(datasetId);
+  }
+
+  async #keep(datasetId: DatasetId, done: readonly { waiting: Waiting; receipt: IngestReceipt }[]): Promise<void> {
     const receipts = done.map(({ waiting: { entry }, receipt }) => ({
       receipt,
       about: {
