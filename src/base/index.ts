@@ -60,3 +60,4 @@ export {
   type Trace,
 } from "./telemetry.ts";
 export { formatInstant, type Instant, instant } from "./time.ts";
+export * as wasm from "./wasm-code.ts";

@@ -1,10 +1,13 @@
-import {
+import { wasm } from "../base/index.ts";
+
+type Code = wasm.Code;
+type WasmFunction = wasm.WasmFunction;
+const {
   add,
   add64,
   and,
   and64,
   assemble,
-  type Code,
   call,
   differ,
   differ64,
@@ -36,10 +39,9 @@ import {
   storeDouble,
   subtract,
   toDouble,
-  type WasmFunction,
   when,
   widen64,
-} from "./wasm-code.ts";
+} = wasm;
 
 /** Rows that one call takes: a vector of DuckDB. */
 export const mostRows = 2048;

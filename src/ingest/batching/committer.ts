@@ -10,11 +10,12 @@ import { writePieces } from "../convert/pieces.ts";
 import { literal, timestampLiteral } from "../convert/quote.ts";
 import { renumberSql } from "../convert/slice-sql.ts";
 import { type Column, parseType, typeName } from "../convert/types.ts";
+import { Hints } from "./hints.ts";
 import { DatasetSlots } from "./slots.ts";
 
 export interface CommitRequest {
   readonly datasetId: DatasetId;
-  readonly batch: Omit<Batch, "columns" | "emptyKeys" | "firstOffset" | "systemTime">;
+  readonly batch: Omit<Batch, "columns" | "emptyKeys" | "asText" | "firstOffset" | "systemTime">;
   readonly traceId: TraceId;
   readonly sourceState: SourceState;
   readonly by: string;
@@ -52,7 +53,6 @@ const mostAttempts = 20;
 const conversionsAtOnce = 2;
 const workSuffixes = [".parquet", ".moved.parquet", ".records", ".quarantine", ".sample", ".arrow.parquet"];
 export const nothingAhead = async () => 0;
-const mostHints = 10_000;
 
 /** Converts batches and commits them to their chains. */
 export class Committer {
@@ -60,9 +60,7 @@ export class Committer {
   readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #telemetry: Telemetry;
-  /** By dataset: keys that have held nulls only. A hint that keeps batches on the fast path, nothing more. */
-  readonly #emptyKeys = new Map<DatasetId, readonly string[]>();
-
+  readonly #hints = new Hints();
   readonly #slots = new DatasetSlots(conversionsAtOnce);
 
   constructor(options: { datasets: Datasets; engine: Engine; clock: Clock; telemetry: Telemetry }) {
@@ -115,14 +113,14 @@ export class Committer {
       ...request.batch,
       declared,
       columns: withDeclared(columns, request),
-      emptyKeys: this.#emptyKeys.get(request.datasetId) ?? [],
+      ...this.#hints.of(request.datasetId),
       firstOffset,
       systemTime,
     };
-    const context = { engine: this.#engine, traceId: request.traceId, signal };
-    const converted = await convert(batch, context);
-    if (this.#emptyKeys.size > mostHints) this.#emptyKeys.clear();
-    this.#emptyKeys.set(request.datasetId, converted.emptyKeys);
+    if (head.schema !== null) this.#hints.settled(request.datasetId);
+    const detect = this.#hints.detect(request.datasetId);
+    const converted = await convert(batch, { engine: this.#engine, traceId: request.traceId, signal, detect });
+    this.#hints.learn(request.datasetId, converted);
     const { slicePath, quarantinePath } = converted;
     const [hashes, statistics, quarantineHashes] = await Promise.all([
       slicePath === null ? null : this.#engine.hashes(slicePath, signal),

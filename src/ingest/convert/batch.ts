@@ -37,6 +37,8 @@ export interface Batch {
   readonly wrongEventTime: "refuse" | "quarantine";
   /** Keys that have held nulls only so far: they are no columns yet, and no reason to look at each record. */
   readonly emptyKeys: readonly string[];
+  /** Reading numbers by type has failed lately: values are read as text straight away. */
+  readonly asText?: boolean;
   readonly systemTime: Instant;
   readonly firstOffset: number;
   /** Where new files may be made; a name of the batch's own. */
@@ -65,9 +67,18 @@ export interface Converted {
   readonly quarantinePath: string | null;
   readonly quarantined: number;
   readonly shares: readonly Share[];
+  /** Whether numbers could be read by type, where that was tried. */
+  readonly byType?: boolean;
+}
+
+export interface Detected {
+  readonly columns: readonly Column[];
+  readonly emptyKeys: readonly string[];
 }
 
 export interface ConvertContext {
+  /** Finds the columns of a batch of JSON whose dataset has none yet, where others may have found them already. */
+  readonly detect?: (batch: Batch, context: ConvertContext) => Promise<Detected>;
   readonly engine: Engine;
   readonly traceId: TraceId;
   readonly signal: AbortSignal;

@@ -95,26 +95,54 @@ const line = fc.oneof(
 );
 
 test("the fast path gives the rows that the exact path gives, or gives up", async () => {
-  let fastRuns = 0;
+  const runs = { byType: 0, asText: 0 };
+  const two = fc.tuple(fc.constantFrom(...types), fc.constantFrom("VARCHAR", "BOOLEAN", "BIGINT", "DOUBLE"));
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom(...types), fc.array(line, { minLength: 1, maxLength: 3 }), async (type, lines) => {
-      const columns: [string, string][] = [
-        ["x", type],
-        ["y", "VARCHAR"],
-      ];
-      const batch = await batchOf(`${lines.join("\n")}\n`, columns);
-      const fast = await convertFastJson(batch, context()).catch(() => null);
-      if (fast === null) return;
-      fastRuns++;
-      const exact = await convertExact({ ...batch, workPath: `${batch.workPath}-exact` }, context());
-      expect(await rowsOf(exact)).toEqual(await rowsOf(fast));
-      expect(exact.quarantined).toBe(0);
-      expect(exact.columns).toEqual(fast.columns);
-    }),
+    fc.asyncProperty(
+      two,
+      fc.array(line, { minLength: 1, maxLength: 3 }),
+      fc.boolean(),
+      async ([x, y], lines, asText) => {
+        const columns: [string, string][] = [
+          ["x", x],
+          ["y", y],
+        ];
+        const batch = await batchOf(`${lines.join("\n")}\n`, columns, { asText });
+        const fast = await convertFastJson(batch, context()).catch(() => null);
+        if (fast === null) return;
+        runs[fast.byType === true ? "byType" : "asText"]++;
+        const exact = await convertExact({ ...batch, workPath: `${batch.workPath}-exact` }, context());
+        expect(await rowsOf(exact)).toEqual(await rowsOf(fast));
+        expect(exact.quarantined).toBe(0);
+        expect(exact.columns).toEqual(fast.columns);
+      },
+    ),
     { numRuns: 300 },
   );
-  expect(fastRuns).toBeGreaterThan(10);
+  expect(runs.byType).toBeGreaterThan(10);
+  expect(runs.asText).toBeGreaterThan(10);
 }, 120_000);
+
+test.each([
+  ["numbers only", '{"x":1,"y":0.5,"z":true,"t":"a"}', true],
+  ["a boolean among numbers, one missing among booleans", '{"x":true,"y":0.5,"t":"a"}', false],
+  ["a boolean among numbers behind blanks", '{"x": \t true,"y":0.5,"t":"a"}', false],
+  ["a whole number beyond doubles", '{"x":9007199254740993,"t":"a"}', false],
+  ["a text that looks like a boolean token", '{"x":1,"t":"yes, true"}', false],
+])("numbers are read by type only where that tells them from booleans: %s", async (_name, line, byType) => {
+  const columns: [string, string][] = [
+    ["x", "BIGINT"],
+    ["y", "DOUBLE"],
+    ["z", "BOOLEAN"],
+    ["t", "VARCHAR"],
+  ];
+  const batch = await batchOf(`{"x":7,"z":false}\n${line}\n`, columns);
+  const fast = await convertFastJson(batch, context()).catch(() => null);
+  expect(fast?.byType ?? false).toBe(byType);
+  const exact = await convertExact({ ...batch, workPath: `${batch.workPath}-exact` }, context());
+  if (fast !== null) expect(await rowsOf(fast)).toEqual(await rowsOf(exact));
+  else expect(exact.quarantined).toBe(1);
+});
 
 test("the exact path puts each bad row aside with its line, column and reason", async () => {
   const body = '{"n":1}\nnot json\n\n{"n":"x"}\n{"n":2.0}\n{"n":1,"N":2}\n[1]\n{"offset":1}\n';

@@ -3,7 +3,7 @@ import { CsvRecords } from "../formats/csv-records.ts";
 import type { Batch, ConvertContext, Converted } from "./batch.ts";
 import { csvShape } from "./csv-shape.ts";
 import { convertFastFields } from "./fast-fields.ts";
-import { FastPathEnded } from "./fast-json.ts";
+import { FastPathEnded } from "./fast-path.ts";
 import { fieldName } from "./fields.ts";
 import { literal } from "./quote.ts";
 

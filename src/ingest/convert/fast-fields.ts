@@ -1,6 +1,6 @@
 import type { Batch, ConvertContext, Converted } from "./batch.ts";
 import { detectColumns } from "./exact.ts";
-import { FastPathEnded } from "./fast-json.ts";
+import { FastPathEnded } from "./fast-path.ts";
 import { fieldName, namesProblem } from "./fields.ts";
 import { ident, literal } from "./quote.ts";
 import { copySliceSql, eventTimeSql, own } from "./slice-sql.ts";

@@ -1,7 +1,7 @@
 import type { ResolvedFormat } from "../formats/detect.ts";
 import type { Batch, ConvertContext, Converted } from "./batch.ts";
 import { convertFastFields } from "./fast-fields.ts";
-import { FastPathEnded } from "./fast-json.ts";
+import { FastPathEnded } from "./fast-path.ts";
 import { fieldName, textFields } from "./fields.ts";
 import { chunksOf } from "./lines.ts";
 import { literal } from "./quote.ts";

@@ -75,6 +75,28 @@ function strictLeaf(name: string, x: string): string {
   }
 }
 
+/** How the fast path of JSON has the engine read a column. */
+export type Reading = "byType" | "asText";
+
+/**
+ * `strict` of a value that was read by its type where that is cheaper: whole numbers and doubles as DOUBLE, booleans as
+ * JSON. What is accepted is accepted by `fits` with the same value, provided that no number was a boolean in the text,
+ * which the engine reads as 0 or 1: the caller counts them. Whole numbers beyond 2^53 are refused.
+ */
+export function strictRead(reading: Reading, type: ColumnType, x: string): string {
+  const name = reading === "byType" && type.kind === "scalar" ? type.name : "";
+  if (integers.has(name))
+    return `CASE WHEN ${x} IS NULL THEN NULL WHEN ${x} = trunc(${x}) AND abs(${x}) <= ${exact} THEN CAST(${x} AS ${name}) ELSE ${refuse} END`;
+  if (name === "DOUBLE") return `CASE WHEN ${x} IS NULL OR isfinite(${x}) THEN ${x} ELSE ${refuse}::DOUBLE END`;
+  if (name === "BOOLEAN") return strict(type, `CAST(${x} AS VARCHAR)`);
+  return strict(type, x);
+}
+
+/** Whether a column is one whose numbers can be read by type. */
+export function isNumber(type: ColumnType): boolean {
+  return type.kind === "scalar" && (integers.has(type.name) || type.name === "DOUBLE");
+}
+
 export function fits(type: ColumnType, x: string, depth = 0): string {
   switch (type.kind) {
     case "scalar":
@@ -148,11 +170,15 @@ function struct(
   return `CASE WHEN ${x} IS NULL THEN NULL ELSE struct_pack(${members.join(", ")}) END`;
 }
 
-/**
- * A JSON value from which `read_json` (with `sample_size = 1`) detects exactly what the fast path reads: text for each
- * leaf, JSON for JSON, structs and lists as they are.
- */
-export function sampleValue(type: ColumnType): unknown {
+/** A JSON value from which `read_json` (with `sample_size = 1`) detects exactly what `strictRead` takes. */
+export function sampleRead(reading: Reading, type: ColumnType): unknown {
+  if (reading === "byType" && isNumber(type)) return 0.5;
+  if (reading === "byType" && type.kind === "scalar" && type.name === "BOOLEAN") return {};
+  return sampleValue(type);
+}
+
+/** Text for each leaf, JSON for JSON, structs and lists as they are. */
+function sampleValue(type: ColumnType): unknown {
   switch (type.kind) {
     case "scalar":
       return type.name === "JSON" ? {} : "x";

@@ -1,11 +1,12 @@
 /**
- * The little of WebAssembly's binary format (core specification 2.0, section 5) that `weave-code.ts` needs, written as
+ * The little of WebAssembly's binary format (core specification 2.0, section 5) that our few kernels need, written as
  * nested expressions: each function returns the bytes of one instruction with its operands in front.
  */
 export type Code = readonly number[];
 
 export const i32 = 0x7f;
 export const i64 = 0x7e;
+export const v128 = 0x7b;
 
 /** LEB128 of a whole number. */
 function unsigned(value: number): number[] {
@@ -92,6 +93,14 @@ export const store32 = store(0x36);
 export const store64 = store(0x37);
 export const storeDouble = store(0x39);
 export const store128 = store(0xfd, 11);
+/** A byte in all 16 lanes. */
+export const splat8 = (value: Code): Code => [...value, 0xfd, 0x0f];
+export const equal8 = binary(0xfd, 0x23);
+export const and128 = binary(0xfd, 0x4e);
+export const or128 = binary(0xfd, 0x50);
+/** The highest bit of each of 16 bytes. */
+export const mask8 = (value: Code): Code => [...value, 0xfd, 0x64];
+export const trailingZeros = (value: Code): Code => [...value, 0x68];
 
 export interface WasmFunction {
   readonly name: string;
