@@ -6,7 +6,6 @@ export type Code = readonly number[];
 
 export const i32 = 0x7f;
 export const i64 = 0x7e;
-export const v128 = 0x7b;
 
 /** LEB128 of a whole number. */
 function unsigned(value: number): number[] {
