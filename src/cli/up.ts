@@ -56,14 +56,17 @@ function welcome(server: RunningServer, example: boolean): string {
 `;
 }
 
+const rateSeconds = 10;
+
 /** Live counts on one line of a terminal, every second. */
 function startTicker(server: RunningServer): NodeJS.Timeout | null {
   if (!process.stderr.isTTY) return null;
-  let lastRows: number | null = null;
+  const recent: number[] = []; // rows of the last seconds: commits come every few
   return setInterval(() => {
     const { datasets, rows, bytes, queries } = server.counts();
-    const rate = lastRows === null ? 0 : rows - lastRows;
-    lastRows = rows;
+    recent.push(rows);
+    if (recent.length > rateSeconds + 1) recent.shift();
+    const rate = Math.round((rows - (recent[0] ?? rows)) / Math.max(1, recent.length - 1));
     const figures = [
       `${formatCount(datasets)} datasets`,
       `${formatCount(rows)} rows (+${formatCount(rate)}/s)`,

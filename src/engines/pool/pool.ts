@@ -179,6 +179,7 @@ export class EnginePool implements Engine, Service {
   ): Promise<JobResults[Kind]> {
     const worker = await this.#take(role, signal);
     worker.lease(job.kind, title);
+    this.#options.telemetry.log.debug("a worker has a job", { role, pid: worker.pid, job: job.kind, ...title });
     try {
       watch.onStart?.(worker);
       return await worker.run(job, signal, this.#options.graceMs);
