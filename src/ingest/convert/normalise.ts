@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { type FileHandle, open } from "node:fs/promises";
 import { csvColumns } from "../formats/csv-dialect.ts";
 import { type CsvRecord, CsvRecords, withoutMark } from "../formats/csv-records.ts";
@@ -7,7 +8,6 @@ import { textFields } from "./fields.ts";
 import { chunksOf, isBlank, linesOf } from "./lines.ts";
 
 const writeBytes = 1 << 20;
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A record as records.ts reads it. */
 interface RecordLine {
@@ -147,12 +147,10 @@ function csvRecord(record: CsvRecord, names: readonly string[], firstLine: numbe
 }
 
 function decode(bytes: Uint8Array): { text: string; problem: string | null } {
-  const line = bytes.at(-1) === 13 ? bytes.subarray(0, -1) : bytes;
-  try {
-    return { text: utf8.decode(line), problem: null };
-  } catch {
-    return { text: Buffer.from(line).toString("latin1"), problem: "not valid UTF-8" };
-  }
+  const end = bytes.at(-1) === 13 ? bytes.length - 1 : bytes.length;
+  const line = Buffer.from(bytes.buffer, bytes.byteOffset, end);
+  if (isUtf8(line)) return { text: line.toString("utf8"), problem: null };
+  return { text: line.toString("latin1"), problem: "not valid UTF-8" };
 }
 
 /** Blanks that DuckDB's reader passes over, but its cast to JSON does not. */

@@ -28,15 +28,14 @@ export function recordsSql(records: Records, format: ResolvedFormat): string {
 }
 
 function objectsSql(read: string): string {
+  const reserved = reservedNames.map(literal).join(", ");
   return `SELECT o, i, n, r, j, CASE WHEN e IS NOT NULL THEN e WHEN j IS NULL THEN 'not valid JSON'
-  WHEN json_type(j) NOT IN ('OBJECT', 'NULL') THEN 'not a JSON object' ${duplicates} ${reserved} END AS e
-FROM (SELECT o, i, n, r, e, CASE WHEN e IS NULL THEN TRY_CAST(r AS JSON) END AS j FROM ${read})`;
+  WHEN json_type(j) NOT IN ('OBJECT', 'NULL') THEN 'not a JSON object'
+  WHEN len(list_distinct(names)) < len(names) THEN ${literal(twiceProblem)}
+  WHEN list_has_any(names, [${reserved}]) THEN ${literal(reservedProblem)} WHEN list_contains(names, '') THEN 'a key is empty' END AS e
+FROM (SELECT *, list_transform(json_keys(j), lambda k: lower(k)) AS names
+  FROM (SELECT o, i, n, r, e, CASE WHEN e IS NULL THEN TRY_CAST(r AS JSON) END AS j FROM ${read}))`;
 }
-
-const duplicates = `WHEN len(list_distinct(list_transform(json_keys(j), lambda k: lower(k)))) < len(json_keys(j))
-  THEN ${literal(twiceProblem)}`;
-const reserved = `WHEN len(list_intersect(list_transform(json_keys(j), lambda k: lower(k)), [${reservedNames.map(literal).join(", ")}])) > 0
-  THEN ${literal(reservedProblem)} WHEN list_contains(json_keys(j), '') THEN 'a key is empty'`;
 
 function csvSql(read: string, names: readonly string[]): string {
   const fields = names.map((_, at) => `, v[${at + 1}] AS ${fieldName(at)}`).join("");

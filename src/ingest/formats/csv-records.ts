@@ -21,14 +21,14 @@ export const longestRecord = 32 << 20;
  * record with a problem. Empty lines are no records. Holds one record at a time.
  */
 export class CsvRecords {
-  readonly #delimiter: number;
+  readonly #delimiter: string;
   readonly #breaks: CsvBreaks;
   #held: Uint8Array = new Uint8Array(0);
   #line = 1;
   #first = true;
 
   constructor(delimiter: string) {
-    this.#delimiter = delimiter.charCodeAt(0);
+    this.#delimiter = delimiter;
     this.#breaks = new CsvBreaks(delimiter);
   }
 
@@ -65,8 +65,10 @@ export class CsvRecords {
 }
 
 /** A record beside which no other stands: used where records are already apart. */
-function readFields(bytes: Uint8Array, delimiter: number): { fields: string[] | null; problem: string | null } {
+function readFields(bytes: Uint8Array, separator: string): { fields: string[] | null; problem: string | null } {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (text.indexOf(quote) < 0) return { fields: text.toString("utf8").split(separator), problem: null };
+  const delimiter = separator.charCodeAt(0);
   const fields: string[] = [];
   let at = 0;
   for (;;) {
