@@ -10,6 +10,7 @@ export interface CsvRecord {
   line: number;
 }
 
+const lf = 10;
 const cr = 13;
 const quote = 34;
 /** A record that does not end is given in pieces of this size, each with a problem. */
@@ -38,14 +39,16 @@ export class CsvRecords {
     const scanned = this.#held.length;
     const bytes = scanned === 0 ? fresh : Buffer.concat([this.#held, fresh]);
     let start = 0;
-    for (let at = scanned; at < bytes.length; at++) {
-      if (!this.#breaks.ends(bytes[at] ?? 0)) continue;
-      this.#take(bytes.subarray(start, at), take);
-      start = at + 1;
+    let at = scanned;
+    for (let end = this.#breaks.nextEnd(bytes, at, at); end >= 0; end = this.#breaks.nextEnd(bytes, at, at)) {
+      this.#take(bytes.subarray(start, end), take);
+      start = end + 1;
+      at = start;
     }
     this.#held = bytes.slice(start);
     if (this.#held.length <= longestRecord) return;
     take({ fields: null, problem: "the record is longer than 32 MiB", raw: this.#held, line: this.#line });
+    this.#line += breaksIn(this.#held);
     this.#held = new Uint8Array(0);
   }
 
@@ -57,11 +60,16 @@ export class CsvRecords {
   #take(raw: Uint8Array, take: (record: CsvRecord) => void): void {
     const bytes = raw[raw.length - 1] === cr ? raw.subarray(0, -1) : raw;
     const line = this.#line;
-    this.#line += 1 + this.#breaks.linesInside;
-    this.#breaks.linesInside = 0;
+    this.#line += 1 + breaksIn(raw);
     if (bytes.length === 0) return;
     take({ ...readFields(bytes, this.#delimiter), raw: bytes, line });
   }
+}
+
+function breaksIn(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(lf); at >= 0; at = bytes.indexOf(lf, at + 1)) count++;
+  return count;
 }
 
 /** A record beside which no other stands: used where records are already apart. */

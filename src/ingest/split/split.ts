@@ -81,10 +81,7 @@ class QuotedCuts implements Cuts {
   }
 
   next(chunk: Uint8Array, passed: number, from: number): number {
-    for (let at = passed; at < chunk.length; at++) {
-      if (this.#breaks.ends(chunk[at] ?? 0) && at >= from) return at;
-    }
-    return -1;
+    return this.#breaks.nextEnd(chunk, passed, from);
   }
 }
 
