@@ -48,6 +48,12 @@ test("an index that is behind costs what it lacks", async () => {
   expect(await cost()).toEqual({ store: 1, sql: 3, stats: 1 });
 });
 
+test("a row of the index that is damaged is mended by whoever meets it", async () => {
+  await open.database.sql`UPDATE chain_blocks SET bytes = '\\x00' WHERE dataset_id = ${id} AND seq = ${commits - 20}`;
+  expect((await cost()).store).toBeGreaterThan(60);
+  expect(await cost()).toEqual({ store: 1, sql: 3, stats: 1 });
+});
+
 test("without the index the hint tells where the log ends; then the index is there again", async () => {
   await dropIndex();
   const { stats } = await cost();

@@ -2,8 +2,9 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commitBatch, type Instance, type OpenDatasets, openDatasets, readRows } from "../../test/datasets/open.ts";
-import { type DatasetId, datasetPath } from "../base/index.ts";
+import { type DatasetId, datasetPath, instant } from "../base/index.ts";
 import type { DatasetRef } from "./index.ts";
+import { decodeBlock, encodeBlock } from "./odf/index.ts";
 
 let open: OpenDatasets;
 let one: Instance;
@@ -68,21 +69,37 @@ describe("the index", () => {
     expect(await readRows(open.instance(), a.id)).toEqual([`of ${a.id}`]);
   });
 
+  test("whose bytes are not their hash's is not believed", async () => {
+    const { id } = await create();
+    await commitBatch(open, one, id, { ...batch(1, "a"), watermarkMs: 5_000 });
+    const [row] = await open.database.sql`SELECT bytes FROM chain_blocks WHERE dataset_id = ${id} AND seq = 2`;
+    const block = decodeBlock(row?.bytes);
+    if (block.event.kind !== "AddData") return expect.fail("no rows");
+    const forged = encodeBlock({ ...block, event: { ...block.event, newWatermark: instant(9_000) } });
+    await open.database.sql`
+      UPDATE chain_blocks SET bytes = ${Buffer.from(forged)} WHERE dataset_id = ${id} AND seq = 2`;
+    expect((await open.instance().datasets.head(id)).watermark).toBe(5_000);
+  });
+
   test("reindexing names what it cannot read and goes on", async () => {
     const fresh = await openDatasets();
     await using _ = fresh;
     const server = fresh.instance();
     const refs = [];
-    for (const name of ["x.a", "x.b", "x.c"]) refs.push(await server.datasets.create(datasetPath(name)));
+    for (const name of ["x.a", "x.b", "x.c", "x.d"]) refs.push(await server.datasets.create(datasetPath(name)));
     for (const { id } of refs) await commitBatch(fresh, server, id, batch(1, "row"));
-    const hurt = refs[1];
-    if (hurt === undefined) return;
+    const [, hurt, nameless] = refs;
+    if (hurt === undefined || nameless === undefined) return;
+    await writeFile(path.join(fresh.root, "datasets", nameless.id.slice(8), "info/alias"), "no name");
+    await writeFile(path.join(fresh.root, "datasets/stray"), "");
     await rm(path.join(fresh.root, "datasets", hurt.id.slice(8), "log/000000000001"));
     await fresh.database.sql`DELETE FROM datasets`;
     await fresh.database.sql`DELETE FROM chain_blocks`;
     const report = await fresh.instance().datasets.reindex();
-    expect(report).toMatchObject({ datasets: 3, blocks: 6, broken: [{ dataset: "x.b" }] });
-    expect((await server.datasets.list()).map((ref) => ref.id)).toEqual(refs.map((ref) => ref.id));
+    expect(report).toMatchObject({ datasets: 3, blocks: 6 });
+    expect(report.broken.map(({ dataset }) => dataset)).toEqual([nameless.id, "x.b"]);
+    const named = refs.filter((ref) => ref !== nameless);
+    expect((await server.datasets.list()).map((ref) => ref.id)).toEqual(named.map((ref) => ref.id));
   });
 
   test("of two datasets with rows and one name, neither is dropped", async () => {

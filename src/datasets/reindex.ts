@@ -12,13 +12,18 @@ import type { Chains } from "./chain/chains.ts";
 import { DatasetKeys, datasetsPrefix } from "./chain/keys.ts";
 import { readBlock, readLog } from "./chain/log.ts";
 import type { ChainIndex, DatasetRef } from "./chain-index/chain-index.ts";
-import { datasetId } from "./odf/index.ts";
+import { isDatasetId } from "./odf/index.ts";
 
 export interface ReindexReport {
   readonly datasets: number;
   readonly blocks: number;
-  /** Datasets whose chain cannot be read: their names are indexed, their blocks are not. */
-  readonly broken: readonly { readonly dataset: string; readonly reason: string }[];
+  readonly broken: readonly BrokenDataset[];
+}
+
+/** Its chain cannot be read: its name is indexed, its blocks are not. Or its name cannot: then its id stands for it. */
+export interface BrokenDataset {
+  readonly dataset: string;
+  readonly reason: string;
 }
 
 export interface ReindexOptions {
@@ -36,11 +41,11 @@ export interface ReindexOptions {
  */
 export async function reindex(options: ReindexOptions, signal?: AbortSignal): Promise<ReindexReport> {
   const { store, index, chains } = options;
-  const refs = await namedDatasets(options, signal);
+  const broken: BrokenDataset[] = [];
+  const refs = await namedDatasets(options, broken, signal);
   for (const { id } of refs) chains.forget(id);
   await index.replaceAll(refs);
   let blocks = 0;
-  const broken: { dataset: string; reason: string }[] = [];
   for (const { id, path } of refs) {
     signal?.throwIfAborted();
     try {
@@ -56,10 +61,18 @@ export async function reindex(options: ReindexOptions, signal?: AbortSignal): Pr
 }
 
 /** Every dataset that has a name and was not deleted; of several with one name, the one that is used. */
-async function namedDatasets(options: ReindexOptions, signal?: AbortSignal): Promise<DatasetRef[]> {
+async function namedDatasets(
+  options: ReindexOptions,
+  broken: BrokenDataset[],
+  signal?: AbortSignal,
+): Promise<DatasetRef[]> {
   const byName = new Map<string, DatasetRef>();
-  for await (const id of storedIds(options.store, signal)) {
-    const ref = await readRef(options, id, signal);
+  for await (const id of storedIds(options, signal)) {
+    const ref = await readRef(options, id, signal).catch((error: unknown) => {
+      if (!(error instanceof MillraceError) || error.code !== "bad_name") throw error;
+      broken.push({ dataset: id, reason: error.message });
+      return null;
+    });
     if (ref === null) continue;
     const name = formatDatasetPath(ref.path);
     const other = byName.get(name);
@@ -69,13 +82,15 @@ async function namedDatasets(options: ReindexOptions, signal?: AbortSignal): Pro
 }
 
 /** Ids of the folders, in one pass over all objects. */
-async function* storedIds(store: ObjectStore, signal?: AbortSignal): AsyncIterable<DatasetId> {
+async function* storedIds({ store, telemetry }: ReindexOptions, signal?: AbortSignal): AsyncIterable<DatasetId> {
   let folder = "";
   for await (const { key } of store.list(datasetsPrefix, signal ? { signal } : {})) {
     const [found = ""] = key.slice(datasetsPrefix.length).split("/", 1);
     if (found === folder) continue;
     folder = found;
-    yield datasetId(`did:odf:${folder}`);
+    const text = `did:odf:${folder}`;
+    if (isDatasetId(text)) yield text;
+    else telemetry.log.warn("what lies among the datasets is none", { key });
   }
 }
 

@@ -3,9 +3,13 @@ import { type DatasetId, MillraceError, type Random } from "../../base/index.ts"
 /** `did:odf:` and, in base16 multibase, the ed25519-pub multicodec (0xed as varint) with the 32 bytes of the key. */
 const prefix = "did:odf:fed01";
 
+export function isDatasetId(text: string): text is DatasetId {
+  return /^did:odf:fed01[0-9a-f]{64}$/.test(text);
+}
+
 /** @throws chain_broken on what is no dataset's id */
 export function datasetId(text: string): DatasetId {
-  if (/^did:odf:fed01[0-9a-f]{64}$/.test(text)) return text as DatasetId;
+  if (isDatasetId(text)) return text;
   throw new MillraceError("chain_broken", `"${text.slice(0, 100)}" is not the id of a dataset.`);
 }
 
