@@ -83,7 +83,7 @@ test("of any CSV the fast path gives what the exact path gives, or gives up", as
     }),
     { numRuns: 200 },
   );
-  expect(fastRuns).toBeGreaterThan(40);
+  expect(fastRuns).toBeGreaterThan(15);
 }, 120_000);
 
 test("bytes that are changed anywhere in a CSV are never read in another way than the exact path's", async () => {
@@ -197,5 +197,5 @@ test("of any lines of text the fast path gives what the exact path gives, or giv
     }),
     { numRuns: 60 },
   );
-  expect(fastRuns).toBeGreaterThan(8);
+  expect(fastRuns).toBeGreaterThan(10);
 }, 120_000);

@@ -46,8 +46,11 @@ async function isPlain(file: string, length: number): Promise<boolean> {
   let feeds = 0;
   let returns = 0;
   let endsWithReturn = false;
+  let tail = Buffer.alloc(0);
   for await (const chunk of chunksOf(file, 0, length)) {
-    if (!utf8.push(chunk) || odd.some((byte) => chunk.includes(byte)) || chunk.includes(mark)) return false;
+    if (!utf8.push(chunk) || odd.some((byte) => chunk.includes(byte))) return false;
+    if (chunk.includes(mark) || Buffer.concat([tail, chunk.subarray(0, 2)]).includes(mark)) return false;
+    tail = Buffer.from(chunk.subarray(-2));
     if (endsWithReturn && chunk[0] !== lineFeed) return false;
     endsWithReturn = chunk.at(-1) === carriageReturn;
     for (let at = chunk.indexOf(lineFeed); at >= 0; at = chunk.indexOf(lineFeed, at + 1)) feeds++;
