@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { access, constants, type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { MillraceError } from "../base/index.ts";
@@ -13,10 +13,19 @@ export class DataDirectory implements AsyncDisposable {
     this.path = directory;
   }
 
-  /** Makes the folder where it is absent and takes it. @throws conflict where a server runs on it */
+  /** Makes the folder where it is absent and takes it. @throws conflict where a server runs on it; bad_config */
   static async take(directory: string): Promise<DataDirectory> {
-    await mkdir(directory, { recursive: true, mode: 0o711 });
     const taken = new DataDirectory(path.resolve(directory));
+    try {
+      await mkdir(taken.path, { recursive: true, mode: 0o711 });
+      await access(taken.path, constants.W_OK);
+    } catch (cause) {
+      const said = cause instanceof Error ? cause.message : String(cause);
+      throw new MillraceError("bad_config", `The data folder ${taken.path} cannot be used: ${said}.`, {
+        hint: "Name another with --data-dir.",
+        cause,
+      });
+    }
     for (let attempt = 0; attempt < 3; attempt++) {
       const handle = await createNew(taken.#lockFile);
       if (handle !== null) {
