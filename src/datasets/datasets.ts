@@ -82,7 +82,7 @@ export class Datasets {
   /** Makes a root dataset with its first blocks. @throws already_exists */
   async create(
     path: DatasetPath,
-    by: { readonly description?: string; readonly keywords?: readonly string[] } = {},
+    by: { readonly description?: string; readonly keywords?: readonly string[]; readonly schema?: DataSchema } = {},
   ): Promise<DatasetRef> {
     const { store, clock, random } = this.#options;
     const taken = await this.#index.find(path);
@@ -92,8 +92,10 @@ export class Datasets {
     const keys = new DatasetKeys(id);
     const ref: DatasetRef = { id, path, createdAt: clock.now() };
     await this.#writer.describe(id, { kind: "Seed", datasetId: id, datasetKind: "Root" });
-    if (by.description !== undefined || by.keywords !== undefined)
-      await this.#writer.describe(id, { kind: "SetInfo", ...by });
+    const { schema, ...info } = by;
+    if (info.description !== undefined || info.keywords !== undefined)
+      await this.#writer.describe(id, { kind: "SetInfo", ...info });
+    if (schema !== undefined) await this.#writer.describe(id, { kind: "SetDataSchema", schema });
     // The alias comes last: a dataset without one was never finished, and no name leads to it.
     await store.put(keys.alias, new TextEncoder().encode(formatDatasetPath(path)));
     if (!(await this.#index.add(ref))) {

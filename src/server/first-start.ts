@@ -2,8 +2,9 @@ import path from "node:path";
 import { type Disk, datasetPath, MillraceError, organizationName, type Service, userName } from "../base/index.ts";
 import type { Datasets } from "../datasets/index.ts";
 import type { Identity } from "../identity/index.ts";
-import { datasetKind, type Resources, type SourceSpec } from "../resources/index.ts";
-import { systemDatasets } from "../telemetry/index.ts";
+import { webRequestColumns } from "../ingest/index.ts";
+import { type DatasetSpec, datasetKind, type Resources, type SourceSpec } from "../resources/index.ts";
+import { systemColumns, systemDatasets } from "../telemetry/index.ts";
 import { ensureChain } from "./resources-door.ts";
 
 export interface FirstStartOptions {
@@ -37,7 +38,10 @@ export class FirstStart implements Service {
     await this.#makeOwner();
     for (const name of systemDatasets) {
       const { project, dataset } = datasetPath(name);
-      await this.#declare(project, dataset, `What the system itself tells: ${dataset}.`);
+      await this.#declare(project, dataset, {
+        description: `What the system itself tells: ${dataset}.`,
+        columns: [...systemColumns[name]],
+      });
     }
     if (this.#options.example) await this.#makeExample();
   }
@@ -52,7 +56,10 @@ export class FirstStart implements Service {
   }
 
   async #makeExample(): Promise<void> {
-    await this.#declare("example", "requests", "Web requests that a generator makes up.");
+    await this.#declare("example", "requests", {
+      description: "Web requests that a generator makes up.",
+      columns: [...webRequestColumns],
+    });
     const spec: SourceSpec = {
       type: "generator",
       dataset: "requests",
@@ -63,10 +70,10 @@ export class FirstStart implements Service {
     await this.#applyOnce({ kind: "Source", project: "example", name: "web-requests", spec });
   }
 
-  async #declare(project: string, dataset: string, description: string): Promise<void> {
+  async #declare(project: string, dataset: string, spec: DatasetSpec): Promise<void> {
     const { resources, datasets } = this.#options;
     await this.#applyOnce({ kind: "Project", name: project, spec: {} });
-    await this.#applyOnce({ kind: "Dataset", project, name: dataset, spec: { description } });
+    await this.#applyOnce({ kind: "Dataset", project, name: dataset, spec });
     const resource = await resources.get(datasetKind, project, dataset);
     if (resource !== null) await ensureChain(resources, datasets, resource);
   }

@@ -2,6 +2,7 @@ import { datasetName, MillraceError, projectName } from "../base/index.ts";
 import type { Datasets } from "../datasets/index.ts";
 import type { ResourceDoor } from "../gateway/index.ts";
 import { type DatasetSpec, datasetKind, parseManifests, type Resource, type Resources } from "../resources/index.ts";
+import { fieldFromDuckdb, schemaWith } from "../slices/index.ts";
 
 /**
  * Resources as the API shows them, and what follows from a change at once: a Dataset has its chain when its apply has
@@ -54,7 +55,7 @@ export function resourcesDoor(resources: Resources, datasets: Datasets, changed:
 /** The chain of a declared dataset; made where it is absent. */
 export async function ensureChain(resources: Resources, datasets: Datasets, resource: Resource): Promise<void> {
   const { spec } = resource;
-  const { description, keywords }: DatasetSpec = datasetKind.schema.parse(spec);
+  const { description, keywords, columns = [] }: DatasetSpec = datasetKind.schema.parse(spec);
   const path = { project: projectName(resource.project ?? ""), dataset: datasetName(resource.name) };
   let ref = await datasets.find(path);
   if (ref === null) {
@@ -62,6 +63,10 @@ export async function ensureChain(resources: Resources, datasets: Datasets, reso
       ref = await datasets.create(path, {
         ...(description === undefined ? {} : { description }),
         ...(keywords === undefined ? {} : { keywords }),
+        // What is declared can be asked before the first row has come.
+        ...(columns.length === 0
+          ? {}
+          : { schema: schemaWith(columns.map((one) => fieldFromDuckdb(one.name, one.type))) }),
       });
     } catch (error) {
       if (!(error instanceof MillraceError) || error.code !== "already_exists") throw error;

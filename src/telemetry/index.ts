@@ -8,6 +8,7 @@ export {
   type RowSink,
   type SystemEvent,
   type SystemRow,
+  systemColumns,
   systemDatasets,
 } from "./system/rows.ts";
 export { type EventFeed, SystemWriter, type SystemWriterOptions } from "./system/writer.ts";

@@ -1,12 +1,15 @@
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { type Disk, silentTelemetry, systemClock, systemRandom } from "../../src/base/index.ts";
+import { type Disk, datasetPath, instant, silentTelemetry, systemClock, systemRandom } from "../../src/base/index.ts";
 import { Datasets } from "../../src/datasets/index.ts";
 import { Identity, identityKinds, MasterKeys } from "../../src/identity/index.ts";
+import { webRequest } from "../../src/ingest/generator/web-requests.ts";
 import { datasetKind } from "../../src/resources/index.ts";
 import { FirstStart } from "../../src/server/first-start.ts";
+import { ownColumns } from "../../src/slices/index.ts";
 import { nodeDisk } from "../../src/storage/index.ts";
+import { eventRow, ingestRow, queryRow, taskRow } from "../../src/telemetry/system/rows.ts";
 import { type OpenResources, openResources } from "../resources/open.ts";
 
 const none = () => Promise.reject(new Error("no rows are read here"));
@@ -113,3 +116,52 @@ test("the system's datasets and the example are made once, and what people chang
   expect((await second.datasets.list()).map(({ id }) => id)).toEqual(ids);
   expect(await second.resources.get(datasetKind, "example", "requests")).toMatchObject({ spec, generation: 2 });
 });
+
+test("what is declared can be asked before its first row, and has the columns that its rows will have", async () => {
+  await using open = await openResources(identityKinds);
+  const { start, datasets } = await firstStart(open, nodeDisk, true);
+  await start.start();
+  const columnsOf = async (name: string) => {
+    const { schema } = await datasets.head((await datasets.get(datasetPath(name))).id);
+    return ownColumns(schema ?? { fields: [] }).map((field) => field.name);
+  };
+  const told = {
+    "system.queries": queryRow({
+      queryId: "q",
+      user: "u",
+      origin: "http",
+      sql: "",
+      state: "failed",
+      startedAt: instant(0),
+      elapsedMs: 1,
+      rows: null,
+      errorCode: null,
+      traceId: "t",
+    }),
+    "system.ingests": ingestRow({
+      ingestId: "i",
+      dataset: "a.b",
+      user: "u",
+      state: "committed",
+      receivedAt: instant(0),
+      elapsedMs: 1,
+      format: "csv",
+      bytes: 1,
+      wireBytes: 1,
+      rows: 1,
+      quarantined: 0,
+      firstOffset: 0,
+      lastOffset: 0,
+      errorCode: null,
+      traceId: "t",
+    }),
+    "system.tasks": taskRow(event),
+    "system.events": eventRow(event),
+    "example.requests": webRequest(instant(0), systemRandom),
+  };
+  for (const [name, row] of Object.entries(told)) {
+    expect(await columnsOf(name), name).toEqual(Object.keys(row).filter((member) => member !== "event_time"));
+  }
+});
+
+const event = { position: 1, id: "e", at: instant(0), type: "task.changed", subject: "s", project: null, data: {} };

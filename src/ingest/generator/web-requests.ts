@@ -25,6 +25,18 @@ const agents = [
 ];
 const referrers = [null, null, null, "https://www.example.com/", "https://news.example.org/item"];
 
+/** Its columns besides `event_time`, with DuckDB types. */
+export const webRequestColumns = [
+  { name: "client_ip", type: "VARCHAR" },
+  { name: "method", type: "VARCHAR" },
+  { name: "path", type: "VARCHAR" },
+  { name: "status", type: "BIGINT" },
+  { name: "bytes", type: "BIGINT" },
+  { name: "duration_ms", type: "DOUBLE" },
+  { name: "user_agent", type: "VARCHAR" },
+  { name: "referrer", type: "VARCHAR" },
+];
+
 /** A request to an imagined web shop: plausible, and the same for the same chance. */
 export function webRequest(at: Instant, random: Random): Record<string, unknown> {
   const pick = <Item>(items: readonly Item[]) => items[Math.floor(random.float() * items.length)];

@@ -67,6 +67,38 @@ export interface IngestRecord {
 const maxText = 10_000;
 const cut = (text: string) => (text.length > maxText ? `${text.slice(0, maxText)}...` : text);
 
+const texts = (...names: readonly string[]) => names.map((name) => ({ name, type: "VARCHAR" }));
+const counts = (...names: readonly string[]) => names.map((name) => ({ name, type: "BIGINT" }));
+const columnOf = (name: string, type: string) => ({ name, type });
+
+/** The columns of each dataset besides `event_time`, with DuckDB types, so that they can be asked before the first row. */
+export const systemColumns: Readonly<
+  Record<SystemDataset, readonly { readonly name: string; readonly type: string }[]>
+> = {
+  "system.queries": [
+    ...texts("query_id", "user_name", "origin", "sql", "state"),
+    columnOf("elapsed_ms", "DOUBLE"),
+    columnOf("waited_ms", "DOUBLE"),
+    ...counts("rows", "bytes", "peak_memory_bytes"),
+    columnOf("datasets", "VARCHAR[]"),
+    ...texts("format", "error_code", "error_message", "trace_id"),
+  ],
+  "system.ingests": [
+    ...texts("ingest_id", "dataset", "user_name", "state"),
+    columnOf("elapsed_ms", "DOUBLE"),
+    ...texts("format"),
+    ...counts("bytes", "wire_bytes", "rows", "quarantined", "first_offset", "last_offset"),
+    ...texts("error_code", "trace_id"),
+  ],
+  "system.tasks": [
+    ...counts("position"),
+    ...texts("task_id", "kind", "state", "project"),
+    ...counts("attempt"),
+    ...texts("error_code", "holder"),
+  ],
+  "system.events": [...counts("position"), ...texts("event_id", "type", "subject", "project", "data")],
+};
+
 export function queryRow(query: QueryRecord): SystemRow {
   return {
     event_time: formatInstant(query.startedAt),
