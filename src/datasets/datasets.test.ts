@@ -8,7 +8,9 @@ import {
   type OpenDatasets,
   oneColumn,
   openDatasets,
+  readRows,
 } from "../../test/datasets/open.ts";
+import { until } from "../../test/kit/index.ts";
 import { type DatasetId, datasetPath, formatDatasetPath, instant } from "../base/index.ts";
 import { fieldFromDuckdb, ownColumns, schemaWith, sha3Multihash } from "../slices/index.ts";
 import type { AsOf, DatasetRef } from "./index.ts";
@@ -181,4 +183,25 @@ test("memory for chains is bounded by their weight, and what is dropped is read 
   if (oldest === undefined || newest === undefined) return;
   expect(await sqlOf(newest)).toBe(0);
   expect(await sqlOf(oldest)).toBeGreaterThan(0);
+});
+
+test("a database and a bus that do not answer hold no commit up for long", async () => {
+  const { id } = await create();
+  const hanging = open.instance();
+  await hanging.datasets.head(id);
+  hanging.faults.hanging = ["sql", "announce"];
+  let isDone = false;
+  const committing = commitBatch(open, hanging, id, batch(1, "a")).finally(() => {
+    isDone = true;
+  });
+  // Two blocks, the schema and the rows, and for each the index and the news.
+  let waits = 0;
+  for (; ; waits++) {
+    await until("it waits or is done", () => isDone || open.clock.pending > 0);
+    if (isDone) break;
+    await open.clock.advance(2_000);
+  }
+  expect(waits).toBe(4);
+  await committing;
+  expect(await readRows(open.instance(), id)).toEqual(["a"]);
 });

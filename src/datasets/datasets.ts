@@ -73,7 +73,7 @@ export class Datasets {
     const { store, sql, clock, telemetry, cacheBytes } = options;
     this.#options = options;
     this.#index = new ChainIndex(sql);
-    this.#chains = new Chains(store, this.#index, telemetry.log, cacheBytes);
+    this.#chains = new Chains({ store, index: this.#index, clock, log: telemetry.log, cacheBytes });
     this.#names = new Names(this.#index, clock);
     const announce = (id: DatasetId, stored: StoredBlock) => this.#announce(id, stored);
     this.#writer = new Writer({ store, chains: this.#chains, clock, telemetry, announce });

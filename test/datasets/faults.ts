@@ -19,6 +19,8 @@ export interface Plan {
 export class Faults {
   #plan: Plan | null = null;
   #steps: string[] = [];
+  /** Operations of this name never answer, and neither does who takes the news for "announce". */
+  hanging: readonly string[] = [];
   #dead = false;
   #hit = false;
 
@@ -45,6 +47,7 @@ export class Faults {
 
   async step<Result>(name: string, work: () => PromiseLike<Result>): Promise<Result> {
     if (this.#dead) throw new InjectedFault(`dead at ${name}`);
+    if (this.hanging.includes(name)) return await new Promise<Result>(() => {});
     const at = this.#steps.push(name) - 1;
     const plan = this.#plan;
     if (plan === null || plan.at !== at) return await work();

@@ -71,6 +71,7 @@ export function openOn({ root, work, sql }: { root: string; work: string; sql: S
         random: systemRandom,
         telemetry: { ...silentTelemetry, log },
         announce: async (one) => {
+          if (faults.hanging.includes("announce")) await new Promise(() => {});
           news.push(one);
         },
         ...(cacheBytes === undefined ? {} : { cacheBytes }),

@@ -1,4 +1,4 @@
-import { type DatasetId, type Logger, Mutex } from "../../base/index.ts";
+import { abortable, type Clock, type DatasetId, deadlineSignal, type Logger, Mutex } from "../../base/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
 import { type ChainIndex, type IndexedBlock, statisticsShape } from "../chain-index/chain-index.ts";
 import { Recent } from "../recent.ts";
@@ -12,6 +12,17 @@ const mostChains = 2_000;
 const defaultCacheBytes = 128 << 20;
 /** Blocks read at once from the object store. */
 const readAhead = 32;
+
+/** How long a commit or a reader waits for the index to take blocks; they are durable without it. */
+const indexWaitMs = 2_000;
+
+export interface ChainsOptions {
+  readonly store: ObjectStore;
+  readonly index: ChainIndex;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly cacheBytes: number | undefined;
+}
 
 interface Entry {
   chain: Chain;
@@ -29,14 +40,16 @@ interface Entry {
 export class Chains {
   readonly #store: ObjectStore;
   readonly #index: ChainIndex;
+  readonly #clock: Clock;
   readonly #log: Logger;
   readonly #cacheBytes: number;
   readonly #entries = new Recent<DatasetId, Entry>(Number.POSITIVE_INFINITY);
   #weightBytes = 0;
 
-  constructor(store: ObjectStore, index: ChainIndex, log: Logger, cacheBytes = defaultCacheBytes) {
+  constructor({ store, index, clock, log, cacheBytes = defaultCacheBytes }: ChainsOptions) {
     this.#store = store;
     this.#index = index;
+    this.#clock = clock;
     this.#log = log;
     this.#cacheBytes = cacheBytes;
   }
@@ -171,7 +184,8 @@ export class Chains {
 
   async #addToIndex(id: DatasetId, blocks: readonly IndexedBlock[]): Promise<void> {
     try {
-      await this.#index.addBlocks(id, blocks);
+      using deadline = deadlineSignal(this.#clock, indexWaitMs, () => new Error("the index does not answer"));
+      await abortable(this.#index.addBlocks(id, blocks), deadline.signal);
     } catch (error) {
       const seq = blocks[0]?.seq;
       this.#log.warn("blocks were not indexed; readers find them in the object store", { datasetId: id, seq, error });

@@ -1,4 +1,12 @@
-import { type Clock, type DatasetId, MillraceError, Mutex, type Telemetry } from "../../base/index.ts";
+import {
+  abortable,
+  type Clock,
+  type DatasetId,
+  deadlineSignal,
+  MillraceError,
+  Mutex,
+  type Telemetry,
+} from "../../base/index.ts";
 import type { Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
 import type { MetadataEvent } from "../odf/index.ts";
@@ -31,6 +39,8 @@ export interface WriterOptions {
   readonly announce: (id: DatasetId, stored: StoredBlock) => Promise<void>;
 }
 
+/** How long a commit waits until its news are taken: it is durable without them. */
+const announceWaitMs = 2_000;
 /** Tries to end a log that others keep writing to. */
 const mostEndings = 100;
 
@@ -110,7 +120,7 @@ export class Writer {
     { stored }: NextBlock,
     statistics: readonly ColumnStatistics[] | null,
   ): Promise<"committed" | "lost"> {
-    const { store, chains, telemetry, announce } = this.#options;
+    const { store, chains, clock, telemetry, announce } = this.#options;
     const keys = new DatasetKeys(id);
     if ((await commitBlock(store, keys, stored)) === "lost") return "lost";
     // From here on the block is committed: what fails now is caught up with by others, and must not look like a failure.
@@ -121,7 +131,8 @@ export class Writer {
     }
     await chains.committed(id, stored, statistics);
     try {
-      await announce(id, stored);
+      using deadline = deadlineSignal(clock, announceWaitMs, () => new Error("nobody takes the news"));
+      await abortable(announce(id, stored), deadline.signal);
     } catch (error) {
       telemetry.log.warn("a commit was not announced", { datasetId: id, seq: stored.seq, error });
     }
