@@ -12,9 +12,9 @@ import {
   parseFormat,
   resolveFormat,
 } from "../ingest/index.ts";
+import { ReadBuffers } from "./read-buffers.ts";
 
 const edgeBytes = 1 << 20;
-const readBytes = 1 << 20;
 
 /** A file about to be imported: what it is, and what proves on the next run that it is the same one. */
 export interface ImportFile extends AsyncDisposable {
@@ -25,6 +25,8 @@ export interface ImportFile extends AsyncDisposable {
   readonly fingerprint: string;
   /** The decoded content from the start. `read` is told the bytes of the file as they are consumed. */
   content(read: (bytes: number) => void): AsyncIterable<Uint8Array>;
+  /** Says that pieces of the content are no longer needed. */
+  release(pieces: readonly Uint8Array[]): void;
 }
 
 /** @throws bad_input where the file cannot be read, unknown_format */
@@ -34,7 +36,8 @@ export async function openImportFile(name: string, format: string | undefined, a
   try {
     const { size, mtimeMs } = await handle.stat();
     const encoding = detectEncoding(await readAt(handle, 0, 16));
-    const content = (read: (bytes: number) => void) => decoded(handle, encoding, read);
+    const buffers = new ReadBuffers();
+    const content = (read: (bytes: number) => void) => decoded({ handle, buffers }, encoding, read);
     const first = await firstBytes(content(() => {}));
     const hash = createHash("sha256").update(`${size}\n${again ? `${mtimeMs} ${Date.now()}` : ""}\n`);
     hash
@@ -46,6 +49,7 @@ export async function openImportFile(name: string, format: string | undefined, a
       format: withDialect(given ?? detectFormat(path.basename(name), first), first),
       fingerprint: hash.digest("hex").slice(0, 32),
       content,
+      release: (pieces) => buffers.release(pieces),
       [Symbol.asyncDispose]: () => handle.close(),
     };
   } catch (error) {
@@ -86,22 +90,24 @@ async function firstBytes(content: AsyncIterable<Uint8Array>): Promise<Uint8Arra
   return Buffer.concat(chunks).subarray(0, detectionBytes);
 }
 
-async function* decoded(
-  handle: FileHandle,
-  encoding: string,
-  read: (bytes: number) => void,
-): AsyncIterable<Uint8Array> {
-  const raw = rawBytes(handle, read);
+interface Source {
+  readonly handle: FileHandle;
+  readonly buffers: ReadBuffers;
+}
+
+async function* decoded(source: Source, encoding: string, read: (bytes: number) => void): AsyncIterable<Uint8Array> {
+  const raw = rawBytes(source, read);
   if (encoding === "identity") yield* raw;
   else yield* Readable.from(raw).compose(encoding === "gzip" ? createGunzip() : createZstdDecompress());
 }
 
-async function* rawBytes(handle: FileHandle, told: (bytes: number) => void): AsyncIterable<Uint8Array> {
+async function* rawBytes({ handle, buffers }: Source, told: (bytes: number) => void): AsyncIterable<Uint8Array> {
   for (let position = 0; ; ) {
-    const bytes = await readAt(handle, position, readBytes);
-    if (bytes.length === 0) return;
-    position += bytes.length;
-    told(bytes.length);
-    yield bytes;
+    const buffer = buffers.take();
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    told(bytesRead);
+    yield buffers.filled(buffer, bytesRead);
   }
 }

@@ -65,7 +65,10 @@ export async function importFile(client: Client, job: Import): Promise<ImportOut
       .catch((error: unknown) => {
         failure ??= { error };
       })
-      .finally(() => underWay.delete(sending));
+      .finally(() => {
+        job.file.release(part.bytes);
+        underWay.delete(sending);
+      });
     underWay.add(sending);
     if (underWay.size >= partsAtOnce) await Promise.race(underWay);
   }

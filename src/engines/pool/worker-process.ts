@@ -63,7 +63,13 @@ export class WorkerProcess {
       serialization: "advanced",
       stdio: ["ignore", "ignore", "inherit", "ipc"],
       execArgv: [...heapOptions[setup.role], "--disable-warning=ExperimentalWarning"],
-      env: { PATH: process.env.PATH ?? "", UV_THREADPOOL_SIZE: "8", TZ: "UTC", MALLOC_ARENA_MAX: "2" },
+      env: {
+        PATH: process.env.PATH ?? "",
+        ...(process.env.NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE } : {}),
+        UV_THREADPOOL_SIZE: "8",
+        TZ: "UTC",
+        MALLOC_ARENA_MAX: "2",
+      },
     });
     const started = Promise.withResolvers<void>();
     const gone = Promise.withResolvers<void>();

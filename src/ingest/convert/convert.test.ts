@@ -123,6 +123,23 @@ test("the fast path gives the rows that the exact path gives, or gives up", asyn
   expect(runs.asText).toBeGreaterThan(10);
 }, 120_000);
 
+test("a column of times gives the event time that its cast gives, however far away", async () => {
+  const times = [
+    "2024-01-31 10:00:00.123456",
+    "1969-12-31 23:59:59",
+    "0044-03-15 00:00:00",
+    "9999-12-31 23:59:59",
+    "infinity",
+  ];
+  for (const t of times) {
+    const batch = await batchOf(`{"t":"${t}"}\n{"t":null}\n`, [["t", "TIMESTAMP"]], { eventTime: '"t"' });
+    const fast = await convertFastJson(batch, context()).catch(() => null);
+    const exact = await convertExact({ ...batch, workPath: `${batch.workPath}-exact` }, context());
+    if (t !== "infinity") expect(fast, t).not.toBeNull();
+    if (fast !== null) expect(await rowsOf(fast), t).toEqual(await rowsOf(exact));
+  }
+});
+
 test.each([
   ["numbers only", '{"x":1,"y":0.5,"z":true,"t":"a"}', true],
   ["a boolean among numbers, one missing among booleans", '{"x":true,"y":0.5,"t":"a"}', false],

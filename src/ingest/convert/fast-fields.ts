@@ -32,7 +32,7 @@ export async function convertFastFields(batch: Batch, context: ConvertContext, f
     source: `SELECT ${own("rn")}, ${textOf("event_time", from.names)} AS "event_time"${values}
   FROM (SELECT row_number() OVER () - 1 AS ${own("rn")}, * FROM (${from.sql}))${where}`,
     columns,
-    time: eventTimeSql(batch.eventTime),
+    time: eventTimeSql(batch.eventTime, columns),
     systemTimeMs: batch.systemTime,
     firstOffset: batch.firstOffset,
     output,

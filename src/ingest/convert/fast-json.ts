@@ -60,7 +60,7 @@ async function read(reading: Reading, batch: Batch, context: ConvertContext): Pr
   const copy = copySliceSql({
     source: `SELECT ${own("rn")}, "event_time"${values.join("")} FROM (SELECT row_number() OVER () - 2 AS ${own("rn")}, * FROM ${read}) WHERE ${own("rn")} >= 0${empty.join("")}`,
     columns: batch.columns,
-    time: eventTimeSql(batch.eventTime),
+    time: eventTimeSql(batch.eventTime, batch.columns),
     systemTimeMs: batch.systemTime,
     firstOffset: batch.firstOffset,
     output,

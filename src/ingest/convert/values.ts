@@ -41,7 +41,7 @@ const exact = "9007199254740991";
 
 /** Whether a text says no time zone, which a cast to TIMESTAMP or DATE would drop without a word. */
 const zoneless = (x: string) =>
-  `(right(${x}, 1) BETWEEN '0' AND '9' AND NOT contains(${x}, '+') AND NOT contains(substr(${x}, 11), '-'))`;
+  `(array_extract(${x}, -1) BETWEEN '0' AND '9' AND NOT contains(${x}, '+') AND NOT contains(substr(${x}, 11), '-'))`;
 
 export function strict(type: ColumnType, x: string, depth = 0): string {
   switch (type.kind) {

@@ -13,7 +13,7 @@ export interface Part {
 }
 
 /** Part of what proves on a second run that a part is the same: changing it makes interrupted imports begin anew. */
-const partBytes = 32 << 20;
+const partBytes = 64 << 20;
 const lineFeed = 10;
 
 /** The format that the parts of a file have: a JSON array is cut into lines. */
@@ -22,7 +22,7 @@ export function partFormat(format: FormatSpec): FormatSpec {
 }
 
 /**
- * Cuts a decoded stream into parts of at least 32 MiB: each ends with the first record that reaches that size, so the cuts
+ * Cuts a decoded stream into parts of at least 64 MiB: each ends with the first record that reaches that size, so the cuts
  * depend on the content alone, never on how the stream was chunked. Lines are cut at line breaks; CSV at line breaks outside
  * of quotes, its header repeated in each part; a JSON array becomes lines. Memory of one part. Parquet and Arrow, which
  * have no records to cut between, are one part.
