@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { datasetName, projectName } from "../base/index.ts";
+import { systemColumns } from "../slices/index.ts";
+import { isColumnType } from "./column-type.ts";
 import type { Kind } from "./kind.ts";
 
 const text = z.string().max(10_000);
@@ -13,6 +15,17 @@ export const projectKind: Kind<{ description?: string }> = {
   permanent: ["system"],
   checkName: (name) => void projectName(name),
 };
+
+const columnName = z
+  .string()
+  .min(1)
+  .max(255)
+  .refine((name) => !systemColumns.includes(name.toLowerCase()), {
+    message: `every dataset has the columns ${systemColumns.join(", ")} already`,
+  });
+const columnType = z.string().min(1).max(1_000).refine(isColumnType, {
+  message: "that is no type of DuckDB, as BIGINT, DECIMAL(18,2), VARCHAR[] or STRUCT(a DATE)",
+});
 
 export const datasetSpec = z.strictObject({
   description: text.exactOptional(),
@@ -38,7 +51,7 @@ export const datasetSpec = z.strictObject({
     .exactOptional(),
   /** Columns with DuckDB types, in order; others that appear in the data are added behind them. */
   columns: z
-    .array(z.strictObject({ name: z.string().min(1).max(255), type: z.string().min(1).max(1_000) }))
+    .array(z.strictObject({ name: columnName, type: columnType }))
     .max(2_000)
     .refine((columns) => new Set(columns.map((column) => column.name.toLowerCase())).size === columns.length, {
       message: "two columns have one name",
