@@ -15,5 +15,6 @@ export async function orSlower<Result>(attempt: () => Promise<Result>): Promise<
 
 function isAboutData(error: unknown): boolean {
   if (!(error instanceof MillraceError)) return false;
-  return ["sql_runtime", "sql_binding", "bad_input", "sql_unsupported"].includes(error.code);
+  // Memory too: of one line that is too long for the reader, the exact path makes pieces.
+  return ["sql_runtime", "sql_binding", "bad_input", "sql_unsupported", "out_of_memory"].includes(error.code);
 }

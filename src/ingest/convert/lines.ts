@@ -12,33 +12,38 @@ export interface Line {
   readonly tooLong: boolean;
 }
 
-/** Lines of a stretch of a file without their breaks, holding one at a time. */
+/** Lines of a stretch of a file without their breaks, holding one at a time; of one that is too long, pieces of at most 1 MiB. */
 export async function* linesOf(path: string, start: number, length: number): AsyncIterable<Line> {
   let held: Buffer[] = [];
   let heldBytes = 0;
   let number = 1;
-  let cutOff = false;
+  let tooLong = false;
+  const take = (last: Buffer): Line => {
+    const bytes = held.length === 0 ? last : Buffer.concat([...held, last]);
+    held = [];
+    heldBytes = 0;
+    return { bytes, number, tooLong };
+  };
   for await (const chunk of chunksOf(path, start, length)) {
     let from = 0;
     for (let at = chunk.indexOf(lineFeed); at >= 0; at = chunk.indexOf(lineFeed, from)) {
-      const piece = chunk.subarray(from, at);
-      yield { bytes: held.length === 0 ? piece : Buffer.concat([...held, piece]), number, tooLong: cutOff };
-      held = [];
-      heldBytes = 0;
-      cutOff = false;
+      yield take(chunk.subarray(from, at));
+      tooLong = false;
       number++;
       from = at + 1;
     }
     if (from === chunk.length) continue;
     held.push(chunk.subarray(from));
     heldBytes += chunk.length - from;
-    if (heldBytes <= longestRecord) continue;
-    cutOff = true;
-    yield { bytes: Buffer.concat(held), number, tooLong: true };
+    tooLong ||= heldBytes > longestRecord;
+    if (!tooLong) continue;
+    const pieces = held;
     held = [];
     heldBytes = 0;
+    // Chunks as they came: a piece may end within a character, and is kept as bytes all the same.
+    for (const bytes of pieces) yield { bytes, number, tooLong };
   }
-  if (heldBytes > 0) yield { bytes: Buffer.concat(held), number, tooLong: cutOff };
+  if (heldBytes > 0) yield take(Buffer.alloc(0));
 }
 
 /** A stretch of a file in chunks. */

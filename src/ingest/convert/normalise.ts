@@ -75,7 +75,8 @@ class RecordWriter {
   async add(record: Omit<RecordLine, "o">): Promise<void> {
     if (this.full) return;
     const line = `${JSON.stringify({ o: this.count++, ...record })}\n`;
-    this.longestBytes = Math.max(this.longestBytes, line.length * 3);
+    // Most lines are short: only one that might be the longest is measured.
+    if (line.length * 3 > this.longestBytes) this.longestBytes = Math.max(this.longestBytes, Buffer.byteLength(line));
     this.#held.push(line);
     this.#heldLength += line.length;
     if (this.#heldLength > writeBytes) await this.flush();

@@ -47,7 +47,8 @@ function textSql(read: string, format: ResolvedFormat & { kind: "text" }): strin
   const fields = text.values.map((sql, at) => `, CASE WHEN matched THEN ${sql} END AS ${fieldName(at)}`).join("");
   const against = `CASE WHEN NOT matched THEN 'does not match the pattern' ELSE ${allProblem(text.names)} END`;
   return `SELECT o, i, n, r, coalesce(e, ${against}) AS e${fields}
-FROM (SELECT *, ${text.derived} AS h FROM (SELECT *, ${text.matches("r")} AS matched, ${text.groups("r")} AS g FROM ${read}))`;
+FROM (SELECT *, ${text.derived} AS h FROM (SELECT *, CASE WHEN matched THEN ${text.groups("r")} END AS g
+  FROM (SELECT *, CASE WHEN e IS NULL THEN ${text.matches("r")} ELSE false END AS matched FROM ${read})))`;
 }
 
 function allProblem(names: readonly string[]): string {

@@ -13,8 +13,9 @@ export interface CsvRecord {
 const lf = 10;
 const cr = 13;
 const quote = 34;
-/** A record that does not end is given in pieces of this size, each with a problem. */
+/** A record that does not end is given in pieces, each with a problem. */
 export const longestRecord = 32 << 20;
+const pieceBytes = 1 << 20;
 
 /**
  * Cuts a byte stream into CSV records by RFC 4180: a field in quotes may hold delimiters, line breaks and doubled quotes.
@@ -47,8 +48,11 @@ export class CsvRecords {
     }
     this.#held = bytes.slice(start);
     if (this.#held.length <= longestRecord) return;
-    take({ fields: null, problem: "the record is longer than 32 MiB", raw: this.#held, line: this.#line });
-    this.#line += breaksIn(this.#held);
+    for (let from = 0; from < this.#held.length; from += pieceBytes) {
+      const raw = this.#held.subarray(from, from + pieceBytes);
+      take({ fields: null, problem: "the record is longer than 32 MiB", raw, line: this.#line });
+      this.#line += breaksIn(raw);
+    }
     this.#held = new Uint8Array(0);
   }
 
