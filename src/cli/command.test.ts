@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { commandHelp, parseInvocation, UsageError } from "./command.ts";
 import { commands } from "./commands.ts";
-import { formatBytes, formatDuration } from "./figures.ts";
+import { counted, formatBytes, formatDuration } from "./figures.ts";
 import { sqlCommand } from "./sql.ts";
 
 const signal = new AbortController().signal;
@@ -31,6 +31,11 @@ describe("the command line", () => {
 });
 
 test("figures are short", () => {
+  expect([0, 1, 2_000].map((count) => counted(count, "query", "queries"))).toEqual([
+    "0 queries",
+    "1 query",
+    "2,000 queries",
+  ]);
   expect([0, 999, 1_000, 1_234_567, 98_700_000_000].map(formatBytes)).toEqual([
     "0 B",
     "999 B",

@@ -1,7 +1,7 @@
 import { type DatasetPath, formatDatasetPath } from "../base/index.ts";
 import { Client, findServer } from "./client.ts";
 import { type Command, clientOptions, datasetArgument, type Invocation, textOption } from "./command.ts";
-import { formatBytes, formatCount, formatDuration } from "./figures.ts";
+import { counted, formatBytes, formatCount, formatDuration } from "./figures.ts";
 import { type ImportOutcome, importFile } from "./import.ts";
 import { openImportFile } from "./import-file.ts";
 import { Progress } from "./progress.ts";
@@ -54,18 +54,18 @@ function tellOutcome(name: string, dataset: string, outcome: ImportOutcome): voi
   const shown = printable(name);
   if (outcome.rows === 0 && outcome.quarantined === 0 && outcome.duplicateRows > 0) {
     process.stderr.write(
-      `${shown}: ${dataset} already has its ${formatCount(outcome.duplicateRows)} rows (--again imports them once more)\n`,
+      `${shown}: ${dataset} already has its ${counted(outcome.duplicateRows, "row")} (--again imports them once more)\n`,
     );
     return;
   }
   const rate = `${formatBytes(outcome.bytes / Math.max(outcome.seconds, 0.001))}/s`;
   const resumed = outcome.duplicateRows > 0 ? `, after ${formatCount(outcome.duplicateRows)} of an earlier run` : "";
   process.stderr.write(
-    `${shown}: ${formatCount(outcome.rows)} rows into ${dataset}${resumed} (${outcome.format}, ${formatBytes(outcome.bytes)} in ${formatDuration(outcome.seconds)}, ${rate})\n`,
+    `${shown}: ${counted(outcome.rows, "row")} into ${dataset}${resumed} (${outcome.format}, ${formatBytes(outcome.bytes)} in ${formatDuration(outcome.seconds)}, ${rate})\n`,
   );
   if (outcome.quarantined === 0) return;
   process.stderr.write(
-    `  ${formatCount(outcome.quarantined)} rows could not be read and are in ${dataset}__quarantine:\n`,
+    `  ${counted(outcome.quarantined, "row")} could not be read and ${outcome.quarantined === 1 ? "is" : "are"} in ${dataset}__quarantine:\n`,
   );
   for (const { reason, count, firstLine } of outcome.reasons.slice(0, 5)) {
     const line = firstLine === null ? "" : `, first in line ${formatCount(firstLine)}`;

@@ -1,7 +1,7 @@
 import type { RunningServer } from "../server/index.ts";
 import type { Command } from "./command.ts";
 import { configurationOptions, readConfiguration, settingNames } from "./configuration.ts";
-import { formatBytes, formatCount } from "./figures.ts";
+import { counted, formatBytes, formatCount } from "./figures.ts";
 
 export const upCommand: Command = {
   name: "up",
@@ -68,10 +68,10 @@ function startTicker(server: RunningServer): NodeJS.Timeout | null {
     if (recent.length > rateSeconds + 1) recent.shift();
     const rate = Math.round((rows - (recent[0] ?? rows)) / Math.max(1, recent.length - 1));
     const figures = [
-      `${formatCount(datasets)} datasets`,
-      `${formatCount(rows)} rows (+${formatCount(rate)}/s)`,
+      counted(datasets, "dataset"),
+      `${counted(rows, "row")} (+${formatCount(rate)}/s)`,
       formatBytes(bytes),
-      `${formatCount(queries)} queries`,
+      counted(queries, "query", "queries"),
     ];
     process.stderr.write(`\r\x1b[K  ${figures.join("  ·  ")}`);
   }, 1000);

@@ -2,7 +2,7 @@ import { createInterface } from "node:readline";
 import { z } from "zod";
 import { Client, findServer } from "./client.ts";
 import { type Command, clientOptions, datasetArgument, textOption, UsageError } from "./command.ts";
-import { formatCount } from "./figures.ts";
+import { counted, formatCount } from "./figures.ts";
 import { printable } from "./table.ts";
 
 const levels = ["chain", "physical", "logical"];
@@ -57,7 +57,9 @@ export const verifyCommand: Command = {
 
 function tellReport(name: string, report: z.infer<typeof reportLine>["report"]): number {
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-  const figures = `${formatCount(report.blocks)} blocks, ${formatCount(report.slices)} slices, ${formatCount(report.rows)} rows`;
+  const figures = [counted(report.blocks, "block"), counted(report.slices, "slice"), counted(report.rows, "row")].join(
+    ", ",
+  );
   if (report.ok) {
     process.stdout.write(`${name} is whole: ${figures}\n`);
     return 0;

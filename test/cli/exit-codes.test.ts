@@ -70,7 +70,7 @@ const cases: Readonly<Record<string, Case>> = {
     ],
   },
   verify: {
-    done: [() => ["verify", "cli.rows"], /^cli\.rows is whole: \d+ blocks, 1 slices, 2 rows\n$/],
+    done: [() => ["verify", "cli.rows"], /^cli\.rows is whole: \d+ blocks, 1 slice, 2 rows\n$/],
     refused: [[() => ["verify", "cli.none"], /There is no dataset cli\.none\.\n\(dataset_not_found/]],
     wrong: [
       [["verify"], /^usage: millrace verify /],
