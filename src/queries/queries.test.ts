@@ -144,6 +144,8 @@ describe("who may what", () => {
         { current_user: principal.user, s: principal.user, u: `${principal.user}!` },
       ]);
       expect(await ask("SELECT user FROM (SELECT 'x' AS user)", principal)).toEqual([{ user: "x" }]);
+      expect(await ask("SELECT list_transform([1], lambda user: user + 1) AS l", principal)).toEqual([{ l: [2] }]);
+      expect(await ask("SELECT list_transform([1], lambda user, i: user + i) AS l", principal)).toEqual([{ l: [2] }]);
     }
   });
 

@@ -95,6 +95,15 @@ describe("hostile SQL", () => {
     await expectServing();
   });
 
+  test("what is long and harmless answers", async () => {
+    for (const part of [" ", "\n", ";"]) {
+      const text = `SELECT${part === ";" ? "" : part.repeat(1_500_000 / part.length)} 1 AS one${part.repeat(50_000)}`;
+      const { status, text: reply } = await ask(text, 10_000);
+      expect(status, reply.slice(0, 300)).toBe(200);
+      expect(JSON.parse(reply).rows).toEqual([{ one: 1 }]);
+    }
+  });
+
   test("explosions end in time and touch nobody else", { timeout: 180_000 }, async () => {
     for (const sql of explosions) {
       const reply = await ask(sql, 2_000);

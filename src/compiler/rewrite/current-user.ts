@@ -1,4 +1,4 @@
-import { foldName, isNode, type TreeNode, type TreeValue, textOf } from "../tree/tree.ts";
+import { foldName, isNode, nodesOf, type TreeNode, type TreeValue, textOf } from "../tree/tree.ts";
 
 const names = new Set(["current_user", "session_user", "user"]);
 
@@ -29,11 +29,19 @@ function collect(value: TreeValue | undefined, found: TreeNode[], taken: Set<str
   if (!isNode(value)) return;
   if (nameOf(value) !== null) found.push(value);
   taken.add(foldName(textOf(value, "alias")));
+  for (const parameter of parametersOf(value)) taken.add(parameter);
   for (const member of ["aliases", "column_name_alias"]) {
     const aliases = value[member];
     if (Array.isArray(aliases)) for (const alias of aliases) taken.add(foldName(String(alias)));
   }
   for (const part of Object.values(value)) collect(part, found, taken);
+}
+
+/** Names of a lambda's parameters: one column reference, or several in a row. */
+function parametersOf(node: TreeNode): string[] {
+  const { lhs } = node;
+  if (node.class !== "LAMBDA" || !isNode(lhs)) return [];
+  return [lhs, ...nodesOf(lhs.children)].flatMap((parameter) => nameOf(parameter) ?? []);
 }
 
 function replace(reference: TreeNode, user: string): void {

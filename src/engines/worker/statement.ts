@@ -59,7 +59,7 @@ async function wrapped<Result>(
   use: (statements: DuckDBExtractedStatements, text: string) => Promise<Result>,
 ): Promise<Result> {
   // The line break ends a comment that the statement may end in.
-  const text = `${before}${sql.replace(/[;\s]+$/, "")}\n${after}`;
+  const text = `${before}${withoutEnd(sql)}\n${after}`;
   const statements = await connection.extractStatements(text).catch(() => null);
   if (statements?.count === 1) {
     try {
@@ -71,6 +71,13 @@ async function wrapped<Result>(
   const prepared = await prepareReading(connection, sql);
   prepared.destroySync();
   throw new JobFailure({ code: "sql_unsupported", message: "This statement cannot be run here." });
+}
+
+/** Without the semicolons and blanks at its end. (A pattern would try every blank of the text as the first of the last.) */
+function withoutEnd(sql: string): string {
+  let end = sql.length;
+  while (end > 0 && /[;\s]/.test(sql[end - 1] ?? "")) end--;
+  return sql.slice(0, end);
 }
 
 /** The statement alone. @throws JobFailure as above */
