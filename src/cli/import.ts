@@ -1,3 +1,4 @@
+import os from "node:os";
 import { z } from "zod";
 import { type DatasetPath, MillraceError } from "../base/index.ts";
 import { headBytesOf, type Part, partFormat, splitRecords } from "../ingest/index.ts";
@@ -6,8 +7,8 @@ import type { ImportFile } from "./import-file.ts";
 import { findIncoming, type Incoming } from "./incoming.ts";
 import type { Progress } from "./progress.ts";
 
-/** Parts under way at once: while one is converted the next one travels. */
-const partsAtOnce = 3;
+/** Parts under way at once: while some are converted the next one travels. Each takes 64 MiB of memory. */
+const partsAtOnce = Math.max(3, Math.min(6, os.availableParallelism()));
 const attempts = 8;
 
 export interface Import {

@@ -77,6 +77,8 @@ export interface IngestRecord {
 export interface IngestOptions {
   readonly datasets: Datasets;
   readonly engine: Engine;
+  /** Most ingest workers of the engine. */
+  readonly workers: number;
   readonly sql: Sql;
   readonly definition: (path: DatasetPath) => Promise<DatasetDefinition>;
   readonly record: (ingest: IngestRecord) => void;

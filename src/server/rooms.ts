@@ -88,6 +88,7 @@ export async function startRooms(
     directory: staging,
     pendingBytes: values["ingest.pending"],
     commitIntervalMs: values["ingest.commitInterval"],
+    workers: values["ingest.workers"],
   });
   const queries = new Queries({
     engine: engines,

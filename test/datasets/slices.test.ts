@@ -258,6 +258,7 @@ test("two servers push to one dataset: a batch that loses the race is written ag
       directory: path.join(pool.shared, `staging-${index}`),
       pendingBytes: 1e9,
       commitIntervalMs: 20,
+      workers: 2,
     });
     return { datasets, ingest };
   });

@@ -59,6 +59,7 @@ export async function openRoom(): Promise<OpenRoom> {
         directory: stagingDirectory(),
         pendingBytes: 1e9,
         commitIntervalMs: 50,
+        workers: 2,
         ...changes,
       });
       await ingest.start();

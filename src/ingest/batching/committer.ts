@@ -49,10 +49,19 @@ interface Prepared {
 }
 
 const mostAttempts = 20;
-/** Of one dataset: two keep two workers busy, and leave the line to others. */
-const conversionsAtOnce = 2;
+/** Conversions of one dataset at once: enough to keep the machine busy, and of many workers one is left to others. */
+const conversionsAtOnce = (workers: number) => Math.max(2, workers - 1);
 const workSuffixes = [".parquet", ".moved.parquet", ".records", ".quarantine", ".sample", ".arrow.parquet"];
 export const nothingAhead = async () => 0;
+
+export interface CommitterOptions {
+  readonly datasets: Datasets;
+  readonly engine: Engine;
+  /** Most ingest workers of the engine. */
+  readonly workers: number;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
 
 /** Converts batches and commits them to their chains. */
 export class Committer {
@@ -61,9 +70,10 @@ export class Committer {
   readonly #clock: Clock;
   readonly #telemetry: Telemetry;
   readonly #hints = new Hints();
-  readonly #slots = new DatasetSlots(conversionsAtOnce);
+  readonly #slots: DatasetSlots;
 
-  constructor(options: { datasets: Datasets; engine: Engine; clock: Clock; telemetry: Telemetry }) {
+  constructor(options: CommitterOptions) {
+    this.#slots = new DatasetSlots(conversionsAtOnce(options.workers));
     this.#datasets = options.datasets;
     this.#engine = options.engine;
     this.#clock = options.clock;
