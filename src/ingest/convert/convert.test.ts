@@ -75,7 +75,10 @@ const value = fc.oneof(
   ),
 );
 const literalNumbers = fc.constantFrom("9007199254740993", "12345678901234567890", "1.0", "1e2", "-0", "1e400", "0.1");
+const number = fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constant(null));
+const plainRow = fc.record({ x: number, y: fc.oneof(fc.boolean(), fc.integer(), fc.constant(null)) });
 const line = fc.oneof(
+  { weight: 6, arbitrary: plainRow.map((row) => JSON.stringify(row)) },
   { weight: 8, arbitrary: fc.record({ x: value, y: scalars }, { requiredKeys: [] }).map((row) => JSON.stringify(row)) },
   literalNumbers.map((number) => `{"x":${number}}`),
   fc.constantFrom(
