@@ -39,7 +39,8 @@ process.on("message", (message: ToWorker) => {
       return;
   }
 });
-process.on("disconnect", () => process.exit(0));
+// The parent is gone. `process.exit` would wait for the thread of a running query, which may never end.
+process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 // Ctrl-C in a terminal reaches the whole group: the parent stops us in order.
 process.on("SIGINT", () => {});
 
