@@ -61,6 +61,9 @@ export interface Head {
   sourceState(name: string): SourceState | null;
 }
 
+/** Slices that are looked up at once. */
+const openedAtOnce = 16;
+
 /** Datasets: chains over an object store, and their index. */
 export class Datasets {
   readonly #options: DatasetsOptions;
@@ -179,15 +182,19 @@ export class Datasets {
     const keys = new DatasetKeys(id);
     const held = new AsyncDisposableStack();
     try {
-      const paths: string[] = [];
-      for (const hash of hashes) {
+      const open = async (hash: Multihash) => {
         const file = await this.#options.store.local(part === "data" ? keys.data(hash) : keys.quarantine(hash), signal);
         if (file === null)
           throw new MillraceError("data_expired", `The data object ${hash} is gone.`, {
             hint: "`millrace verify` tells more.",
           });
-        held.use(file);
-        paths.push(file.path);
+        return held.use(file).path;
+      };
+      const paths: string[] = [];
+      for (let from = 0; from < hashes.length; from += openedAtOnce) {
+        const opening = hashes.slice(from, from + openedAtOnce).map(open);
+        await Promise.allSettled(opening); // what was opened is held before a failure is told
+        paths.push(...(await Promise.all(opening)));
       }
       return { paths, [Symbol.asyncDispose]: () => held.disposeAsync() };
     } catch (error) {

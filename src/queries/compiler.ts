@@ -76,7 +76,7 @@ export class Compiler {
     );
     const inputs: Plan["inputs"][number][] = [];
     const columns = new Set<string>();
-    for (const one of resolved) inputs.push(await this.#replace(one, columns, compilation));
+    inputs.push(...(await all(resolved.map((one) => this.#replace(one, columns, compilation)))));
     about.datasets = pathsOf(inputs);
     return { inputs, isNewest: newest.length === resolved.length, columns };
   }
@@ -84,16 +84,18 @@ export class Compiler {
   /** Whether a kept plan is still the plan: each input allowed, under its name, and at its version. Holds its slices open. */
   async #isCurrent(plan: Plan, { principal, about, held, signal }: Compilation): Promise<boolean> {
     const { datasets, identity } = this.#options;
-    for (const { path, id } of plan.inputs) {
-      if (!(await identity.allows(principal, "dataset.select", { dataset: path }))) return false;
-      if ((await datasets.find(path))?.id !== id) return false;
-    }
+    const stands = async ({ path, id }: Plan["inputs"][number]) =>
+      (await identity.allows(principal, "dataset.select", { dataset: path })) && (await datasets.find(path))?.id === id;
+    if (!(await all(plan.inputs.map(stands))).every(Boolean)) return false;
     await this.#flush(
       plan.inputs.map((input) => input.id),
       signal,
     );
-    for (const input of plan.inputs) if ((await datasets.head(input.id, signal)).seq !== input.seq) return false;
-    for (const { id, part, hashes } of plan.inputs) held.use(await datasets.openSlices(id, hashes, part, signal));
+    const heads = await all(plan.inputs.map(({ id }) => datasets.head(id, signal)));
+    if (heads.some(({ seq }, index) => seq !== plan.inputs[index]?.seq)) return false;
+    await all(
+      plan.inputs.map(async ({ id, part, hashes }) => held.use(await datasets.openSlices(id, hashes, part, signal))),
+    );
     about.datasets = pathsOf(plan.inputs);
     about.slicesRead = plan.inputs.reduce((sum, input) => sum + input.hashes.length, 0);
     about.slicesSkipped = plan.inputs.reduce((sum, input) => sum + input.skipped, 0);
@@ -144,6 +146,12 @@ export class Compiler {
     await replaceWithFiles(resolved, snapshot, { slices, paths: open.paths }, relations, signal);
     return { id, path, part, seq: snapshot.seq, hashes, skipped };
   }
+}
+
+/** All at once, each to its end: what one of them holds is held before another's failure is told. */
+async function all<Value>(asked: readonly Promise<Value>[]): Promise<Value[]> {
+  await Promise.allSettled(asked);
+  return await Promise.all(asked);
 }
 
 /** Each dataset once. */
