@@ -29,7 +29,7 @@ function openOn(disk: CrashDisk): Datasets {
 
 async function writeFile(disk: CrashDisk, name: string, text: string) {
   const bytes = Buffer.from(text);
-  const localPath = `/work/${name}`;
+  const localPath = `/files/${name}`;
   await using file = await disk.open(localPath, "write");
   await file.write(bytes);
   return { localPath, physicalHash: sha3Multihash(bytes), size: bytes.length };
@@ -64,7 +64,7 @@ async function commit(disk: CrashDisk, datasets: Datasets, position: number): Pr
 beforeAll(async () => {
   database = await testDatabase();
   const disk = new CrashDisk();
-  await disk.makeDirectory("/work");
+  await disk.makeDirectory("/files");
   const datasets = openOn(disk);
   id = (await datasets.create(datasetPath("power.loss"))).id;
   await commit(disk, datasets, 1);
