@@ -20,7 +20,7 @@ const sentinel = ":".charCodeAt(0);
 
 /**
  * count(from, to): tokens `tru` and `fal` that begin in [from, to) behind one of `:[,` and blanks, 16 bytes at a step.
- * A number that a whole block of blanks parts from its colon is counted: the sentinel is a colon.
+ * A token behind more blanks than are kept is counted: the sentinel is a colon.
  */
 const count: wasm.WasmFunction = (() => {
   const [at, to, hits, back, total] = [0, 1, 2, 3, 4] as const;
@@ -59,7 +59,7 @@ const turn = new Mutex();
 
 /**
  * Tokens of JSON text that may be `true` or `false`: never fewer than there are. It is an upper bound, since a text value
- * such as "no, true" is counted too. Reads the file from `start` to its end, about 4 GB a second.
+ * such as "no, true" is counted too. Reads the file from `start` to its end, about 3 GB a second.
  */
 export function countBooleans(path: string, start: number): Promise<number> {
   return turn.run(async () => {
