@@ -91,7 +91,7 @@ export class Datasets {
     const taken = await this.#index.find(path);
     if (taken !== null && !(await this.#writer.hasEnded(taken.id))) throw nameTaken(path);
     if (taken !== null) await this.delete(taken); // its deletion was cut off
-    const id = await newDatasetId(random);
+    const id = newDatasetId(random);
     const keys = new DatasetKeys(id);
     const ref: DatasetRef = { id, path, createdAt: clock.now() };
     await this.#writer.describe(id, { kind: "Seed", datasetId: id, datasetKind: "Root" });

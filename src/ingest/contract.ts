@@ -9,9 +9,10 @@ import type {
   Telemetry,
   TraceId,
 } from "../base/index.ts";
+import type { SqlParser } from "../compiler/index.ts";
 import type { Datasets } from "../datasets/index.ts";
-import type { Engine } from "../engines/index.ts";
 import type { Sql } from "../storage/index.ts";
+import type { Converter } from "./convert/converter.ts";
 import type { Encoding, FormatSpec } from "./formats/spec.ts";
 import type { LocalBody } from "./staging/incoming.ts";
 
@@ -76,7 +77,10 @@ export interface IngestRecord {
 
 export interface IngestOptions {
   readonly datasets: Datasets;
-  readonly engine: Engine;
+  /** Turns bodies into slices. */
+  readonly converter: Converter;
+  /** Reads expressions of event times. */
+  readonly parser: SqlParser;
   /** Most ingest workers of the engine. */
   readonly workers: number;
   readonly sql: Sql;

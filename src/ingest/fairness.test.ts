@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { bodyOf, type OpenRoom, openRoom } from "../../test/ingest/room.ts";
+import { engineConverter } from "./convert/converter.ts";
 
 let room: OpenRoom;
 beforeAll(async () => {
@@ -46,7 +47,7 @@ function counting() {
 
 test("many parts at once do not stand in front of a small dataset's rows", async () => {
   const { engine, count } = counting();
-  const ingest = await room.open({ engine });
+  const ingest = await room.open({ converter: engineConverter(engine) });
   const flood = await room.request("");
   const rows = megabyte.slice(0, megabyte.length / 4);
   const many = 80;

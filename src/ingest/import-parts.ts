@@ -1,7 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { open } from "node:fs/promises";
 import path from "node:path";
-import { type Clock, type Disk, type Instant, MillraceError } from "../base/index.ts";
+import { type Clock, type Disk, type IdSource, type Instant, MillraceError } from "../base/index.ts";
 import type { Datasets, Head } from "../datasets/index.ts";
 import type { CommittedBatch, Committer } from "./batching/committer.ts";
 import { withDefinition } from "./batching/with-definition.ts";
@@ -19,6 +17,7 @@ export interface PartsOptions {
   readonly datasets: Datasets;
   readonly clock: Clock;
   readonly disk: Disk;
+  readonly ids: IdSource;
   readonly intake: Intake;
   readonly committer: Committer;
   readonly receipts: Receipts;
@@ -71,7 +70,7 @@ export class ImportParts {
     const file = taken.file ?? this.#options.spoolPath(id);
     try {
       const headBytes = headBytesOf(request.format);
-      if (taken.bytes !== null) await writeBody(file, taken.bytes, headBytes);
+      if (taken.bytes !== null) await writeBody(this.#options.disk, file, taken.bytes, headBytes);
       const format = resolved(request.format, taken.first);
       part.counted(rowsOf(format, taken.lines ?? request.localBody?.lines ?? null));
       const committed = () => this.#committed(arrival, place.source, abort);
@@ -86,7 +85,7 @@ export class ImportParts {
 
   async #commit({ arrival, place, part, taken, file, headBytes, format, signal }: TakenPart): Promise<CommittedBatch> {
     const { id, request, definition } = arrival;
-    const { committer, intake, clock, workDirectory } = this.#options;
+    const { committer, intake, clock, ids, workDirectory } = this.#options;
     const { position } = part;
     const { source, firstLine } = place;
     const { sizeBytes, lines } = taken;
@@ -101,7 +100,7 @@ export class ImportParts {
         declared: new Set<string>(),
         eventTime: await intake.eventTime(arrival, format, signal),
         wrongEventTime: "refuse" as const,
-        workPath: path.join(workDirectory, randomUUID()),
+        workPath: path.join(workDirectory, ids.uuid()),
       },
       sourceState: { sourceName: source, kind: "millrace/position", value: String(position) },
       by: request.by,
@@ -145,9 +144,9 @@ export class ImportParts {
   }
 }
 
-async function writeBody(file: string, bytes: Uint8Array, headBytes: number): Promise<void> {
-  await using body = await open(file, "w", 0o600);
-  await body.write(bytes, 0, undefined, headBytes);
+async function writeBody(disk: Disk, file: string, bytes: Uint8Array, headBytes: number): Promise<void> {
+  await using body = await disk.open(file, "write");
+  await body.write(bytes, headBytes);
 }
 
 function positionOf({ position }: SourcePosition): number {

@@ -1,4 +1,5 @@
 export type { DatasetDefinition, DatasetHandle, IngestOptions, IngestRecord, PushRequest } from "./contract.ts";
+export { engineConverter } from "./convert/converter.ts";
 export { detectEncoding, detectFormat, detectionBytes, resolveFormat } from "./formats/detect.ts";
 export { type Encoding, type FormatSpec, headBytesOf, parseFormat } from "./formats/spec.ts";
 export { Generator } from "./generator/generator.ts";

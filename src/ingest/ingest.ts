@@ -1,4 +1,3 @@
-import { rm } from "node:fs/promises";
 import path from "node:path";
 import { type DatasetId, type Instant, MillraceError, type Service } from "../base/index.ts";
 import { Committer } from "./batching/committer.ts";
@@ -43,13 +42,14 @@ export class Ingest implements Service {
     const spoolPath = (name: string) => log.spoolPath(name);
     const pending = new PendingBytes(options.pendingBytes);
     const incoming = new Incoming({ disk, clock, directory: path.join(directory, "incoming") });
-    const intake = new Intake({ disk, pending, incoming, parser: options.engine, spoolPath });
+    const intake = new Intake({ disk, pending, incoming, parser: options.parser, spoolPath });
     const committer = new Committer(options);
     const history = new History(options);
     const keys = new IdempotencyKeys();
     const receipts = new Receipts(options.sql);
     const keeper = new ReceiptKeeper({ receipts, clock, telemetry, stopping });
-    const shared = { datasets, clock, disk, telemetry, log, intake, pending, keys, committer, history, stopping };
+    const { ids } = options;
+    const shared = { ids, datasets, clock, disk, telemetry, log, intake, pending, keys, committer, history, stopping };
     const { commitIntervalMs } = options;
     this.#staged = new StagedRequests({ ...shared, receipts: keeper, workDirectory, commitIntervalMs });
     this.#keyed = new KeyedPush({ staged: this.#staged, intake, keys, receipts });
@@ -65,8 +65,10 @@ export class Ingest implements Service {
 
   /** Opens the staging log and goes on with what it holds. */
   async start(): Promise<void> {
-    await rm(this.#workDirectory, { recursive: true, force: true });
-    await this.#options.disk.makeDirectory(this.#workDirectory);
+    const { disk } = this.#options;
+    await disk.makeDirectory(this.#workDirectory);
+    for (const { name } of await disk.list(this.#workDirectory))
+      await disk.remove(path.join(this.#workDirectory, name));
     await this.#incoming.open();
     const entries = await this.#log.open();
     for (const entry of entries) await recover(entry, this.#recovery);

@@ -3,7 +3,7 @@ import { Lifecycle, type Telemetry } from "../base/index.ts";
 import { type CommitNews, Datasets } from "../datasets/index.ts";
 import { EnginePool } from "../engines/index.ts";
 import { Identity, MasterKeys } from "../identity/index.ts";
-import { Ingest } from "../ingest/index.ts";
+import { engineConverter, Ingest } from "../ingest/index.ts";
 import { keptLimits, Queries } from "../queries/index.ts";
 import { nodeDisk } from "../storage/index.ts";
 import { TaskQueue, TaskRunner } from "../tasks/index.ts";
@@ -76,7 +76,8 @@ export async function startRooms(
   });
   const ingest = new Ingest({
     datasets,
-    engine: engines,
+    converter: engineConverter(engines),
+    parser: engines,
     sql,
     definition: definitionsOf(resources, clock),
     record: (record) => history.ingest(record),

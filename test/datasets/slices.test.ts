@@ -13,7 +13,7 @@ import {
 } from "../../src/base/index.ts";
 import { relationSql } from "../../src/compiler/index.ts";
 import { type AsOf, Datasets } from "../../src/datasets/index.ts";
-import { Ingest } from "../../src/ingest/index.ts";
+import { engineConverter, Ingest } from "../../src/ingest/index.ts";
 import { duckdbType, fieldFromDuckdb, multihash, schemaWith } from "../../src/slices/index.ts";
 import { directoryStore, nodeDisk } from "../../src/storage/index.ts";
 import { type OpenPool, openPool } from "../kit/engine-pool.ts";
@@ -246,7 +246,8 @@ test("two servers push to one dataset: a batch that loses the race is written ag
     const datasets = openServer();
     const ingest = new Ingest({
       datasets,
-      engine: pool.pool,
+      converter: engineConverter(pool.pool),
+      parser: pool.pool,
       sql: database.sql,
       definition: async () => ({}),
       record: () => {},

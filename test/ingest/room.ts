@@ -2,6 +2,7 @@ import path from "node:path";
 import { datasetPath, idSource, silentTelemetry, systemClock, systemRandom } from "../../src/base/index.ts";
 import { Datasets } from "../../src/datasets/index.ts";
 import type { IngestOptions, IngestRecord, PushRequest } from "../../src/ingest/contract.ts";
+import { engineConverter } from "../../src/ingest/convert/converter.ts";
 import { Ingest } from "../../src/ingest/ingest.ts";
 import { directoryStore, nodeDisk } from "../../src/storage/index.ts";
 import { type OpenPool, openPool } from "../kit/engine-pool.ts";
@@ -47,7 +48,8 @@ export async function openRoom(): Promise<OpenRoom> {
     async open(changes = {}) {
       const ingest = new Ingest({
         datasets,
-        engine: pool.pool,
+        converter: engineConverter(pool.pool),
+        parser: pool.pool,
         sql: database.sql,
         definition: async () => ({}),
         record: (record) => history.push(record),

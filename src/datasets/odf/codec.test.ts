@@ -184,7 +184,7 @@ describe("blocks", () => {
 
 test("a dataset's key is the one that RFC 8032 derives from its seed", async () => {
   const seed = Buffer.from("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", "hex");
-  expect(datasetIdOfKey(await publicKeyOfSeed(seed))).toBe(
+  expect(datasetIdOfKey(publicKeyOfSeed(seed))).toBe(
     "did:odf:fed01d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
   );
 });

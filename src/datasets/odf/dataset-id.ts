@@ -1,3 +1,4 @@
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { type DatasetId, MillraceError, type Random } from "../../base/index.ts";
 
 /** `did:odf:` and, in base16 multibase, the ed25519-pub multicodec (0xed as varint) with the 32 bytes of the key. */
@@ -31,13 +32,12 @@ export function datasetIdOfKey(publicKey: Uint8Array): DatasetId {
  * The id of a new dataset: the public key of an ed25519 pair made from 32 random bytes. The private part is thrown away;
  * README.md says why.
  */
-export async function newDatasetId(random: Random): Promise<DatasetId> {
-  return datasetIdOfKey(await publicKeyOfSeed(random.bytes(32)));
+export function newDatasetId(random: Random): DatasetId {
+  return datasetIdOfKey(publicKeyOfSeed(random.bytes(32)));
 }
 
 /** RFC 8032: the public key of a 32-byte seed, through the PKCS #8 form of RFC 8410. */
-export async function publicKeyOfSeed(seed: Uint8Array): Promise<Uint8Array> {
-  const { createPrivateKey, createPublicKey } = await import("node:crypto");
+export function publicKeyOfSeed(seed: Uint8Array): Uint8Array {
   const header = Buffer.from("302e020100300506032b657004220420", "hex");
   const key = createPrivateKey({ key: Buffer.concat([header, seed]), format: "der", type: "pkcs8" });
   const spki = createPublicKey(key).export({ format: "der", type: "spki" });

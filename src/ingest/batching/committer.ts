@@ -1,14 +1,18 @@
-import { rm } from "node:fs/promises";
-import { type Clock, type DatasetId, instant, MillraceError, type Telemetry, type TraceId } from "../../base/index.ts";
+import {
+  type Clock,
+  type DatasetId,
+  type Disk,
+  instant,
+  MillraceError,
+  type Telemetry,
+  type TraceId,
+} from "../../base/index.ts";
 import type { Datasets, Head, SourceState } from "../../datasets/index.ts";
-import type { Engine } from "../../engines/index.ts";
+import type { ColumnStatistics, SliceHashes } from "../../engines/index.ts";
 import { duckdbType, fieldFromDuckdb, multihash, ownColumns, schemaWith } from "../../slices/index.ts";
 import { findIngests } from "../chain-receipts.ts";
 import type { Batch, Converted, Share } from "../convert/batch.ts";
-import { convert } from "../convert/convert.ts";
-import { writePieces } from "../convert/pieces.ts";
-import { literal, timestampLiteral } from "../convert/quote.ts";
-import { renumberSql } from "../convert/slice-sql.ts";
+import type { Converter } from "../convert/converter.ts";
 import { type Column, parseType, typeName } from "../convert/types.ts";
 import { Hints } from "./hints.ts";
 import { DatasetSlots } from "./slots.ts";
@@ -40,9 +44,9 @@ interface Prepared {
   readonly head: Head;
   readonly converted: Converted;
   readonly firstOffset: number;
-  readonly hashes: Awaited<ReturnType<Engine["hashes"]>> | null;
-  readonly statistics: Awaited<ReturnType<Engine["columnStatistics"]>>;
-  readonly quarantineHashes: Awaited<ReturnType<Engine["hashes"]>> | null;
+  readonly hashes: SliceHashes | null;
+  readonly statistics: readonly ColumnStatistics[];
+  readonly quarantineHashes: SliceHashes | null;
   readonly systemTimeMs: number;
   /** A lost commit has left the slice in the object store; its file is no longer where it was. */
   readonly stored: boolean;
@@ -56,7 +60,8 @@ export const nothingAhead = async () => 0;
 
 export interface CommitterOptions {
   readonly datasets: Datasets;
-  readonly engine: Engine;
+  readonly converter: Converter;
+  readonly disk: Disk;
   /** Most ingest workers of the engine. */
   readonly workers: number;
   readonly clock: Clock;
@@ -66,7 +71,8 @@ export interface CommitterOptions {
 /** Converts batches and commits them to their chains. */
 export class Committer {
   readonly #datasets: Datasets;
-  readonly #engine: Engine;
+  readonly #converter: Converter;
+  readonly #disk: Disk;
   readonly #clock: Clock;
   readonly #telemetry: Telemetry;
   readonly #hints = new Hints();
@@ -75,7 +81,8 @@ export class Committer {
   constructor(options: CommitterOptions) {
     this.#slots = new DatasetSlots(conversionsAtOnce(options.workers));
     this.#datasets = options.datasets;
-    this.#engine = options.engine;
+    this.#converter = options.converter;
+    this.#disk = options.disk;
     this.#clock = options.clock;
     this.#telemetry = options.telemetry;
   }
@@ -108,7 +115,7 @@ export class Committer {
         prepared = await inSlot(() => this.#again(request, before, signal));
       }
     } finally {
-      for (const suffix of workSuffixes) await rm(files + suffix, { force: true });
+      for (const suffix of workSuffixes) await this.#disk.remove(files + suffix);
     }
   }
 
@@ -129,13 +136,13 @@ export class Committer {
     };
     if (head.schema !== null) this.#hints.settled(request.datasetId);
     const detect = this.#hints.detect(request.datasetId);
-    const converted = await convert(batch, { engine: this.#engine, traceId: request.traceId, signal, detect });
+    const converted = await this.#converter.convert(batch, { traceId: request.traceId, signal, detect });
     this.#hints.learn(request.datasetId, converted);
     const { slicePath, quarantinePath } = converted;
     const [hashes, statistics, quarantineHashes] = await Promise.all([
-      slicePath === null ? null : this.#engine.hashes(slicePath, signal),
-      slicePath === null ? [] : this.#engine.columnStatistics(slicePath, signal),
-      quarantinePath === null ? null : this.#engine.hashes(quarantinePath, signal),
+      slicePath === null ? null : this.#converter.hashes(slicePath, signal),
+      slicePath === null ? [] : this.#converter.columnStatistics(slicePath, signal),
+      quarantinePath === null ? null : this.#converter.hashes(quarantinePath, signal),
     ]);
     return {
       head,
@@ -163,11 +170,11 @@ export class Committer {
       ? await this.#datasets.openSlices(request.datasetId, [multihash(hashes.physicalHash)], "data", signal)
       : null;
     const input = kept?.paths[0] ?? written;
-    const sql = renumberSql(input, output, head.nextOffset - prepared.firstOffset, systemTimeMs);
-    await this.#engine.script({ traceId: request.traceId, label: "renumber", statements: [{ sql }] }, signal);
+    const delta = head.nextOffset - prepared.firstOffset;
+    await this.#converter.renumber({ input, output, delta, systemTimeMs }, { traceId: request.traceId, signal });
     const [movedHashes, statistics] = await Promise.all([
-      this.#engine.hashes(output, signal),
-      this.#engine.columnStatistics(output, signal),
+      this.#converter.hashes(output, signal),
+      this.#converter.columnStatistics(output, signal),
     ]);
     const moved = { converted: { ...converted, slicePath: output }, hashes: movedHashes, statistics, stored: false };
     return { ...prepared, ...moved, head, firstOffset: head.nextOffset, systemTimeMs };
@@ -260,12 +267,9 @@ export class Committer {
     const [entry] = request.batch.entries;
     if (entry === undefined) throw new Error("nothing to quarantine");
     const output = `${request.batch.workPath}.quarantine`;
-    const pieces = `${request.batch.workPath}.records`;
-    const count = await writePieces(request.batch.path, entry, pieces);
-    const received = timestampLiteral(entry.receivedAt);
-    const sql = `COPY (SELECT ${literal(entry.ingestId)} AS ingest_id, ${received} AS received_at, ${literal(entry.source)} AS source, n AS line,
-      NULL::VARCHAR AS column_name, ${literal(reason)} AS reason, raw FROM read_json(${literal(pieces)}, format = 'newline_delimited', columns = {n: 'BIGINT', raw: 'VARCHAR'})) TO ${literal(output)} (FORMAT parquet, COMPRESSION zstd)`;
-    await this.#engine.script({ traceId: request.traceId, label: "quarantine", statements: [{ sql }] }, signal);
+    const { path, workPath } = request.batch;
+    const { traceId } = request;
+    const count = await this.#converter.putAside({ path, entry, reason, workPath, output }, { traceId, signal });
     const share: Share = { rows: 0, quarantined: count, reasons: [{ reason, count, firstLine: null }] };
     const converted: Converted = {
       columns: columnsOf(head),
@@ -276,7 +280,7 @@ export class Committer {
       quarantined: count,
       shares: [share],
     };
-    const quarantineHashes = await this.#engine.hashes(output, signal);
+    const quarantineHashes = await this.#converter.hashes(output, signal);
     const prepared: Prepared = {
       head,
       converted,

@@ -1,6 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { open, rm } from "node:fs/promises";
 import path from "node:path";
+import type { Disk, IdSource } from "../../base/index.ts";
 import { receivedAt, type Waiting } from "../batching/dataset-writer.ts";
 import type { BatchEntry } from "../convert/batch.ts";
 import { headBytesOf } from "../formats/spec.ts";
@@ -16,6 +15,14 @@ export interface BatchFiles {
   close(): Promise<void>;
 }
 
+/** Where bodies come from, and where files of a batch may be made. */
+export interface BatchPlace {
+  readonly log: StagingLog;
+  readonly disk: Disk;
+  readonly ids: IdSource;
+  readonly workDirectory: string;
+}
+
 const lineFeed = 10;
 const blockBytes = 1 << 16;
 const writeBytes = 1 << 20;
@@ -23,38 +30,37 @@ const writeBytes = 1 << 20;
 /** A large body's own file as it lies, or the log's frames written one after another. */
 export async function openBatch(
   waiting: readonly Waiting[],
-  log: StagingLog,
-  workDirectory: string,
+  { log, disk, ids, workDirectory }: BatchPlace,
 ): Promise<BatchFiles> {
   const [first] = waiting;
   if (first === undefined) throw new Error("a batch of nothing");
-  const workPath = path.join(workDirectory, randomUUID());
+  const workPath = path.join(workDirectory, ids.uuid());
   const { spool, headBytes } = first.entry.header;
   if (spool !== null) {
     const entries = [entryAt(first, headBytes)];
     return { workPath, path: log.spoolPath(spool), headBytes, entries, close: async () => {} };
   }
   const file = `${workPath}.bodies`;
-  const entries = await writeBodies(waiting, log, file, headBytesOf(first.format));
-  const close = () => rm(file, { force: true });
+  const entries = await writeBodies(waiting, { log, disk }, file, headBytesOf(first.format));
+  const close = () => disk.remove(file);
   return { workPath, path: file, headBytes: headBytesOf(first.format), entries, close };
 }
 
 /** Between two bodies stands a line break, if the first does not end with one; nothing follows the last: Parquet ends with its footer. */
 async function writeBodies(
   waiting: readonly Waiting[],
-  log: StagingLog,
+  { log, disk }: Pick<BatchPlace, "log" | "disk">,
   file: string,
   headBytes: number,
 ): Promise<BatchEntry[]> {
-  await using bodies = await open(file, "w", 0o600);
+  await using bodies = await disk.open(file, "write");
   const entries: BatchEntry[] = [];
   const gathered = new Gather(blockBytes);
   let start = headBytes;
   let written = headBytes;
   const flush = async () => {
     const bytes = gathered.take();
-    await bodies.write(bytes, 0, undefined, written);
+    await bodies.write(bytes, written);
     written += bytes.length;
   };
   for (const [index, one] of waiting.entries()) {

@@ -3,6 +3,7 @@ import {
   type Clock,
   type DatasetId,
   type Disk,
+  type IdSource,
   type Instant,
   type MillraceError,
   type Telemetry,
@@ -26,6 +27,7 @@ import { openBatch } from "./batch-files.ts";
 export interface StagedOptions {
   readonly clock: Clock;
   readonly disk: Disk;
+  readonly ids: IdSource;
   readonly telemetry: Telemetry;
   readonly log: StagingLog;
   readonly intake: Intake;
@@ -143,13 +145,13 @@ export class StagedRequests {
     const known = this.#writers.get(id);
     if (known !== undefined) return known;
     const { clock, telemetry, commitIntervalMs, committer, stopping } = this.#options;
-    const { log, workDirectory } = this.#options;
+    const { log, disk, ids, workDirectory } = this.#options;
     const writer: DatasetWriter = new DatasetWriter(id, {
       clock,
       telemetry,
       signal: stopping,
       intervalMs: definition.commitIntervalMs ?? commitIntervalMs,
-      open: (waiting) => openBatch(waiting, log, workDirectory),
+      open: (waiting) => openBatch(waiting, { log, disk, ids, workDirectory }),
       commit: (request) =>
         committer.run({ ...withDefinition(request, definition), datasetId: id }, Promise.resolve(), stopping),
       quarantineWhole: (request, reason) => committer.quarantineWhole({ ...request, datasetId: id }, reason, stopping),

@@ -1,0 +1,63 @@
+import type { TraceId } from "../../base/index.ts";
+import type { ColumnStatistics, Engine, SliceHashes } from "../../engines/index.ts";
+import type { Batch, BatchEntry, ConvertContext, Converted } from "./batch.ts";
+import { convert } from "./convert.ts";
+import { writePieces } from "./pieces.ts";
+import { literal, timestampLiteral } from "./quote.ts";
+import { renumberSql } from "./slice-sql.ts";
+
+export interface ConverterCall {
+  readonly traceId: TraceId;
+  readonly signal: AbortSignal;
+}
+
+/** A slice to be written once more behind another commit. */
+export interface Renumbering {
+  readonly input: string;
+  readonly output: string;
+  readonly delta: number;
+  readonly systemTimeMs: number;
+}
+
+/** A body that is put aside as it is. */
+export interface WholeBody {
+  readonly path: string;
+  readonly entry: BatchEntry;
+  readonly reason: string;
+  readonly workPath: string;
+  readonly output: string;
+}
+
+/** What commits need of the engines: files in, files out. `engineConverter` fits it, and so can another row format. */
+export interface Converter {
+  /** @throws bad_input, bad_request, worker_lost, out_of_memory, disk_full */
+  convert(batch: Batch, call: ConverterCall & Pick<ConvertContext, "detect">): Promise<Converted>;
+  /** Writes the same rows at other offsets and with another system time. */
+  renumber(slice: Renumbering, call: ConverterCall): Promise<void>;
+  /** Writes a body's bytes as quarantined pieces; tells how many. */
+  putAside(body: WholeBody, call: ConverterCall): Promise<number>;
+  hashes(path: string, signal: AbortSignal): Promise<SliceHashes>;
+  columnStatistics(path: string, signal: AbortSignal): Promise<readonly ColumnStatistics[]>;
+}
+
+/** Conversion by the engine's workers. */
+export function engineConverter(engine: Engine): Converter {
+  return {
+    convert: (batch, call) => convert(batch, { ...call, engine }),
+    async renumber({ input, output, delta, systemTimeMs }, { traceId, signal }) {
+      const sql = renumberSql(input, output, delta, systemTimeMs);
+      await engine.script({ traceId, label: "renumber", statements: [{ sql }] }, signal);
+    },
+    async putAside({ path, entry, reason, workPath, output }, { traceId, signal }) {
+      const pieces = `${workPath}.records`;
+      const count = await writePieces(path, entry, pieces);
+      const received = timestampLiteral(entry.receivedAt);
+      const sql = `COPY (SELECT ${literal(entry.ingestId)} AS ingest_id, ${received} AS received_at, ${literal(entry.source)} AS source, n AS line,
+      NULL::VARCHAR AS column_name, ${literal(reason)} AS reason, raw FROM read_json(${literal(pieces)}, format = 'newline_delimited', columns = {n: 'BIGINT', raw: 'VARCHAR'})) TO ${literal(output)} (FORMAT parquet, COMPRESSION zstd)`;
+      await engine.script({ traceId, label: "quarantine", statements: [{ sql }] }, signal);
+      return count;
+    },
+    hashes: (path, signal) => engine.hashes(path, signal),
+    columnStatistics: (path, signal) => engine.columnStatistics(path, signal),
+  };
+}
