@@ -20,6 +20,8 @@ import { Names } from "./names.ts";
 import { type MetadataEvent, newDatasetId, type SourceState } from "./odf/index.ts";
 import { type ReindexReport, reindex } from "./reindex.ts";
 import { type AsOf, type Snapshot, snapshotOf } from "./snapshot.ts";
+import type { ObjectPart } from "./transfer/named-objects.ts";
+import { type TransferObject, TransferObjects } from "./transfer/objects.ts";
 import { type SliceReader, type VerifyOptions, type VerifyReport, verifyChain } from "./verify/verify.ts";
 
 export interface DatasetsOptions {
@@ -71,6 +73,7 @@ export class Datasets {
   readonly #chains: Chains;
   readonly #writer: Writer;
   readonly #names: Names;
+  readonly #transfer: TransferObjects;
 
   constructor(options: DatasetsOptions) {
     const { store, sql, clock, telemetry, cacheBytes } = options;
@@ -78,6 +81,7 @@ export class Datasets {
     this.#index = new ChainIndex(sql);
     this.#chains = new Chains({ store, index: this.#index, clock, log: telemetry.log, cacheBytes });
     this.#names = new Names(this.#index, clock);
+    this.#transfer = new TransferObjects({ store, chains: this.#chains });
     const announce = (id: DatasetId, stored: StoredBlock) => this.#announce(id, stored);
     this.#writer = new Writer({ store, chains: this.#chains, clock, telemetry, announce });
   }
@@ -226,6 +230,16 @@ export class Datasets {
     return hash === null || hash === deletedEntry
       ? null
       : await readBlock(this.#options.store, keys, seq, hash, signal);
+  }
+
+  /** What the chain names under a hash, for who copies it; null where it names none. @throws data_expired, dataset_not_found */
+  transferObject(
+    id: DatasetId,
+    part: "blocks" | ObjectPart,
+    hash: string,
+    signal?: AbortSignal,
+  ): Promise<TransferObject | null> {
+    return this.#transfer.find(id, part, hash, signal);
   }
 
   /** Proves a dataset from the object store. @throws dataset_not_found where it was deleted */

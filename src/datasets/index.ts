@@ -14,4 +14,6 @@ export {
 export { blockToJson, type MetadataBlock, type MetadataEvent, type SourceState } from "./odf/index.ts";
 export type { ReindexReport } from "./reindex.ts";
 export type { AsOf, Snapshot } from "./snapshot.ts";
+export type { ObjectPart } from "./transfer/named-objects.ts";
+export type { TransferObject } from "./transfer/objects.ts";
 export type { SliceReader, VerifyLevel, VerifyOptions, VerifyReport } from "./verify/verify.ts";

@@ -34,6 +34,7 @@ export function datasetsDoor(datasets: Datasets, engine: Engine): DatasetDoor {
       }
       return found;
     },
+    transferObject: (id, part, hash, signal) => datasets.transferObject(id, part, hash, signal),
     quarantine: (id, limit, signal) => quarantineReasons(datasets, engine, id, limit, signal),
     verify: (id, { level, signal, progress }) =>
       datasets.verify(id, { level, signal, progress: (done, total) => progress(done, total) }),

@@ -224,6 +224,7 @@ export function fakeRooms(): FakeRooms {
             .filter((seq) => before === null || seq < before)
             .slice(0, limit)
             .map((seq) => ({ seq, hash: `f1620${seq}`, block: {} })),
+        transferObject: async () => null,
         quarantine: async () => [],
         async verify(_id, { progress }) {
           progress(1, 2);

@@ -28,6 +28,10 @@ export class DatasetKeys {
     return `${this.#root}data/${hash}`;
   }
 
+  checkpoint(hash: Multihash): string {
+    return `${this.#root}checkpoints/${hash}`;
+  }
+
   quarantine(hash: Multihash): string {
     return `${this.#root}quarantine/${hash}`;
   }

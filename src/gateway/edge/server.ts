@@ -31,7 +31,7 @@ export interface Authenticator<Principal> {
  * is configured open, and the request names a loopback host; else as `principal`.
  */
 export type EdgeRoute<Principal> = {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
   /** `/api/v1/things/:name`. */
   readonly url: string;
 } & (

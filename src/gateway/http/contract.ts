@@ -168,6 +168,13 @@ export interface QuarantineReason {
 }
 export type VerifyLevel = "chain" | "physical" | "logical";
 
+export type TransferPart = "blocks" | "data" | "checkpoints" | "quarantine";
+/** An object of a chain, read piece by piece from `start` up to `end` (exclusive). */
+export interface TransferObject {
+  readonly sizeBytes: number;
+  chunks(start: number, end: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
 export interface DatasetDoor {
   find(path: DatasetPath): Promise<DatasetRef | null>;
   list(project: ProjectName | null, page: { after: string | null; limit: number }): Promise<readonly DatasetRef[]>;
@@ -179,6 +186,8 @@ export interface DatasetDoor {
     page: { before: number | null; limit: number },
     signal: AbortSignal,
   ): Promise<readonly BlockView[]>;
+  /** What the chain names under a hash; null where it names none. @throws data_expired where it is no longer kept */
+  transferObject(id: DatasetId, part: TransferPart, hash: string, signal: AbortSignal): Promise<TransferObject | null>;
   /** Quarantined rows by reason, most frequent first. */
   quarantine(id: DatasetId, limit: number, signal: AbortSignal): Promise<readonly QuarantineReason[]>;
   verify(

@@ -2,6 +2,7 @@ import type { Clock, Metrics } from "../../base/index.ts";
 import { accessRoutes } from "./access.ts";
 import type { Rooms } from "./contract.ts";
 import { datasetRoutes } from "./datasets.ts";
+import { odfRoutes } from "./odf.ts";
 import { resourceRoutes } from "./resources.ts";
 import type { HttpRoute } from "./route.ts";
 import { rowRoutes } from "./rows.ts";
@@ -22,6 +23,7 @@ export function httpRoutes<Format>(
     ...accessRoutes(rooms),
     ...resourceRoutes(rooms),
     ...datasetRoutes(rooms),
+    ...odfRoutes(rooms),
     ...rowRoutes(rooms),
     ...sqlRoutes(rooms),
     ...workRoutes(rooms, options),

@@ -3,7 +3,7 @@ import { MillraceError } from "../../base/index.ts";
 import { type EdgeRoute, type Exchange, schemaFailure } from "../edge/index.ts";
 import type { Principal } from "./contract.ts";
 
-export type Method = "GET" | "POST" | "PUT" | "DELETE";
+export type Method = "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
 
 /** What the OpenAPI document tells of a route. */
 export interface RouteDescription {
