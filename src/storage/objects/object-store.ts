@@ -55,3 +55,10 @@ export function checkKey(key: string): void {
   const good = key.length <= 1024 && segments.every((part) => segment.test(part));
   if (!good) throw new MillraceError("bad_name", `"${key.slice(0, 100)}" is not a key of the object store.`);
 }
+
+/** Whether keys can begin so. */
+export function isPrefix(prefix: string): boolean {
+  const folders = prefix.split("/");
+  const last = folders.pop() ?? "";
+  return prefix.length <= 1024 && folders.every((part) => segment.test(part)) && (last === "" || segment.test(last));
+}
