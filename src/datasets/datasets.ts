@@ -16,6 +16,7 @@ import { DatasetKeys } from "./chain/keys.ts";
 import { deletedEntry, readBlock, readLog, type StoredBlock } from "./chain/log.ts";
 import { type CommitOutcome, Writer } from "./chain/writer.ts";
 import { ChainIndex, type DatasetPage, type DatasetRef } from "./chain-index/chain-index.ts";
+import type { SliceObject } from "./layout/live-slices.ts";
 import { Names } from "./names.ts";
 import { type MetadataEvent, newDatasetId, type SourceState } from "./odf/index.ts";
 import { type ReindexReport, reindex } from "./reindex.ts";
@@ -176,27 +177,27 @@ export class Datasets {
     return this.#writer.commit(id, change, signal);
   }
 
-  /** Local files of slices, held until disposed. @throws data_expired where an object is gone */
-  async openSlices(
-    id: DatasetId,
-    hashes: readonly Multihash[],
-    part: "data" | "quarantine",
-    signal?: AbortSignal,
-  ): Promise<OpenSlices> {
-    const keys = new DatasetKeys(id);
+  /** An original slice by its hash. */
+  original(id: DatasetId, hash: Multihash): SliceObject {
+    return { hash, key: new DatasetKeys(id).data(hash) };
+  }
+
+  /** Local files of slices or quarantined rows, held until disposed. @throws data_expired where an object is gone */
+  async openSlices(id: DatasetId, slices: readonly SliceObject[], signal?: AbortSignal): Promise<OpenSlices> {
     const held = new AsyncDisposableStack();
     try {
-      const open = async (hash: Multihash) => {
-        const file = await this.#options.store.local(part === "data" ? keys.data(hash) : keys.quarantine(hash), signal);
+      const open = async ({ key, hash }: SliceObject) => {
+        const file = await this.#options.store.local(key, signal);
         if (file === null)
           throw new MillraceError("data_expired", `The data object ${hash} is gone.`, {
+            data: { datasetId: id },
             hint: "`millrace verify` tells more.",
           });
         return held.use(file).path;
       };
       const paths: string[] = [];
-      for (let from = 0; from < hashes.length; from += openedAtOnce) {
-        const opening = hashes.slice(from, from + openedAtOnce).map(open);
+      for (let from = 0; from < slices.length; from += openedAtOnce) {
+        const opening = slices.slice(from, from + openedAtOnce).map(open);
         await Promise.allSettled(opening); // what was opened is held before a failure is told
         paths.push(...(await Promise.all(opening)));
       }

@@ -1,4 +1,4 @@
-export type { ColumnStatistics, QuarantineRef, SliceRef } from "./chain/chain.ts";
+export type { QuarantineRef } from "./chain/chain.ts";
 export type { Change, NewQuarantine, NewSlice } from "./chain/commit.ts";
 export { type CommitNotes, type IngestShare, readNotes } from "./chain/extra.ts";
 export type { StoredBlock } from "./chain/log.ts";
@@ -11,6 +11,7 @@ export {
   type Head,
   type OpenSlices,
 } from "./datasets.ts";
+export type { ColumnStatistics, LiveSlice, SliceObject } from "./layout/live-slices.ts";
 export { blockToJson, type MetadataBlock, type MetadataEvent, type SourceState } from "./odf/index.ts";
 export type { ReindexReport } from "./reindex.ts";
 export type { AsOf, Snapshot } from "./snapshot.ts";

@@ -1,6 +1,7 @@
 import { formatInstant, type Instant, MillraceError } from "../base/index.ts";
 import type { DataSchema, Multihash } from "../slices/index.ts";
-import type { Chain, QuarantineRef, SliceRef } from "./chain/chain.ts";
+import type { Chain, QuarantineRef } from "./chain/chain.ts";
+import type { LiveSlice } from "./layout/live-slices.ts";
 
 /** A point in a dataset's past. */
 export type AsOf =
@@ -18,10 +19,11 @@ export interface Snapshot {
   readonly schema: DataSchema | null;
   /** Every schema up to now; a slice names its own by number, from 1. */
   readonly schemas: readonly { readonly seq: number; readonly schema: DataSchema }[];
+  /** Also the offset that its rows stay below: the last slice may hold later ones too. */
   readonly rows: number;
   readonly bytes: number;
   readonly watermark: Instant | null;
-  readonly slices: readonly SliceRef[];
+  readonly slices: readonly LiveSlice[];
   readonly quarantines: readonly QuarantineRef[];
 }
 
@@ -30,16 +32,16 @@ export function snapshotOf(chain: Chain, asOf?: AsOf): Snapshot {
   const seq = asOf === undefined ? chain.seq : seqOf(chain, asOf);
   const link = chain.links[seq];
   if (link === undefined) throw new MillraceError("version_not_found", "The dataset has no block yet.");
-  const slices = upTo(chain.slices, seq);
+  const rows = chain.rowsAt(seq);
+  const slices = chain.slices.below(rows);
   const schemas = upTo(chain.schemas, seq);
-  const last = slices.at(-1);
   return {
     seq,
     block: link.hash,
     systemTime: link.systemTime,
     schema: schemas.at(-1)?.schema ?? null,
     schemas,
-    rows: last === undefined ? 0 : last.lastOffset + 1,
+    rows,
     bytes: slices.reduce((sum, slice) => sum + slice.sizeBytes, 0),
     watermark: link.watermark,
     slices,
@@ -67,8 +69,8 @@ function seqOf(chain: Chain, asOf: AsOf): number {
       );
     }
     case "offset": {
-      const slice = chain.slices[countWhile(chain.slices, (one) => one.lastOffset < asOf.offset)];
-      if (slice !== undefined && Number.isInteger(asOf.offset) && asOf.offset >= 0) return slice.seq;
+      const isThere = Number.isInteger(asOf.offset) && asOf.offset >= 0 && asOf.offset < chain.tip.nextOffset;
+      if (isThere) return countWhile(chain.links, (link) => link.nextOffset <= asOf.offset);
       throw notFound(
         `offset ${asOf.offset}`,
         chain.tip.nextOffset === 0 ? "It has no row." : `Offsets go from 0 to ${chain.tip.nextOffset - 1}.`,

@@ -93,11 +93,9 @@ export class Compiler {
     );
     const heads = await all(plan.inputs.map(({ id }) => datasets.head(id, signal)));
     if (heads.some(({ seq }, index) => seq !== plan.inputs[index]?.seq)) return false;
-    await all(
-      plan.inputs.map(async ({ id, part, hashes }) => held.use(await datasets.openSlices(id, hashes, part, signal))),
-    );
+    await all(plan.inputs.map(async ({ id, files }) => held.use(await datasets.openSlices(id, files, signal))));
     about.datasets = pathsOf(plan.inputs);
-    about.slicesRead = plan.inputs.reduce((sum, input) => sum + input.hashes.length, 0);
+    about.slicesRead = plan.inputs.reduce((sum, input) => sum + input.files.length, 0);
     about.slicesSkipped = plan.inputs.reduce((sum, input) => sum + input.skipped, 0);
     return true;
   }
@@ -137,14 +135,14 @@ export class Compiler {
     const snapshot = await datasets.snapshot(id, asOf(resolved.past), signal);
     for (const field of snapshot.schema?.fields ?? []) columns.add(field.name);
     const slices = part === "data" ? neededSlices(resolved.reference, snapshot) : [];
-    const hashes = part === "data" ? slices.map((slice) => slice.hash) : snapshot.quarantines.map((one) => one.hash);
+    const files = part === "data" ? slices : snapshot.quarantines;
     const skipped = part === "data" ? snapshot.slices.length - slices.length : 0;
-    const open = held.use(await datasets.openSlices(id, hashes, part, signal));
-    about.slicesRead += hashes.length;
+    const open = held.use(await datasets.openSlices(id, files, signal));
+    about.slicesRead += files.length;
     about.slicesSkipped += skipped;
     const relations = { parser: engine, trees: this.#relations };
     await replaceWithFiles(resolved, snapshot, { slices, paths: open.paths }, relations, signal);
-    return { id, path, part, seq: snapshot.seq, hashes, skipped };
+    return { id, path, seq: snapshot.seq, files, skipped };
   }
 }
 

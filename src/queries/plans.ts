@@ -1,5 +1,5 @@
 import type { DatasetId, DatasetPath } from "../base/index.ts";
-import type { Multihash } from "../slices/index.ts";
+import type { SliceObject } from "../datasets/index.ts";
 
 /** A statement made ready for a worker, and what it stands on. */
 export interface Plan {
@@ -7,10 +7,9 @@ export interface Plan {
   readonly inputs: readonly {
     readonly id: DatasetId;
     readonly path: DatasetPath;
-    readonly part: "data" | "quarantine";
     /** The version that it reads: the newest when it was made. */
     readonly seq: number;
-    readonly hashes: readonly Multihash[];
+    readonly files: readonly SliceObject[];
     readonly skipped: number;
   }[];
 }

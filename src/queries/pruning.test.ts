@@ -12,7 +12,7 @@ import {
   type TraceId,
 } from "../base/index.ts";
 import { openStatement, parseStatement, readStatementText, references } from "../compiler/index.ts";
-import type { SliceRef, Snapshot } from "../datasets/index.ts";
+import type { LiveSlice, Snapshot } from "../datasets/index.ts";
 import { fieldFromDuckdb, multihash, sliceType } from "../slices/index.ts";
 import { neededSlices } from "./pruning.ts";
 import { type Columns, dataset, first, type SliceData, second, statement } from "./pruning-arbitraries.ts";
@@ -39,7 +39,7 @@ let files = 0;
 async function writeSlice(
   { version, rows }: SliceData,
   firstOffset: number,
-): Promise<{ slice: SliceRef; path: string }> {
+): Promise<{ slice: LiveSlice; path: string }> {
   const columns = Object.entries(version === 1 ? first : second);
   const literal = (text: string | null | undefined) => (text == null ? "NULL" : `'${text.replaceAll("'", "''")}'`);
   const selects = rows.map((row, index) => {
@@ -52,10 +52,12 @@ async function writeSlice(
   const file = path.join(opened.shared, `${files++}.parquet`);
   await run(`COPY (${selects.join(" UNION ALL ")}) TO '${file}' (FORMAT parquet)`);
   const hash = multihash(`f1620${"0".repeat(56)}${String(files).padStart(8, "0")}`);
-  const slice: SliceRef = {
-    seq: files,
+  const slice: LiveSlice = {
+    kind: "data",
     hash,
-    logicalHash: hash,
+    key: file,
+    firstSeq: files,
+    lastSeq: files,
     firstOffset,
     lastOffset: firstOffset + rows.length - 1,
     sizeBytes: 1,
@@ -68,11 +70,11 @@ async function writeSlice(
 
 interface Dataset {
   readonly snapshot: Snapshot;
-  readonly paths: ReadonlyMap<SliceRef, string>;
+  readonly paths: ReadonlyMap<LiveSlice, string>;
 }
 
 async function writeDataset(data: readonly SliceData[]): Promise<Dataset> {
-  const paths = new Map<SliceRef, string>();
+  const paths = new Map<LiveSlice, string>();
   let offset = 0;
   for (const one of data) {
     const { slice, path } = await writeSlice(one, offset);

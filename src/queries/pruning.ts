@@ -1,21 +1,21 @@
 import { type Condition, conditionOf, mayMatch, type Reference, type StoredColumns } from "../compiler/index.ts";
-import type { SliceRef, Snapshot } from "../datasets/index.ts";
+import type { LiveSlice, Snapshot } from "../datasets/index.ts";
 import { duckdbType } from "../slices/index.ts";
 
 /** The slices of a snapshot that a reference may need. */
-export function neededSlices(reference: Reference, snapshot: Snapshot): readonly SliceRef[] {
+export function neededSlices(reference: Reference, snapshot: Snapshot): readonly LiveSlice[] {
   const columns = new Map(snapshot.schema?.fields.map((field) => [field.name, duckdbType(field)]));
   const condition = conditionOf(reference.select, reference.table, [...columns.keys()]);
   return condition === null ? snapshot.slices : snapshot.slices.filter((slice) => isNeeded(slice, condition));
 
-  function isNeeded(slice: SliceRef, condition: Condition): boolean {
+  function isNeeded(slice: LiveSlice, condition: Condition): boolean {
     const written = snapshot.schemas[slice.schemaVersion - 1]?.schema;
     return written === undefined || mayMatch(condition, storedColumns(slice, written, columns));
   }
 }
 
 function storedColumns(
-  slice: SliceRef,
+  slice: LiveSlice,
   written: NonNullable<Snapshot["schema"]>,
   types: ReadonlyMap<string, string>,
 ): StoredColumns {
@@ -36,7 +36,7 @@ function storedColumns(
   };
 }
 
-function nullsOf(known: NonNullable<SliceRef["statistics"]>[number], rows: number) {
+function nullsOf(known: NonNullable<LiveSlice["statistics"]>[number], rows: number) {
   // Counts are kept by the path of a leaf: those of nested columns are not the column's own, and `a, b` may be b within a.
   if (known.nullCount === null || known.column.includes(",") || /[[(]/.test(known.type.replace(/^DECIMAL.*/, "")))
     return "unknown";

@@ -20,7 +20,7 @@ import {
   type TypedColumn,
   textOf,
 } from "../compiler/index.ts";
-import type { AsOf, DatasetRef, Datasets, SliceRef, Snapshot } from "../datasets/index.ts";
+import type { AsOf, DatasetRef, Datasets, LiveSlice, Snapshot } from "../datasets/index.ts";
 import type { Identity, Principal } from "../identity/index.ts";
 import { duckdbType } from "../slices/index.ts";
 
@@ -128,7 +128,7 @@ export class RelationTrees {
 export async function replaceWithFiles(
   resolved: Resolved,
   snapshot: Snapshot,
-  files: { readonly slices: readonly SliceRef[]; readonly paths: readonly string[] },
+  files: { readonly slices: readonly LiveSlice[]; readonly paths: readonly string[] },
   { parser, trees }: { readonly parser: SqlParser; readonly trees: RelationTrees },
   signal: AbortSignal,
 ): Promise<void> {
@@ -141,7 +141,7 @@ export async function replaceWithFiles(
 function dataSql(
   resolved: Resolved,
   snapshot: Snapshot,
-  files: { readonly slices: readonly SliceRef[]; readonly paths: readonly string[] },
+  files: { readonly slices: readonly LiveSlice[]; readonly paths: readonly string[] },
 ): string {
   if (snapshot.schema === null) {
     throw new MillraceError(
@@ -152,13 +152,15 @@ function dataSql(
       },
     );
   }
-  const groups: { columns: readonly TypedColumn[]; version: number; paths: string[] }[] = [];
+  const groups: { columns: readonly TypedColumn[]; version: number; paths: string[]; belowOffset?: number }[] = [];
   for (const [index, slice] of files.slices.entries()) {
     const last = groups.at(-1);
     const path = files.paths[index] ?? "";
     const schema = snapshot.schemas[slice.schemaVersion - 1]?.schema ?? snapshot.schema;
-    if (last?.version === slice.schemaVersion) last.paths.push(path);
-    else groups.push({ columns: columnsOf(schema), version: slice.schemaVersion, paths: [path] });
+    // A copy may hold rows that came later than this snapshot.
+    const cut = slice.lastOffset >= snapshot.rows ? { belowOffset: snapshot.rows } : {};
+    if (last?.version === slice.schemaVersion && cut.belowOffset === undefined) last.paths.push(path);
+    else groups.push({ columns: columnsOf(schema), version: slice.schemaVersion, paths: [path], ...cut });
   }
   return relationSql(columnsOf(snapshot.schema), groups);
 }

@@ -23,7 +23,8 @@ export function datasetsDoor(datasets: Datasets, engine: Engine): DatasetDoor {
       return { ...head, block: head.block ?? "", lastCommitAt: head.systemTime };
     },
     async slices(id, signal) {
-      return (await datasets.snapshot(id, undefined, signal)).slices;
+      const { slices } = await datasets.snapshot(id, undefined, signal);
+      return slices.map((slice) => ({ ...slice, seq: slice.lastSeq }));
     },
     async blocks(id, page, signal) {
       const to = page.before === null ? Number.MAX_SAFE_INTEGER : page.before - 1;
@@ -50,12 +51,7 @@ async function quarantineReasons(
 ) {
   const { quarantines } = await datasets.snapshot(id, undefined, signal);
   if (quarantines.length === 0) return [];
-  await using open = await datasets.openSlices(
-    id,
-    quarantines.map((one) => one.hash),
-    "quarantine",
-    signal,
-  );
+  await using open = await datasets.openSlices(id, quarantines, signal);
   const files = open.paths.map((path) => `'${path.replaceAll("'", "''")}'`).join(", ");
   const sql = `SELECT reason, column_name AS "column", count(*) AS rows, min(line) AS first_line, epoch_ms(max(received_at)) AS last_at, left(any_value(raw), 1000) AS sample
     FROM read_parquet([${files}]) GROUP BY ALL ORDER BY rows DESC LIMIT ${Math.trunc(limit)}`;

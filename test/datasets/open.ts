@@ -186,8 +186,7 @@ export async function readRows(
   asOf?: Parameters<Datasets["snapshot"]>[1],
 ): Promise<string[]> {
   const snapshot = await one.datasets.snapshot(id, asOf);
-  const hashes = snapshot.slices.map((slice) => slice.hash);
-  await using open = await one.datasets.openSlices(id, hashes, "data");
+  await using open = await one.datasets.openSlices(id, snapshot.slices);
   const texts = await Promise.all(open.paths.map((file) => readFile(file, "utf8")));
   const rows = texts.flatMap(rowsOf);
   for (const [index, row] of rows.entries()) {

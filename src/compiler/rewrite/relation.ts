@@ -7,6 +7,8 @@ export interface TypedColumn {
 /** Files that share their columns. */
 export interface FileGroup {
   readonly paths: readonly string[];
+  /** Only rows whose offset is below this, where the files hold later ones too. */
+  readonly belowOffset?: number;
   readonly columns: readonly TypedColumn[];
 }
 
@@ -32,7 +34,8 @@ function groupSql(columns: readonly TypedColumn[], group: FileGroup): string {
     if (own === undefined) return `CAST(NULL AS ${type}) AS ${ident(name)}`;
     return own.type === type ? ident(name) : `CAST(${ident(name)} AS ${type}) AS ${ident(name)}`;
   });
-  return `SELECT ${values.join(", ")} FROM read_parquet([${group.paths.map(literal).join(", ")}])`;
+  const from = `SELECT ${values.join(", ")} FROM read_parquet([${group.paths.map(literal).join(", ")}])`;
+  return group.belowOffset === undefined ? from : `${from} WHERE "offset" < ${group.belowOffset}`;
 }
 
 /** Columns of a quarantine file; see ingest. */

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { type DatasetId, type DatasetPath, datasetName, type Instant, instant, projectName } from "../../base/index.ts";
 import { multihash, sha3Multihash } from "../../slices/index.ts";
 import type { JSONValue, Sql } from "../../storage/index.ts";
-import type { ColumnStatistics } from "../chain/chain.ts";
 import type { StoredBlock } from "../chain/log.ts";
+import type { ColumnStatistics } from "../layout/live-slices.ts";
 import { datasetId, decodeBlock } from "../odf/index.ts";
 import { deleteAllBlocks, deleteBlocks, selectBlocks, selectHash, upsertBlocks } from "./sql/blocks.ts";
 import {

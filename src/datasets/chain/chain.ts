@@ -1,36 +1,15 @@
 import type { DatasetId, Instant } from "../../base/index.ts";
 import type { DataSchema, Multihash } from "../../slices/index.ts";
+import { type ColumnStatistics, LiveSlices, type SliceObject } from "../layout/live-slices.ts";
 import type { AddData, ExecuteTransform, MetadataBlock, SourceState } from "../odf/index.ts";
 import type { Tip } from "../rules/index.ts";
 import { type QuarantineSlice, readNotes } from "./extra.ts";
+import { DatasetKeys } from "./keys.ts";
 import { follow, noBlock } from "./tip.ts";
 
-/** A column of a slice as pruning sees it; minimum and maximum as DuckDB writes the value. */
-export interface ColumnStatistics {
-  readonly column: string;
-  readonly type: string;
-  readonly nullCount: number | null;
-  readonly min: string | null;
-  readonly max: string | null;
-}
-
-export interface SliceRef {
+/** Rows that could not be read, in an object of their own. */
+export interface QuarantineRef extends SliceObject {
   readonly seq: number;
-  readonly hash: Multihash;
-  readonly logicalHash: Multihash;
-  readonly firstOffset: number;
-  readonly lastOffset: number;
-  readonly sizeBytes: number;
-  readonly systemTime: Instant;
-  /** null where they are not known: such a slice is never pruned. */
-  readonly statistics: readonly ColumnStatistics[] | null;
-  /** How many schemas of the dataset came before this slice was written: slices with the same one share their columns. */
-  readonly schemaVersion: number;
-}
-
-export interface QuarantineRef {
-  readonly seq: number;
-  readonly hash: Multihash;
   readonly rows: number;
   readonly sizeBytes: number;
 }
@@ -39,10 +18,11 @@ interface Link {
   readonly hash: Multihash;
   readonly systemTime: Instant;
   readonly watermark: Instant | null;
+  readonly nextOffset: number;
 }
 
 /** About what the parts of a chain take in memory. */
-const weights = { link: 250, slice: 400, column: 200, schema: 2_000 } as const;
+const weights = { link: 250, schema: 2_000 } as const;
 
 /**
  * What a chain says, folded from its blocks in order. It only grows: what was read of it stays true, so readers keep the
@@ -50,16 +30,18 @@ const weights = { link: 250, slice: 400, column: 200, schema: 2_000 } as const;
  */
 export class Chain {
   readonly links: Link[] = [];
-  readonly slices: SliceRef[] = [];
   readonly quarantines: QuarantineRef[] = [];
   readonly schemas: { readonly seq: number; readonly schema: DataSchema }[] = [];
   readonly #sourceStates = new Map<string, SourceState>();
+  readonly #keys: DatasetKeys;
   #tip: Tip;
+  #slices = LiveSlices.none;
   #bytes = 0;
   #quarantined = 0;
   #weightBytes = 0;
 
   constructor(id: DatasetId) {
+    this.#keys = new DatasetKeys(id);
     this.#tip = noBlock(id);
   }
 
@@ -72,6 +54,11 @@ export class Chain {
     return this.#tip.seq;
   }
 
+  /** The files that hold its rows, as an unchanging value. */
+  get slices(): LiveSlices {
+    return this.#slices;
+  }
+
   get bytes(): number {
     return this.#bytes;
   }
@@ -82,7 +69,12 @@ export class Chain {
 
   /** About how much memory it takes. */
   get weightBytes(): number {
-    return this.#weightBytes;
+    return this.#weightBytes + this.#slices.weightBytes;
+  }
+
+  /** How many rows there were behind a block. */
+  rowsAt(seq: number): number {
+    return this.links[seq]?.nextOffset ?? 0;
   }
 
   sourceState(name: string): SourceState | null {
@@ -101,7 +93,12 @@ export class Chain {
     if (event.kind === "AddData" || event.kind === "ExecuteTransform") this.#addSlice(block, event, statistics);
     if (notes?.quarantine !== undefined) this.#addQuarantine(block.sequenceNumber, notes.quarantine);
     if (event.kind === "AddData" && event.newSourceState !== undefined) this.#setSourceState(event.newSourceState);
-    this.links.push({ hash, systemTime: block.systemTime, watermark: this.#tip.watermark });
+    this.links.push({
+      hash,
+      systemTime: block.systemTime,
+      watermark: this.#tip.watermark,
+      nextOffset: this.#tip.nextOffset,
+    });
     this.#weightBytes += weights.link;
   }
 
@@ -111,11 +108,13 @@ export class Chain {
     statistics: readonly ColumnStatistics[] | null,
   ): void {
     if (newData === undefined) return;
-    const { offsetInterval, physicalHash, logicalHash, size } = newData;
-    this.slices.push({
-      seq,
+    const { offsetInterval, physicalHash, size } = newData;
+    this.#slices = this.#slices.append({
+      kind: "data",
       hash: physicalHash,
-      logicalHash,
+      key: this.#keys.data(physicalHash),
+      firstSeq: seq,
+      lastSeq: seq,
       firstOffset: offsetInterval.start,
       lastOffset: offsetInterval.end,
       sizeBytes: size,
@@ -124,11 +123,10 @@ export class Chain {
       schemaVersion: this.schemas.length,
     });
     this.#bytes += size;
-    this.#weightBytes += weights.slice + weights.column * (statistics?.length ?? 0);
   }
 
   #addQuarantine(seq: number, { physicalHash: hash, rows, size: sizeBytes }: QuarantineSlice): void {
-    this.quarantines.push({ seq, hash, rows, sizeBytes });
+    this.quarantines.push({ seq, hash, key: this.#keys.quarantine(hash), rows, sizeBytes });
     this.#quarantined += rows;
     this.#weightBytes += weights.link;
   }

@@ -1,9 +1,10 @@
 import { abortable, type Clock, type DatasetId, deadlineSignal, type Logger, Mutex } from "../../base/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
 import { type ChainIndex, type IndexedBlock, statisticsShape } from "../chain-index/chain-index.ts";
+import type { ColumnStatistics } from "../layout/live-slices.ts";
 import { Recent } from "../recent.ts";
 import type { Tip } from "../rules/index.ts";
-import { Chain, type ColumnStatistics } from "./chain.ts";
+import { Chain } from "./chain.ts";
 import { DatasetKeys } from "./keys.ts";
 import { brokenObject, newestSeq, readBlock, readEntry, readHint, readLog, type StoredBlock } from "./log.ts";
 

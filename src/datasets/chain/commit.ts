@@ -1,9 +1,9 @@
 import type { Instant } from "../../base/index.ts";
 import type { DataSchema, Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
+import type { ColumnStatistics } from "../layout/live-slices.ts";
 import type { MetadataEvent, SourceState } from "../odf/index.ts";
 import type { Tip } from "../rules/index.ts";
-import type { ColumnStatistics } from "./chain.ts";
 import { type CommitNotes, type QuarantineSlice, writeNotes } from "./extra.ts";
 import type { DatasetKeys } from "./keys.ts";
 import { datasetDeleted, deletedEntry, readLog, type StoredBlock } from "./log.ts";

@@ -9,8 +9,8 @@ import {
 } from "../../base/index.ts";
 import type { Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
+import type { ColumnStatistics } from "../layout/live-slices.ts";
 import type { MetadataEvent } from "../odf/index.ts";
-import type { ColumnStatistics } from "./chain.ts";
 import type { Chains } from "./chains.ts";
 import { addDataEvent, adoptObjects, type Change, commitBlock } from "./commit.ts";
 import { DatasetKeys } from "./keys.ts";

@@ -85,7 +85,7 @@ export class TransferObjects {
   ): Promise<NamedObject | null> {
     switch (part) {
       case "data": {
-        const slice = chain.slices.find((one) => one.hash === hash);
+        const slice = chain.slices.all.find((one) => one.hash === hash);
         return slice === undefined ? null : { part, hash, sizeBytes: slice.sizeBytes };
       }
       case "quarantine": {

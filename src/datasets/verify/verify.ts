@@ -1,9 +1,10 @@
 import { type DatasetId, MillraceError } from "../../base/index.ts";
 import type { Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
-import { Chain, type SliceRef } from "../chain/chain.ts";
+import { Chain } from "../chain/chain.ts";
 import { DatasetKeys } from "../chain/keys.ts";
 import { newestSeq, readBlock, readEntry } from "../chain/log.ts";
+import type { DataSlice } from "../odf/index.ts";
 import { physicalProblem } from "./bytes.ts";
 
 export type VerifyLevel = "chain" | "physical" | "logical";
@@ -53,6 +54,7 @@ interface Verification {
   readonly keys: DatasetKeys;
   readonly chain: Chain;
   readonly options: VerifyOptions;
+  readonly originals: { readonly seq: number; readonly slice: DataSlice }[];
 }
 
 /**
@@ -62,14 +64,14 @@ interface Verification {
  * @throws dataset_not_found where it was deleted; the signal's reason; the store's errors
  */
 export async function verifyChain(source: VerifySource, id: DatasetId, options: VerifyOptions): Promise<VerifyReport> {
-  const one: Verification = { source, keys: new DatasetKeys(id), chain: new Chain(id), options };
+  const one: Verification = { source, keys: new DatasetKeys(id), chain: new Chain(id), options, originals: [] };
   const broken = (await verifyLog(one)) ?? (options.level === "chain" ? null : await verifyObjects(one));
-  const { tip, slices } = one.chain;
+  const { tip } = one.chain;
   return {
     ok: broken === null,
     level: options.level,
     blocks: tip.seq + 1,
-    slices: slices.length,
+    slices: one.originals.length,
     rows: tip.nextOffset,
     broken,
   };
@@ -94,13 +96,17 @@ async function verifyLog(one: Verification): Promise<Broken | null> {
   return lost === null ? null : { object: lost, reason: "it is missing, though later blocks were committed" };
 }
 
-async function verifyLink({ source, keys, chain, options }: Verification, seq: number): Promise<Broken | null> {
+async function verifyLink(one: Verification, seq: number): Promise<Broken | null> {
+  const { source, keys, chain, options, originals } = one;
   let object = keys.log(seq);
   try {
     const hash = await readEntry(source.store, keys, seq, options.signal);
     object = keys.block(hash);
     const { block } = await readBlock(source.store, keys, seq, hash, options.signal);
     chain.append(hash, block, null);
+    const { event } = block;
+    const slice = event.kind === "AddData" || event.kind === "ExecuteTransform" ? event.newData : undefined;
+    if (slice !== undefined) originals.push({ seq, slice });
     return null;
   } catch (error) {
     if (!(error instanceof MillraceError) || error.code === "dataset_not_found") throw error;
@@ -117,7 +123,7 @@ async function verifyObjects(one: Verification): Promise<Broken | null> {
     verify: () => verifyBytes(one, keys.quarantine(hash), hash, sizeBytes),
   }));
   const objects = [
-    ...chain.slices.map((slice) => ({ seq: slice.seq, verify: () => verifySlice(one, slice) })),
+    ...one.originals.map(({ seq, slice }) => ({ seq, verify: () => verifySlice(one, slice) })),
     ...quarantined,
   ];
   objects.sort((a, b) => a.seq - b.seq);
@@ -142,10 +148,10 @@ async function verifyBytes(
   return reason === null ? null : { object, reason };
 }
 
-async function verifySlice(one: Verification, slice: SliceRef): Promise<Broken | null> {
+async function verifySlice(one: Verification, slice: DataSlice): Promise<Broken | null> {
   const { source, keys, options } = one;
-  const object = keys.data(slice.hash);
-  const broken = await verifyBytes(one, object, slice.hash, slice.sizeBytes);
+  const object = keys.data(slice.physicalHash);
+  const broken = await verifyBytes(one, object, slice.physicalHash, slice.size);
   if (broken !== null || options.level === "physical") return broken;
   await using file = await source.store.local(object, options.signal);
   if (file === null) return { object, reason: "it is missing" };
@@ -161,14 +167,14 @@ async function verifySlice(one: Verification, slice: SliceRef): Promise<Broken |
 async function logicalProblem(
   reader: SliceReader,
   path: string,
-  slice: SliceRef,
+  { offsetInterval: { start, end }, logicalHash }: DataSlice,
   signal: AbortSignal,
 ): Promise<string | null> {
   const { rows, first, gapFree } = await reader.offsets(path, signal);
-  const wanted = slice.lastOffset - slice.firstOffset + 1;
+  const wanted = end - start + 1;
   if (rows !== wanted) return `it has ${rows} rows, and its block says ${wanted}`;
-  if (first !== slice.firstOffset) return `its offsets begin at ${first}, and its block says ${slice.firstOffset}`;
+  if (first !== start) return `its offsets begin at ${first}, and its block says ${start}`;
   if (!gapFree) return "its offsets do not follow each other";
   const logical = await reader.logicalHash(path, signal);
-  return logical === slice.logicalHash ? null : "its rows are not those that its logical hash says";
+  return logical === logicalHash ? null : "its rows are not those that its logical hash says";
 }

@@ -166,9 +166,8 @@ export class Committer {
     const output = `${request.batch.workPath}${written.endsWith(".moved.parquet") ? "" : ".moved"}.parquet`;
     const now = this.#clock.now();
     const systemTimeMs = head.systemTime !== null && head.systemTime > now ? head.systemTime : now;
-    await using kept = prepared.stored
-      ? await this.#datasets.openSlices(request.datasetId, [multihash(hashes.physicalHash)], "data", signal)
-      : null;
+    const stored = this.#datasets.original(request.datasetId, multihash(hashes.physicalHash));
+    await using kept = prepared.stored ? await this.#datasets.openSlices(request.datasetId, [stored], signal) : null;
     const input = kept?.paths[0] ?? written;
     const delta = head.nextOffset - prepared.firstOffset;
     await this.#converter.renumber({ input, output, delta, systemTimeMs }, { traceId: request.traceId, signal });

@@ -1,0 +1,129 @@
+import type { Instant } from "../../base/index.ts";
+import type { Multihash } from "../../slices/index.ts";
+
+/** A column of a slice as pruning sees it; minimum and maximum as DuckDB writes the value. */
+export interface ColumnStatistics {
+  readonly column: string;
+  readonly type: string;
+  readonly nullCount: number | null;
+  readonly min: string | null;
+  readonly max: string | null;
+}
+
+/** A file of rows as it lies in the object store. */
+export interface SliceObject {
+  readonly hash: Multihash;
+  readonly key: string;
+}
+
+/** A file that rows are read from: an original slice, or a copy that holds the rows of several. */
+export interface LiveSlice extends SliceObject {
+  readonly kind: "data" | "copy";
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly sizeBytes: number;
+  /** Of its last commit. */
+  readonly systemTime: Instant;
+  /** null where they are not known: such a slice is never pruned. */
+  readonly statistics: readonly ColumnStatistics[] | null;
+  /** How many schemas of the dataset came before its rows were written: slices with the same one share their columns. */
+  readonly schemaVersion: number;
+}
+
+/** About what a slice takes in memory. */
+const weights = { slice: 500, column: 200 } as const;
+
+/**
+ * The files that hold a dataset's rows, in order of offsets and without a gap. A value: `append` and `replace` make another
+ * one, and who holds this one reads on from it. All made by `append` share one array, of which each sees its own length.
+ */
+export class LiveSlices {
+  static readonly none = new LiveSlices([], 0, 0, 0);
+
+  readonly #items: LiveSlice[];
+  readonly length: number;
+  readonly sizeBytes: number;
+  /** About how much memory they take. */
+  readonly weightBytes: number;
+  #all: readonly LiveSlice[] | null = null;
+
+  private constructor(items: LiveSlice[], length: number, sizeBytes: number, weightBytes: number) {
+    this.#items = items;
+    this.length = length;
+    this.sizeBytes = sizeBytes;
+    this.weightBytes = weightBytes;
+  }
+
+  static of(slices: Iterable<LiveSlice>): LiveSlices {
+    const items = [...slices];
+    return new LiveSlices(
+      items,
+      items.length,
+      sum(items, (one) => one.sizeBytes),
+      sum(items, weightOf),
+    );
+  }
+
+  get all(): readonly LiveSlice[] {
+    this.#all ??= this.#items.slice(0, this.length);
+    return this.#all;
+  }
+
+  /** Behind the last offset. */
+  get nextOffset(): number {
+    const last = this.#items[this.length - 1];
+    return last === undefined ? 0 : last.lastOffset + 1;
+  }
+
+  append(slice: LiveSlice): LiveSlices {
+    // Another value may have grown the array already: its continuation is not ours.
+    const items = this.#items.length === this.length && this !== LiveSlices.none ? this.#items : [...this.all];
+    items.push(slice);
+    return new LiveSlices(items, items.length, this.sizeBytes + slice.sizeBytes, this.weightBytes + weightOf(slice));
+  }
+
+  /**
+   * With these files in the place of those that hold their offsets now. Where the ends of both do not meet (a slice reaches
+   * across, or these reach further than the rows known here) nothing is replaced.
+   */
+  replace(files: readonly LiveSlice[]): LiveSlices {
+    const [first, last] = [files[0], files.at(-1)];
+    if (first === undefined || last === undefined) return this;
+    const from = this.indexOf(first.firstOffset);
+    const to = this.indexOf(last.lastOffset);
+    if (this.all[from]?.firstOffset !== first.firstOffset || this.all[to]?.lastOffset !== last.lastOffset) return this;
+    return LiveSlices.of([...this.all.slice(0, from), ...files, ...this.all.slice(to + 1)]);
+  }
+
+  /** Those with rows below an offset; the last one may reach beyond it. */
+  below(offset: number): readonly LiveSlice[] {
+    return offset >= this.nextOffset ? this.all : this.all.slice(0, this.#countBefore(offset));
+  }
+
+  /** Where the slice stands that holds an offset, or -1. */
+  indexOf(offset: number): number {
+    return offset < this.nextOffset ? this.#countBefore(offset + 1) - 1 : -1;
+  }
+
+  /** How many begin before an offset. */
+  #countBefore(offset: number): number {
+    let low = 0;
+    let high = this.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#items[middle]?.firstOffset ?? offset) < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function weightOf(slice: LiveSlice): number {
+  return weights.slice + weights.column * (slice.statistics?.length ?? 0);
+}
+
+function sum(slices: readonly LiveSlice[], of: (slice: LiveSlice) => number): number {
+  return slices.reduce((total, slice) => total + of(slice), 0);
+}
