@@ -33,6 +33,8 @@ export interface DiskStat {
   readonly sizeBytes: number;
   readonly modifiedMs: number;
   readonly kind: "file" | "directory";
+  /** Another one whenever the file, its bytes or its name change; absent where the disk cannot tell. */
+  readonly identity?: string;
 }
 
 export interface DiskFile extends AsyncDisposable {

@@ -40,6 +40,7 @@ export const errorCodes = {
   // the server's state
   shutting_down: { status: 503, sqlstate: "57P01" },
   unavailable: { status: 503, sqlstate: "58000" },
+  unsafe_store: { status: 500, sqlstate: "F0000" },
   disk_full: { status: 507, sqlstate: "53100" },
   internal: { status: 500, sqlstate: "XX000" },
 } as const satisfies Record<string, { status: number; sqlstate: string }>;

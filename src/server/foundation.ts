@@ -3,22 +3,23 @@ import {
   type Clock,
   type IdSource,
   idSource,
-  type Logger,
+  MillraceError,
   type Random,
   systemClock,
   systemRandom,
+  type Telemetry,
 } from "../base/index.ts";
 import { PostgresEventBus } from "../bus/index.ts";
 import { identityKinds } from "../identity/index.ts";
 import { connectionKind, datasetKind, projectKind, Resources, sourceKind } from "../resources/index.ts";
-import { directoryStore, nodeDisk, type ObjectStore, openPostgres, type Postgres } from "../storage/index.ts";
+import { nodeDisk, type ObjectStore, openObjectStore, openPostgres, type Postgres } from "../storage/index.ts";
 import type { ServerConfig } from "./config.ts";
 
-/** What a server and the maintenance commands both stand on. */
-export interface Foundation {
+/** What a server and the maintenance commands both stand on; disposing it closes the store and PostgreSQL. */
+export interface Foundation extends AsyncDisposable {
   readonly directory: string;
-  /** Folder of the object store. */
-  readonly objects: string;
+  /** Below it lie the local files of slices. */
+  readonly sliceFolder: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly ids: IdSource;
@@ -28,21 +29,39 @@ export interface Foundation {
   readonly resources: Resources;
 }
 
-export async function openFoundation(config: ServerConfig, log: Logger, signal: AbortSignal): Promise<Foundation> {
+export async function openFoundation(
+  config: ServerConfig,
+  { log, metrics }: Telemetry,
+  signal: AbortSignal,
+): Promise<Foundation> {
   const directory = path.resolve(config.values.dataDir);
   const [clock, random] = [systemClock, systemRandom];
   const ids = idSource(clock, random);
-  const objects = path.resolve(config.values.objectStore?.replace(/^file:/, "") ?? path.join(directory, "objects"));
-  const store = directoryStore({ root: objects, disk: nodeDisk, random });
+  await using held = new AsyncDisposableStack();
+  const { store, folder } = held.use(
+    await openObjectStore({
+      address: config.values.objectStore,
+      directory,
+      s3: s3Of(config),
+      cacheBytes: config.values["cache.bytes"],
+      disk: nodeDisk,
+      clock,
+      random,
+      telemetry: { log: log.child({ room: "storage" }), metrics },
+      signal,
+    }),
+  );
   const url = config.values["postgres.url"];
-  const postgres = await openPostgres({
-    server:
-      url === null ? { kind: "embedded", directory: path.join(directory, "postgres") } : { kind: "external", url },
-    clock,
-    random,
-    log: log.child({ room: "storage" }),
-    signal,
-  });
+  const postgres = held.use(
+    await openPostgres({
+      server:
+        url === null ? { kind: "embedded", directory: path.join(directory, "postgres") } : { kind: "external", url },
+      clock,
+      random,
+      log: log.child({ room: "storage" }),
+      signal,
+    }),
+  );
   const { sql } = postgres;
   const bus = new PostgresEventBus({ sql, clock, log: log.child({ room: "bus" }) });
   const kinds = [projectKind, datasetKind, sourceKind, connectionKind, ...identityKinds];
@@ -55,5 +74,35 @@ export async function openFoundation(config: ServerConfig, log: Logger, signal: 
     kinds,
     log: log.child({ room: "resources" }),
   });
-  return { directory, objects, clock, random, ids, store, postgres, bus, resources };
+  const opened = held.move();
+  return {
+    directory,
+    sliceFolder: folder,
+    clock,
+    random,
+    ids,
+    store,
+    postgres,
+    bus,
+    resources,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+function s3Of({ values }: ServerConfig) {
+  const [accessKeyId, secretAccessKey] = [values["s3.accessKeyId"], values["s3.secretAccessKey"]];
+  if ((accessKeyId === null) !== (secretAccessKey === null)) {
+    throw new MillraceError(
+      "bad_config",
+      "s3.accessKeyId and s3.secretAccessKey belong together: one of them is missing.",
+    );
+  }
+  return {
+    endpoint: values["s3.endpoint"],
+    region: values["s3.region"],
+    credentials:
+      accessKeyId === null || secretAccessKey === null
+        ? null
+        : { accessKeyId, secretAccessKey, sessionToken: values["s3.sessionToken"] },
+  };
 }

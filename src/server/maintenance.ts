@@ -23,8 +23,7 @@ function datasetsOf({ store, postgres, clock, random }: Foundation): Datasets {
 /** Rebuilds the index of chains from the object store. @throws conflict while a server runs on the folder */
 export async function reindexChains(config: ServerConfig, signal: AbortSignal): Promise<ReindexReport> {
   await using _directory = await DataDirectory.take(config.values.dataDir);
-  const foundation = await openFoundation(config, silentTelemetry.log, signal);
-  await using _postgres = foundation.postgres;
+  await using foundation = await openFoundation(config, silentTelemetry, signal);
   return await datasetsOf(foundation).reindex(signal);
 }
 
@@ -39,8 +38,7 @@ export async function restoreAll(
   signal: AbortSignal,
 ): Promise<{ restored: number }> {
   await using _directory = await DataDirectory.take(config.values.dataDir);
-  const foundation = await openFoundation(config, silentTelemetry.log, signal);
-  await using _postgres = foundation.postgres;
+  await using foundation = await openFoundation(config, silentTelemetry, signal);
   const { store, postgres, resources } = foundation;
   const restored = await restoreDefinitions({ store, sql: postgres.sql, replace, signal });
   const datasets = datasetsOf(foundation);

@@ -7,7 +7,7 @@ import { engineConverter, Ingest } from "../ingest/index.ts";
 import { keptLimits, Queries } from "../queries/index.ts";
 import { nodeDisk } from "../storage/index.ts";
 import { TaskQueue, TaskRunner } from "../tasks/index.ts";
-import { collectWorkers, openMetrics, type RootLogger, SystemWriter } from "../telemetry/index.ts";
+import { collectWorkers, type ExposedMetrics, type RootLogger, SystemWriter } from "../telemetry/index.ts";
 import { openApi } from "./api.ts";
 import { announceCommit, Commits } from "./commits.ts";
 import type { ServerConfig } from "./config.ts";
@@ -23,6 +23,7 @@ export interface RoomsOptions {
   readonly config: ServerConfig;
   readonly foundation: Foundation;
   readonly log: RootLogger;
+  readonly metrics: ExposedMetrics;
   readonly ownerTokenFile: string;
   /** What is started is stopped with it. */
   readonly held: AsyncDisposableStack;
@@ -30,14 +31,13 @@ export interface RoomsOptions {
 
 /** Builds every room once, each collaborator by name, and starts them in order. */
 export async function startRooms(
-  { config, foundation, log, ownerTokenFile, held }: RoomsOptions,
+  { config, foundation, log, metrics, ownerTokenFile, held }: RoomsOptions,
   signal: AbortSignal,
 ): Promise<Pick<RunningServer, "url" | "counts">> {
-  const { directory, objects, clock, random, ids, store, postgres, bus, resources } = foundation;
+  const { directory, sliceFolder, clock, random, ids, store, postgres, bus, resources } = foundation;
   const { sql } = postgres;
   const { values } = config;
   const disk = nodeDisk;
-  const metrics = openMetrics({ log, undeclared: "log", processMetrics: true });
   const telemetryOf = (room: string): Telemetry => ({ log: log.child({ room }), metrics });
   const staging = path.join(directory, "staging");
   const commits = new Commits();
@@ -47,7 +47,7 @@ export async function startRooms(
   const identity = new Identity({ resources, masterKeys, clock, random, log: log.child({ room: "identity" }) });
   const engines = new EnginePool({
     directory: path.join(directory, "engines"),
-    roles: engineRoles(config, [objects, staging]),
+    roles: engineRoles(config, [sliceFolder, staging]),
     idleMs: 30_000,
     graceMs: 2_000,
     clock,

@@ -47,9 +47,39 @@ export const settings = {
     description: "Serves /metrics without a token while the server listens on loopback only.",
   },
   objectStore: {
-    schema: configTypes.text.regex(/^file:/, "say file:FOLDER").nullable(),
+    schema: configTypes.text.regex(/^(file:|s3:\/\/)/, "say file:FOLDER or s3://BUCKET/PREFIX").nullable(),
     default: null,
-    description: "Where datasets lie: file:FOLDER. Default: the folder objects/ of dataDir.",
+    description: "Where datasets lie: file:FOLDER or s3://BUCKET/PREFIX. Default: the folder objects/ of dataDir.",
+  },
+  "s3.endpoint": {
+    schema: configTypes.text.regex(/^https?:\/\//, "say https://HOST:PORT").nullable(),
+    default: null,
+    description: "Address of the S3 store. Default: Amazon's own, by region.",
+  },
+  "s3.region": { schema: configTypes.text, default: "us-east-1", description: "Region of the S3 store." },
+  "s3.accessKeyId": {
+    schema: configTypes.text.nullable(),
+    default: null,
+    description: "Access key of the S3 store. Default: what the environment brings, as Amazon's own programs read it.",
+    secret: true,
+  },
+  "s3.secretAccessKey": {
+    schema: configTypes.text.nullable(),
+    default: null,
+    description: "Secret of the access key.",
+    secret: true,
+  },
+  "s3.sessionToken": {
+    schema: configTypes.text.nullable(),
+    default: null,
+    description: "Session token of temporary S3 credentials.",
+    secret: true,
+  },
+  "cache.bytes": {
+    schema: configTypes.bytes,
+    default: 20e9,
+    description:
+      "Disk for local copies of slices, where the object store is remote. Running queries must find room in it.",
   },
   "postgres.url": {
     schema: configTypes.text.regex(/^postgres(ql)?:\/\//, "say postgres://...").nullable(),

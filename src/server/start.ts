@@ -1,7 +1,7 @@
 import path from "node:path";
 import { systemClock } from "../base/index.ts";
 import { checkBind } from "../gateway/index.ts";
-import { openLogger, type RootLogger } from "../telemetry/index.ts";
+import { openLogger, openMetrics, type RootLogger } from "../telemetry/index.ts";
 import { bindOf } from "./api.ts";
 import type { ServerConfig } from "./config.ts";
 import { DataDirectory } from "./data-directory.ts";
@@ -21,10 +21,10 @@ export async function start(config: ServerConfig, signal: AbortSignal): Promise<
         ? null
         : (config.values["log.file"] ?? path.join(directory.path, "log", "server.log"));
     const log = held.use(openLog(config, logFile));
-    const foundation = await openFoundation(config, log, signal);
-    held.use(foundation.postgres);
+    const metrics = openMetrics({ log, undeclared: "log", processMetrics: true });
+    const foundation = held.use(await openFoundation(config, { log, metrics }, signal));
     const ownerTokenFile = path.join(directory.path, "owner.token");
-    const running = await startRooms({ config, foundation, log, ownerTokenFile, held }, signal);
+    const running = await startRooms({ config, foundation, log, metrics, ownerTokenFile, held }, signal);
     await directory.announce(running.url);
     log.info("ready", { url: running.url, version });
     return {

@@ -22,9 +22,14 @@ export const nodeDisk: Disk = {
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   },
   async stat(path) {
-    const found = await orAbsent(stat(path), null);
+    const found = await orAbsent(stat(path, { bigint: true }), null);
     if (found === null) return null;
-    return { sizeBytes: found.size, modifiedMs: found.mtimeMs, kind: found.isDirectory() ? "directory" : "file" };
+    return {
+      sizeBytes: Number(found.size),
+      modifiedMs: Number(found.mtimeNs) / 1e6,
+      kind: found.isDirectory() ? "directory" : "file",
+      identity: `${found.dev}.${found.ino}.${found.ctimeNs}`,
+    };
   },
   async syncDirectory(path) {
     const handle = await open(path, "r");

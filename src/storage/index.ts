@@ -2,4 +2,5 @@ export type { JSONValue, Sql, TransactionSql } from "postgres";
 export { nodeDisk } from "./disk.ts";
 export { directoryStore } from "./objects/directory-store.ts";
 export type { GetOptions, ListOptions, LocalObject, ObjectStat, ObjectStore } from "./objects/object-store.ts";
+export { type OpenObjectStore, openObjectStore } from "./objects/open.ts";
 export { connect, openPostgres, type Postgres, type PostgresOptions } from "./postgres/open.ts";

@@ -70,7 +70,7 @@ test.each([
     { MILLRACE_QUERIES_MEMORY: "lots" },
     /MILLRACE_QUERIES_MEMORY: queries\.memory cannot be "lots": say a number of bytes/,
   ],
-  ["a store that is none", "objectStore: ftp:x\n", {}, /objectStore cannot be "ftp:x": say file:FOLDER/],
+  ["a store that is none", "objectStore: ftp:x\n", {}, /objectStore cannot be "ftp:x": say file:FOLDER or s3/],
 ])("%s is refused by config and by up, before anything starts", async (_what, text, environment, message) => {
   const config = await file(text);
   for (const command of [["config"], ["up", "--data-dir", path.join(folder.path, "data"), "--port", "0"]]) {

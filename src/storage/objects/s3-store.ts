@@ -1,4 +1,5 @@
 import type { Clock, Disk, Random } from "../../base/index.ts";
+import type { LocalFiles } from "./local-files.ts";
 import {
   checkKey,
   type GetOptions,
@@ -13,17 +14,6 @@ import { type Failure, failureError } from "./s3/failure.ts";
 import { type S3Connection, S3Requests } from "./s3/requests.ts";
 import { type Answer, type Limits, Retries } from "./s3/retry.ts";
 import { Uploads } from "./s3/upload.ts";
-
-/** Reads a whole object: hands its bytes to `take` in their order; false where it is absent. */
-export type ReadObject = (take: (bytes: Uint8Array) => Promise<void>, signal: AbortSignal) => Promise<boolean>;
-
-/** Objects as local files. */
-export interface LocalFiles extends AsyncDisposable {
-  /** A file with the bytes that `read` gives, held until disposed; null where it gives none. */
-  open(key: string, read: ReadObject, signal?: AbortSignal): Promise<LocalObject | null>;
-  /** Takes a file that has become an object, or drops it. */
-  adopt(key: string, localPath: string): Promise<void>;
-}
 
 export interface S3StoreOptions {
   readonly connection: S3Connection;
@@ -137,12 +127,13 @@ export class S3Store implements ObjectStore, AsyncDisposable {
     const name = this.#name(key);
     const remove = (signal: AbortSignal) => this.#requests.delete(name, signal);
     found(await this.#retries.ask(`delete ${key}`, limits, remove), `delete ${key}`, ["absent"]);
+    await this.#files.forget(key);
   }
 
   async local(key: string, signal?: AbortSignal): Promise<LocalObject | null> {
     signal?.throwIfAborted();
     const name = this.#name(key);
-    return await this.#files.open(key, (take, within) => this.#downloads.read(name, take, within), signal);
+    return await this.#files.open(key, (sink, within) => this.#downloads.read(name, sink, within), signal);
   }
 
   /** Drops uploads that were begun a day ago or earlier and never finished: their process is gone. */

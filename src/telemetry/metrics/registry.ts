@@ -54,6 +54,10 @@ export const declaredMetrics: readonly Declaration[] = [
     help: "Rows that wait to be written to the system datasets.",
     labels: ["dataset"],
   },
+  // storage
+  { name: "cache_hits_total", kind: "counter", help: "Slices of a remote store that were found in the local cache." },
+  { name: "cache_fetched_bytes_total", kind: "counter", help: "Bytes of slices fetched into the local cache." },
+  { name: "cache_bytes", kind: "gauge", help: "Bytes that the local cache of slices takes." },
   // worker processes
   {
     name: "worker_resident_bytes",

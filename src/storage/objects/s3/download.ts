@@ -1,4 +1,5 @@
 import { Semaphore } from "../../../base/index.ts";
+import type { ObjectSink } from "../local-files.ts";
 import { failureError } from "./failure.ts";
 import type { S3Requests } from "./requests.ts";
 import type { Limits, Retries } from "./retry.ts";
@@ -22,10 +23,10 @@ export class Downloads {
   }
 
   /**
-   * Hands the bytes of an object to `take`, in their order. False where it is absent.
+   * Hands an object to the sink. False where it is absent.
    * @throws the signal's reason; unavailable
    */
-  async read(key: string, take: (bytes: Uint8Array) => Promise<void>, parent: AbortSignal): Promise<boolean> {
+  async read(key: string, sink: ObjectSink, parent: AbortSignal): Promise<boolean> {
     const stopped = new AbortController();
     const signal = AbortSignal.any([parent, stopped.signal]);
     const first = await this.#part(key, 0, signal);
@@ -34,6 +35,7 @@ export class Downloads {
     const ahead: Promise<Held | null>[] = [Promise.resolve(first)];
     let asked = partBytes;
     try {
+      await sink.begin(sizeBytes);
       for (let taken = 0; taken < sizeBytes || taken === 0; taken += partBytes) {
         for (; ahead.length < partsAhead && asked < sizeBytes; asked += partBytes) {
           const part = this.#part(key, asked, signal);
@@ -41,7 +43,7 @@ export class Downloads {
           ahead.push(part);
         }
         using held = (await ahead.shift()) ?? vanished(key);
-        await take(held.part.bytes);
+        await sink.take(held.part.bytes);
       }
     } finally {
       stopped.abort();
