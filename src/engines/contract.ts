@@ -1,4 +1,5 @@
 import type { QueryId, TraceId, WorkerId } from "../base/index.ts";
+import type { CopyColumn } from "../slices/index.ts";
 
 /**
  * What an engine does for Millrace. `EnginePool` (DuckDB worker processes) is the first implementation; another one
@@ -12,7 +13,7 @@ import type { QueryId, TraceId, WorkerId } from "../base/index.ts";
  * - Parameters are bound, never spliced into the text.
  * - What a job costs (memory, a crash) is paid by that job alone: out_of_memory, worker_lost.
  */
-export interface Engine extends SqlText, SliceEngine {
+export interface Engine extends SqlText, SliceEngine, CopyEngine {
   /**
    * Runs one reading statement and encodes its result. The caller owns the result and disposes it.
    * @throws sql_syntax, sql_binding, sql_runtime, sql_refused, sql_unsupported, bad_parameter, out_of_memory,
@@ -49,6 +50,46 @@ export interface SliceEngine {
   offsets(path: string, signal: AbortSignal): Promise<SliceOffsets>;
   /** Turns an Arrow IPC file or stream into a Parquet file (zstd) with the same rows in the same order. */
   arrowToParquet(input: string, output: string, signal: AbortSignal): Promise<ArrowImport>;
+}
+
+/** Work on layout copies of slices; done by upkeep workers, which give way to all others. */
+export interface CopyEngine {
+  /**
+   * Writes one copy of rows that follow each other in these files. @throws bad_input where a file is not of these columns, or
+   * the rows' offsets are not those that the order says
+   */
+  writeCopy(order: CopyOrder, signal: AbortSignal): Promise<WrittenCopy>;
+  /**
+   * The logical hashes that the slices of these ranges have, from the rows of a file that holds them: a copy, or a slice.
+   * @throws bad_input where the file does not hold as many rows between the first offset and the last
+   */
+  rangeHashes(order: RangeOrder, signal: AbortSignal): Promise<readonly string[]>;
+}
+
+/** Offsets, the last one included. */
+export interface OffsetRange {
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+}
+
+export interface CopyOrder extends OffsetRange {
+  /** In the order of their offsets. Slices or copies; of each, the rows of its range are taken. */
+  readonly inputs: readonly ({ readonly path: string } & OffsetRange)[];
+  readonly columns: readonly CopyColumn[];
+  readonly output: string;
+}
+
+export interface WrittenCopy {
+  readonly sizeBytes: number;
+  readonly physicalHash: string;
+  readonly statistics: readonly ColumnStatistics[];
+}
+
+export interface RangeOrder {
+  readonly path: string;
+  readonly columns: readonly CopyColumn[];
+  /** In order, without overlap. */
+  readonly ranges: readonly OffsetRange[];
 }
 
 export interface ArrowImport {
@@ -165,7 +206,8 @@ export type EngineValue =
   | { readonly [member: string]: EngineValue };
 export type EngineRow = Readonly<Record<string, EngineValue>>;
 
-export type WorkerRole = "query" | "ingest";
+/** `upkeep` works on copies, at the lowest priority that the system has. */
+export type WorkerRole = "query" | "ingest" | "upkeep";
 
 /** One worker, as health views and metrics show it. */
 export interface WorkerStatus {

@@ -1,6 +1,7 @@
 export type {
   ArrowImport,
   ColumnStatistics,
+  CopyEngine,
   Engine,
   EngineParameter,
   EngineParameters,

@@ -1,14 +1,14 @@
-import type { RoleOptions } from "../engines/index.ts";
+import type { RoleOptions, WorkerRole } from "../engines/index.ts";
 import type { ServerConfig } from "./config.ts";
 
 /** Beside DuckDB's own memory: Node, results on their way, what DuckDB does not count. */
 const besideBytes = 512e6;
 
-/** Limits of the two kinds of engine worker. `directories` are the folders that their SQL may touch. */
+/** Limits of the kinds of engine worker. `directories` are the folders that their SQL may touch. */
 export function engineRoles(
   { values }: ServerConfig,
   directories: readonly string[],
-): { query: RoleOptions; ingest: RoleOptions } {
+): Readonly<Record<WorkerRole, RoleOptions>> {
   const common = {
     minWorkers: 1,
     directories,
@@ -30,6 +30,14 @@ export function engineRoles(
       threads: Math.max(1, Math.floor(values["queries.threads"] / values["ingest.workers"])),
       maxWorkers: values["ingest.workers"],
       maxQueued: 4_096,
+    },
+    upkeep: {
+      ...common,
+      ...memory(Math.min(1e9, values["ingest.memory"])),
+      minWorkers: 0,
+      maxWorkers: 1,
+      threads: 1,
+      maxQueued: 64,
     },
   };
 }

@@ -1,3 +1,4 @@
+export { type CopyColumn, copyColumns, type FieldId } from "./copy-columns.ts";
 export {
   type DataField,
   type DataSchema,

@@ -4,23 +4,26 @@ import { MillraceError, type Service, type WorkerId } from "../../base/index.ts"
 import type {
   ArrowImport,
   ColumnStatistics,
+  CopyOrder,
   Engine,
   EngineQuery,
   EngineResult,
   EngineRow,
   EngineScript,
   PoolStatus,
+  RangeOrder,
   ResultColumn,
   SliceHashes,
   SliceOffsets,
   WorkerRole,
+  WrittenCopy,
 } from "../contract.ts";
 import type { EnginePoolOptions, RoleOptions } from "../options.ts";
 import type { Job, JobResults } from "../protocol/index.ts";
 import { abortReason, WaitingLine } from "./line.ts";
 import { type JobTitle, WorkerProcess } from "./worker-process.ts";
 
-const roles = ["query", "ingest"] as const;
+const roles = ["query", "ingest", "upkeep"] as const;
 const watchMs = 250;
 const startRetryMs = 500;
 const maxStartRetryMs = 30_000;
@@ -42,8 +45,8 @@ export class EnginePool implements Engine, Service {
 
   constructor(options: EnginePoolOptions) {
     this.#options = options;
-    const { query, ingest } = options.roles;
-    this.#waiting = { query: new WaitingLine(query.maxQueued), ingest: new WaitingLine(ingest.maxQueued) };
+    const lineOf = (role: WorkerRole) => new WaitingLine<WorkerProcess>(options.roles[role].maxQueued);
+    this.#waiting = { query: lineOf("query"), ingest: lineOf("ingest"), upkeep: lineOf("upkeep") };
   }
 
   async start(): Promise<void> {
@@ -66,7 +69,11 @@ export class EnginePool implements Engine, Service {
   status(): PoolStatus {
     return {
       workers: [...this.#workers].map((worker) => worker.status()),
-      queued: { query: this.#waiting.query.length, ingest: this.#waiting.ingest.length },
+      queued: {
+        query: this.#waiting.query.length,
+        ingest: this.#waiting.ingest.length,
+        upkeep: this.#waiting.upkeep.length,
+      },
       restarts: this.#restarts,
     };
   }
@@ -149,6 +156,14 @@ export class EnginePool implements Engine, Service {
 
   arrowToParquet(input: string, output: string, signal: AbortSignal): Promise<ArrowImport> {
     return this.#exclusive("ingest", { kind: "arrowToParquet", input, output }, untitled("arrow"), signal);
+  }
+
+  writeCopy(order: CopyOrder, signal: AbortSignal): Promise<WrittenCopy> {
+    return this.#exclusive("upkeep", { kind: "writeCopy", order }, untitled("copy"), signal);
+  }
+
+  rangeHashes(order: RangeOrder, signal: AbortSignal): Promise<readonly string[]> {
+    return this.#exclusive("upkeep", { kind: "rangeHashes", order }, untitled("proof of a copy"), signal);
   }
 
   get #spool(): string {

@@ -1,8 +1,10 @@
 import type {
   ArrowImport,
   ColumnStatistics,
+  CopyOrder,
   EngineParameters,
   EngineRow,
+  RangeOrder,
   ResultBody,
   ResultColumn,
   ResultFormat,
@@ -10,6 +12,7 @@ import type {
   SliceHashes,
   SliceOffsets,
   WorkerRole,
+  WrittenCopy,
 } from "../contract.ts";
 
 /** How a worker sets its DuckDB up; it comes as the first message and is answered by `ready`. */
@@ -34,6 +37,8 @@ export type Job =
   | { readonly kind: "hashes"; readonly path: string; readonly physical: boolean }
   | { readonly kind: "columnStatistics"; readonly path: string }
   | { readonly kind: "offsets"; readonly path: string }
+  | { readonly kind: "writeCopy"; readonly order: CopyOrder }
+  | { readonly kind: "rangeHashes"; readonly order: RangeOrder }
   | { readonly kind: "arrowToParquet"; readonly input: string; readonly output: string };
 
 export interface QueryJob {
@@ -58,6 +63,8 @@ export interface JobResults {
   readonly hashes: SliceHashes;
   readonly columnStatistics: readonly ColumnStatistics[];
   readonly offsets: SliceOffsets;
+  readonly writeCopy: WrittenCopy;
+  readonly rangeHashes: readonly string[];
   readonly arrowToParquet: ArrowImport;
 }
 

@@ -34,7 +34,7 @@ export async function hashFile(
   return { ...logical, physicalHash, sizeBytes: statSync(path).size };
 }
 
-async function hashBytes(path: string): Promise<string> {
+export async function hashBytes(path: string): Promise<string> {
   const digest = createHash("sha3-256");
   for await (const chunk of createReadStream(path, { highWaterMark: 4 << 20 })) digest.update(chunk);
   return multihashOfDigest("sha3-256", digest.digest());
@@ -81,15 +81,16 @@ async function hashRows(
 
 async function fieldsOf(connection: DuckDBConnection, source: string): Promise<DataField[]> {
   const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${source}`);
-  return described.getRowsJson().map((row) => {
-    const name = String(row[0]);
-    const system = systemFields[systemColumns.indexOf(name)];
-    return system ?? fieldFromDuckdb(name, String(row[1]));
-  });
+  return described.getRowsJson().map((row) => hashedField(String(row[0]), String(row[1])));
+}
+
+/** The field that a column of a slice's file is hashed as. */
+export function hashedField(name: string, type: string): DataField {
+  return systemFields[systemColumns.indexOf(name)] ?? fieldFromDuckdb(name, type);
 }
 
 /** SQL of a leaf's value in the physical form that the digest reads. */
-function leafValue({ path, encoding }: Leaf): string {
+export function leafValue({ path, encoding }: Leaf): string {
   const [column = "", ...members] = path;
   const x = members.reduce((above, member) => `struct_extract(${above}, ${literal(member)})`, ident(column));
   if (encoding.kind === "json") return `CAST(to_json(${x}) AS VARCHAR)`;
@@ -97,7 +98,8 @@ function leafValue({ path, encoding }: Leaf): string {
   return type === null ? x : `CAST(${x} AS ${type})`;
 }
 
-function readVector(vector: duckdb.Vector, encoding: LeafEncoding, rows: number): NestedVector {
+/** A leaf's vector as the digest takes it, in the engine's own memory. */
+export function readVector(vector: duckdb.Vector, encoding: LeafEncoding, rows: number): NestedVector {
   const data = duckdb.vector_get_data(vector, rows * widthOf(encoding));
   const bits = duckdb.vector_get_validity(vector, Math.ceil(rows / 64) * 8);
   const validity = bits && bits.length > 0 ? bits : null;
@@ -111,7 +113,7 @@ function readVector(vector: duckdb.Vector, encoding: LeafEncoding, rows: number)
 }
 
 /** Bytes of a row in DuckDB's vector: texts, list entries and 128-bit decimals take 16. */
-function widthOf(encoding: LeafEncoding): number {
+export function widthOf(encoding: LeafEncoding): number {
   if (encoding.kind === "fixed") return encoding.width;
   return encoding.kind === "boolean" ? 1 : 16;
 }

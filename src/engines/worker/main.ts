@@ -1,3 +1,4 @@
+import { constants, setPriority } from "node:os";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type { FromWorker, Job, JobResults, ToWorker } from "../protocol/index.ts";
 import { Converter } from "./converter.ts";
@@ -18,6 +19,7 @@ const running = new Map<number, Interruptible>();
 process.on("message", (message: ToWorker) => {
   switch (message.type) {
     case "setup":
+      if (message.setup.role === "upkeep") setPriority(constants.priority.PRIORITY_LOW);
       openInstance(message.setup).then(
         async (opened) => {
           instance = opened;
@@ -90,6 +92,10 @@ async function perform(
       return await columnStatistics(connection, job.path, interruptible);
     case "offsets":
       return await readOffsets(connection, job.path, interruptible);
+    case "writeCopy":
+      return await (await import("./copy.ts")).writeCopy(connection, job.order, interruptible);
+    case "rangeHashes":
+      return await (await import("./hash-ranges.ts")).hashRanges(connection, job.order, interruptible);
     case "arrowToParquet":
       return await (await import("./arrow-read.ts")).arrowToParquet(connection, job.input, job.output, interruptible);
   }
