@@ -147,7 +147,7 @@ export interface EngineQuery {
   readonly traceId: TraceId;
   /** What health views show: the user's own text or a name. */
   readonly label: string;
-  readonly sql: string;
+  readonly sql: string | SqlTree;
   readonly parameters: EngineParameters;
   readonly format: ResultFormat;
   /** Rows beyond it are cut and `truncated` says so; null: all. */
@@ -158,6 +158,13 @@ export interface EngineQuery {
   readonly envelope?: Readonly<Record<string, string | number | boolean | null>>;
 }
 
+/** A statement as `serialize` gives it; the engine turns it into text where it runs, which saves a way there and back. */
+export interface SqlTree {
+  /** Text before the statement, such as `EXPLAIN `. */
+  readonly head: string;
+  readonly tree: string;
+}
+
 export interface ResultColumn {
   /** As in the encoded result: made unique where the statement repeats a name (`a`, `a_1`). */
   readonly name: string;
@@ -166,6 +173,8 @@ export interface ResultColumn {
 }
 
 export interface EngineResult extends AsyncDisposable {
+  /** The text that ran: the query's own, or its tree's. */
+  readonly sql: string;
   readonly columns: readonly ResultColumn[];
   readonly rows: number;
   readonly truncated: boolean;

@@ -18,6 +18,7 @@ export type {
   SliceEngine,
   SliceHashes,
   SqlText,
+  SqlTree,
   WorkerRole,
   WorkerStatus,
 } from "./contract.ts";

@@ -12,6 +12,7 @@ import {
   type StatementText,
   valuesSql,
 } from "../compiler/index.ts";
+import type { SqlTree } from "../engines/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { About, QueriesOptions } from "./contract.ts";
 import { type Plan, Plans } from "./plans.ts";
@@ -29,6 +30,12 @@ export interface Compilation {
   readonly signal: AbortSignal;
 }
 
+/** What a worker runs, and whom to tell the text that it ran. */
+export interface Compiled {
+  readonly sql: string | SqlTree;
+  readonly ran: (sql: string) => void;
+}
+
 /** Turns a caller's statement into the one that a worker runs: names replaced by files of one snapshot each. */
 export class Compiler {
   readonly #options: Pick<QueriesOptions, "engine" | "datasets" | "identity" | "flusher">;
@@ -41,9 +48,9 @@ export class Compiler {
   }
 
   /** @throws sql_*, dataset_not_found, version_not_found, data_expired */
-  async compile(text: StatementText, compilation: Compilation): Promise<string> {
+  async compile(text: StatementText, compilation: Compilation): Promise<Compiled> {
     const known = this.#plans.get(text.sql);
-    if (known !== undefined && (await this.#isCurrent(known, compilation))) return known.sql;
+    if (known !== undefined && (await this.#isCurrent(known, compilation))) return { sql: known.sql, ran: () => {} };
     const statement = openStatement(text, await this.#parse(text, compilation.signal));
     checkStatement(statement);
     const listed = listings(statement);
@@ -51,13 +58,13 @@ export class Compiler {
     const { inputs, isNewest, columns } = await this.#resolve(statement, compilation);
     const isPersonal = replaceCurrentUser(statement.node, compilation.principal.user, columns);
     const isUnchanged = inputs.length === 0 && listed.length === 0 && !isPersonal;
-    const query = isUnchanged
-      ? text.query
-      : await this.#options.engine.deserialize(JSON.stringify(statement.root), compilation.signal);
-    const sql = text.head + query.replace(/;\s*$/, "");
+    const { head } = text;
     // What depends on more than the text and its datasets' heads is compiled anew each time.
-    if (isNewest && listed.length === 0 && !isPersonal) this.#plans.set(text.sql, { sql, inputs });
-    return sql;
+    const isKept = isNewest && listed.length === 0 && !isPersonal;
+    return {
+      sql: isUnchanged ? head + text.query.replace(/;\s*$/, "") : { head, tree: JSON.stringify(statement.root) },
+      ran: (sql) => isKept && this.#plans.set(text.sql, { sql, inputs }),
+    };
   }
 
   /** Finds and replaces every dataset of the statement. */

@@ -147,13 +147,15 @@ export class Queries {
     const text = readStatementText(request.sql);
     await using held = new AsyncDisposableStack();
     const { principal, parameters, format, rowLimit, traceId } = request;
-    const sql = await this.#compiler.compile(text, { principal, about: query.about, held, signal });
+    const { sql, ran } = await this.#compiler.compile(text, { principal, about: query.about, held, signal });
     query.state = "running";
     const { queryId } = query;
     const label = request.sql.slice(0, 200);
     const asked = { queryId, traceId, label, sql, parameters, format, rowLimit, byteLimit, envelope: { queryId } };
     try {
-      return await this.#options.engine.query(asked, signal);
+      const result = await this.#options.engine.query(asked, signal);
+      ran(result.sql);
+      return result;
     } catch (error) {
       throw inUsersText(error, text);
     }

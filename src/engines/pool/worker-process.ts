@@ -164,7 +164,7 @@ export class WorkerProcess {
     signal?.throwIfAborted();
     const id = this.#nextJob++;
     const answer = new Promise<JobResults[keyof JobResults]>((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, sql: "sql" in job ? job.sql : "" });
+      this.#pending.set(id, { resolve, reject, sql: "sql" in job && typeof job.sql === "string" ? job.sql : "" });
     });
     if (this.#state === "stopping") throw workerLost("it has ended");
     this.#send({ type: "job", id, job });

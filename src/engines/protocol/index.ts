@@ -11,6 +11,7 @@ import type {
   ScriptStatement,
   SliceHashes,
   SliceOffsets,
+  SqlTree,
   WorkerRole,
   WrittenCopy,
 } from "../contract.ts";
@@ -43,7 +44,7 @@ export type Job =
 
 export interface QueryJob {
   readonly kind: "query";
-  readonly sql: string;
+  readonly sql: string | SqlTree;
   readonly parameters: EngineParameters;
   readonly format: ResultFormat;
   readonly rowLimit: number | null;
@@ -51,6 +52,13 @@ export interface QueryJob {
   readonly envelope: Readonly<Record<string, string | number | boolean | null>>;
   /** The file a large result goes to; in the spool folder, absent before. */
   readonly spoolPath: string;
+}
+
+/** A query whose text is known. */
+export interface TextQuery extends QueryJob {
+  readonly sql: string;
+  /** DuckDB has written the text from one statement's tree: it need not be taken apart to know that. */
+  readonly isOneStatement: boolean;
 }
 
 /** What each kind of job answers. */
@@ -68,11 +76,16 @@ export interface JobResults {
   readonly arrowToParquet: ArrowImport;
 }
 
-export interface QueryOutcome {
+/** An encoded result. */
+export interface QueryBody {
   readonly columns: readonly ResultColumn[];
   readonly rows: number;
   readonly truncated: boolean;
   readonly body: ResultBody;
+}
+
+export interface QueryOutcome extends QueryBody {
+  readonly sql: string;
   readonly elapsedMs: number;
 }
 

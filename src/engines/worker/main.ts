@@ -1,6 +1,7 @@
 import { constants, setPriority } from "node:os";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import type { FromWorker, Job, JobResults, ToWorker } from "../protocol/index.ts";
+import type { SqlTree } from "../contract.ts";
+import type { FromWorker, Job, JobResults, TextQuery, ToWorker } from "../protocol/index.ts";
 import { Converter } from "./converter.ts";
 import { failureOf, JobFailure } from "./failure.ts";
 import { openInstance } from "./instance.ts";
@@ -59,7 +60,10 @@ async function answer(id: number, job: Job): Promise<void> {
   try {
     send({ type: "done", id, result: await perform(job, interruptible, held) });
   } catch (error) {
-    const failure = error instanceof JobFailure ? error.failure : failureOf(error, "sql" in job ? job.sql : "");
+    const failure =
+      error instanceof JobFailure
+        ? error.failure
+        : failureOf(error, "sql" in job && typeof job.sql === "string" ? job.sql : "");
     send({ type: "failed", id, failure });
   } finally {
     running.delete(id);
@@ -83,7 +87,7 @@ async function perform(
       return await interruptible.on(connection, () => describeStatement(connection, sql));
     }
     case "query":
-      return await runQuery(connection, job, interruptible);
+      return await runQuery(connection, { ...job, ...(await textOf(job.sql, parsers.deserialize)) }, interruptible);
     case "script":
       return await runScript(connection, job.statements, interruptible);
     case "hashes":
@@ -99,6 +103,18 @@ async function perform(
     case "arrowToParquet":
       return await (await import("./arrow-read.ts")).arrowToParquet(connection, job.input, job.output, interruptible);
   }
+}
+
+/** DuckDB ends the text that it writes of a tree with a semicolon. */
+async function textOf(
+  sql: string | SqlTree,
+  deserialize: Converter,
+): Promise<Pick<TextQuery, "sql" | "isOneStatement">> {
+  if (typeof sql === "string") return { sql, isOneStatement: false };
+  return {
+    sql: sql.head + (await deserialize.convert(sql.tree)).replace(/;\s*$/, ""),
+    isOneStatement: sql.head === "",
+  };
 }
 
 /** A connection serves one job, so that nothing of it is left to see; the next one is made ahead. */

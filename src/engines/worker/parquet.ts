@@ -1,7 +1,7 @@
 import { rmSync, statSync } from "node:fs";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { ResultColumn } from "../contract.ts";
-import type { QueryJob, QueryOutcome } from "../protocol/index.ts";
+import type { QueryBody, TextQuery } from "../protocol/index.ts";
 import { typeName } from "./encode/lines.ts";
 import { failureOf, JobFailure } from "./failure.ts";
 import type { Interruptible } from "./interruptible.ts";
@@ -15,9 +15,9 @@ const options = "FORMAT parquet, COMPRESSION zstd";
 /** A result as a Parquet file: DuckDB writes it by COPY, which fails as a whole. A watch on its length bounds it. */
 export async function parquetResult(
   connection: DuckDBConnection,
-  job: QueryJob,
+  job: TextQuery,
   running: Interruptible,
-): Promise<Omit<QueryOutcome, "elapsedMs">> {
+): Promise<QueryBody> {
   const limit = job.rowLimit === null ? "" : ` LIMIT ${job.rowLimit + 1}`;
   const raw = job.rowLimit === null ? job.spoolPath : `${job.spoolPath}.rows`;
   const watch = setInterval(() => {

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { QueryJob, QueryOutcome } from "../protocol/index.ts";
+import type { QueryBody, QueryOutcome, TextQuery } from "../protocol/index.ts";
 import { csvEncoder, type Encoder, jsonEncoder, ndjsonEncoder } from "./encode/encoder.ts";
 import { typeName } from "./encode/lines.ts";
 import { failureOf, JobFailure } from "./failure.ts";
@@ -23,7 +23,7 @@ const fewRows = 20_000;
  */
 export async function runQuery(
   connection: DuckDBConnection,
-  job: QueryJob,
+  job: TextQuery,
   running: Interruptible,
 ): Promise<QueryOutcome> {
   const startMs = performance.now();
@@ -32,14 +32,14 @@ export async function runQuery(
   return await running.on(connection, async () => {
     try {
       const outcome = await run();
-      return { ...outcome, elapsedMs: elapsed() };
+      return { ...outcome, sql: job.sql, elapsedMs: elapsed() };
     } catch (error) {
       running.check();
       throw new JobFailure(failureOf(error, job.sql));
     }
   });
 
-  async function run(): Promise<Omit<QueryOutcome, "elapsedMs">> {
+  async function run(): Promise<QueryBody> {
     const isPlan = /^\s*explain\b/i.test(job.sql);
     if (job.format === "parquet" && !isPlan) return await parquetResult(connection, job, running);
     if (isPlan) return await encode(await planRows(connection, job));
@@ -56,7 +56,7 @@ export async function runQuery(
     }
   }
 
-  async function encode(source: RowSource): Promise<Omit<QueryOutcome, "elapsedMs">> {
+  async function encode(source: RowSource): Promise<QueryBody> {
     using sink = new ResultSink(job.spoolPath, job.byteLimit);
     const encoder = await encoderOf(job, elapsed, (bytes) => sink.write(bytes));
     encoder.begin(source.columns);
@@ -78,7 +78,7 @@ export async function runQuery(
   }
 }
 
-async function encoderOf(job: QueryJob, elapsed: () => number, write: (bytes: Uint8Array) => void): Promise<Encoder> {
+async function encoderOf(job: TextQuery, elapsed: () => number, write: (bytes: Uint8Array) => void): Promise<Encoder> {
   switch (job.format) {
     case "json":
       return jsonEncoder(job.envelope, elapsed, write);

@@ -1,5 +1,5 @@
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBMaterializedResult, DuckDBResult } from "@duckdb/node-api";
-import type { QueryJob } from "../protocol/index.ts";
+import type { TextQuery } from "../protocol/index.ts";
 import { rawVector } from "./columns.ts";
 import type { TypedColumn } from "./encode/lines.ts";
 import { failureOf, JobFailure } from "./failure.ts";
@@ -21,7 +21,7 @@ export class UnmarkedEnd extends Error {}
 /** DuckDB runs the whole statement before the first row is handed over, so an error is thrown. For few rows. */
 export async function wholeRows(
   connection: DuckDBConnection,
-  job: QueryJob,
+  job: TextQuery,
   limit: number,
 ): Promise<RowSource & { readonly count: number }> {
   const result = await runWrapped(connection, job, "SELECT * FROM (", `) LIMIT ${limit}`);
@@ -29,7 +29,7 @@ export async function wholeRows(
 }
 
 /** The plan of an EXPLAIN, which cannot stand in a subquery. */
-export async function planRows(connection: DuckDBConnection, job: QueryJob): Promise<RowSource> {
+export async function planRows(connection: DuckDBConnection, job: TextQuery): Promise<RowSource> {
   const prepared = await prepareReading(connection, job.sql);
   try {
     await bindParameters(connection, prepared, job.parameters);
@@ -56,7 +56,7 @@ function taken(result: DuckDBMaterializedResult): RowSource {
  */
 export async function markedRows(
   connection: DuckDBConnection,
-  job: QueryJob,
+  job: TextQuery,
   limit: number | null,
   running: Interruptible,
 ): Promise<RowSource> {
@@ -100,7 +100,7 @@ async function* untilMark(result: DuckDBResult, width: number, running: Interrup
 /** Keeps the rows in a temporary table first, which may spill: an error is thrown, and the table's count is known. */
 export async function storedRows(
   connection: DuckDBConnection,
-  job: QueryJob,
+  job: TextQuery,
   limit: number | null,
   running: Interruptible,
 ): Promise<RowSource> {

@@ -6,7 +6,7 @@ import {
   StatementType,
 } from "@duckdb/node-api";
 import type { ResultColumn } from "../contract.ts";
-import type { QueryJob } from "../protocol/index.ts";
+import type { TextQuery } from "../protocol/index.ts";
 import { typeName } from "./encode/lines.ts";
 import { failureOf, JobFailure } from "./failure.ts";
 import { uniqueNames } from "./names.ts";
@@ -33,11 +33,12 @@ export async function prepareWrapped(
  */
 export async function runWrapped(
   connection: DuckDBConnection,
-  job: Pick<QueryJob, "sql" | "parameters">,
+  job: Pick<TextQuery, "sql" | "parameters" | "isOneStatement">,
   before: string,
   after: string,
 ): Promise<DuckDBMaterializedResult> {
   if (Object.keys(job.parameters).length === 0) {
+    if (job.isOneStatement) return await runAlone(connection, job.sql, before, after);
     return await wrapped(connection, job.sql, before, after, (_, text) => connection.run(text));
   }
   const prepared = await prepareWrapped(connection, job.sql, before, after);
@@ -48,6 +49,14 @@ export async function runWrapped(
     throw new JobFailure(failureOf(error, job.sql, before));
   } finally {
     prepared.destroySync();
+  }
+}
+
+async function runAlone(connection: DuckDBConnection, sql: string, before: string, after: string) {
+  try {
+    return await connection.run(`${before}${sql}\n${after}`);
+  } catch (error) {
+    throw new JobFailure(failureOf(error, sql, before));
   }
 }
 
