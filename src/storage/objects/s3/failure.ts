@@ -83,7 +83,7 @@ function byStatus(status: number): FailureKind {
   return status >= 400 && status < 500 ? "rejected" : "unreachable";
 }
 
-export function isAskedAgain(kind: FailureKind): boolean {
+export function isAskedAgain(kind: FailureKind): kind is "conflict" | "throttled" | "unreachable" {
   return kind === "conflict" || kind === "throttled" || kind === "unreachable";
 }
 

@@ -2,11 +2,14 @@ import { type Clock, deadlineSignal, delay, MillraceError, type Random } from ".
 import { type Failure, failureError, failureOf, isAskedAgain } from "./failure.ts";
 
 /** Tries of one request, the first included. */
-const mostTries = 6;
+const mostTries = 8;
 /** A race over one key is over soon; each try of it costs nothing that was lost. */
 const mostConflicts = 30;
-const firstPauseMs = { conflict: 10, throttled: 250, unreachable: 60 } as const;
-const longestPauseMs = 5_000;
+const pausesMs = {
+  conflict: { first: 10, longest: 100 },
+  throttled: { first: 250, longest: 5_000 },
+  unreachable: { first: 60, longest: 5_000 },
+} as const;
 /** What retries may cost together: when the store is away, requests soon fail at their first try instead of piling up. */
 const budgetTokens = 500;
 const retryCostTokens = 5;
@@ -84,9 +87,9 @@ export class Retries {
   }
 
   /** Grows by doubling, anywhere in its upper half, so that those who failed together do not come back together. */
-  #pauseMs(kind: Failure["kind"], count: number): number {
-    const first = kind === "conflict" || kind === "throttled" ? firstPauseMs[kind] : firstPauseMs.unreachable;
-    const grown = Math.min(longestPauseMs, first * 2 ** Math.min(count - 1, 10));
+  #pauseMs(kind: keyof typeof pausesMs, count: number): number {
+    const { first, longest } = pausesMs[kind];
+    const grown = Math.min(longest, first * 2 ** Math.min(count - 1, 10));
     return grown * (0.5 + this.#random.float() / 2);
   }
 }
