@@ -1,4 +1,12 @@
-import { type Clock, deadlineSignal, type Logger, MillraceError, type Random, type Service } from "../base/index.ts";
+import {
+  type Clock,
+  deadlineSignal,
+  delay,
+  type Logger,
+  MillraceError,
+  type Random,
+  type Service,
+} from "../base/index.ts";
 import type { JSONValue, Sql } from "../storage/index.ts";
 import type { TaskQueue } from "./queue.ts";
 import { claimTasks, endAttempt, renewLeases, type TaskRow, takeOver, updateProgress } from "./sql/tasks.ts";
@@ -27,6 +35,16 @@ export interface TaskRunnerOptions {
 const pollMs = 1_000;
 const leaseMs = 15_000;
 const claimAtOnce = 20;
+/** Between two tries to save how a task has ended. */
+const saveAgainMs = 1_000;
+interface AttemptEnd {
+  readonly state: string;
+  readonly notBefore: Date;
+  readonly result: JSONValue;
+  readonly error: string | null;
+  readonly outcome: string;
+}
+
 const forever = new Date("9999-01-01T00:00:00Z");
 
 /**
@@ -108,8 +126,13 @@ export class TaskRunner implements Service {
 
   #begin(row: TaskRow): void {
     const controller = new AbortController();
-    const ended = this.#perform(row, controller).finally(() => this.#running.delete(row.id));
+    const before = this.#running.get(row.id)?.controller;
+    const ended = this.#perform(row, controller).finally(() => {
+      if (this.#running.get(row.id)?.controller === controller) this.#running.delete(row.id);
+    });
     this.#running.set(row.id, { controller, tokens: row.tokens, ended });
+    // This runner was frozen, lost the task, and has claimed it anew: the attempt of before is nobody's.
+    before?.abort(new MillraceError("query_cancelled", "Another attempt of the task has begun."));
   }
 
   async #perform(row: TaskRow, controller: AbortController): Promise<void> {
@@ -127,41 +150,50 @@ export class TaskRunner implements Service {
     const context: TaskContext = {
       signal: deadline.signal,
       progress: async (progress) => {
-        await updateProgress(sql, row.id, holder, { ...progress });
+        await updateProgress(sql, { id: row.id, holder, attempt: row.attempts }, { ...progress });
       },
     };
     try {
       const result = await handler(taskOf(row), context);
-      await this.#end(row, { state: "done", notBefore: forever, result: result ?? null, error: null, outcome: "done" });
+      const end = { state: "done", notBefore: forever, result: result ?? null, error: null, outcome: "done" };
+      await this.#end(row, end, controller.signal);
     } catch (error) {
       if (controller.signal.aborted && !this.#stopped) return; // cancelled or taken over: it is no longer ours to end
       log.warn("a task failed", { taskId: row.id, kind: row.kind, attempt: row.attempts, error });
-      await this.#fail(row, error, deadline.signal.aborted && !controller.signal.aborted);
+      await this.#fail(row, error, deadline.signal.aborted && !controller.signal.aborted, controller.signal);
     }
   }
 
-  async #fail(row: TaskRow, error: unknown, overdue: boolean): Promise<void> {
+  async #fail(row: TaskRow, error: unknown, overdue: boolean, lost: AbortSignal): Promise<void> {
     const { clock, random } = this.#options;
     const message = error instanceof Error ? error.message : String(error);
     const last = overdue || (!this.#stopped && row.attempts >= row.max_attempts);
     // Full jitter (Brooker, "Exponential Backoff And Jitter"): many failures of one cause do not come back together.
     const waitMs = this.#stopped ? 0 : random.float() * Math.min(300_000, 1_000 * 2 ** row.attempts);
     const notBefore = last ? forever : new Date(clock.now() + waitMs);
-    await this.#end(row, {
-      state: last ? "failed" : "queued",
-      notBefore,
-      result: null,
-      error: message,
-      outcome: "failed",
-    });
+    const state = last ? "failed" : "queued";
+    await this.#end(row, { state, notBefore, result: null, error: message, outcome: "failed" }, lost);
   }
 
-  async #end(
-    row: TaskRow,
-    end: { state: string; notBefore: Date; result: JSONValue; error: string | null; outcome: string },
-  ): Promise<void> {
-    const { sql, queue, clock, holder } = this.#options;
-    const [ended] = await endAttempt(sql, { id: row.id, holder, now: new Date(clock.now()), ...end });
-    if (ended !== undefined) await queue.announce(ended);
+  /**
+   * Saves how an attempt has ended; while the database is away, again and again, until it is saved or the task is another's.
+   * A stopping runner tries once: its lease runs out, and the attempt counts as lost. Never rejects.
+   */
+  async #end(row: TaskRow, end: AttemptEnd, lost: AbortSignal): Promise<void> {
+    const { sql, queue, clock, holder, log } = this.#options;
+    for (;;) {
+      try {
+        const [ended] = await endAttempt(sql, {
+          ...{ id: row.id, holder, attempt: row.attempts, now: new Date(clock.now()) },
+          ...end,
+        });
+        if (ended !== undefined) await queue.announce(ended);
+        return;
+      } catch (error) {
+        log.warn("the end of a task could not be saved", { taskId: row.id, state: end.state, error });
+      }
+      if (this.#stopped || lost.aborted) return;
+      await delay(clock, saveAgainMs, lost).catch(() => {});
+    }
   }
 }

@@ -115,7 +115,16 @@ export class Committer {
         prepared = await inSlot(() => this.#again(request, before, signal));
       }
     } finally {
+      await this.#tidyUp(files);
+    }
+  }
+
+  /** What is left of a batch's work does no harm, and goes at the next start at the latest: it fails no commit. */
+  async #tidyUp(files: string): Promise<void> {
+    try {
       for (const suffix of workSuffixes) await this.#disk.remove(files + suffix);
+    } catch (error) {
+      this.#telemetry.log.warn("work files of a batch could not be removed", { files, error });
     }
   }
 
@@ -298,8 +307,12 @@ export class Committer {
 
 /** Whether the chain has the batch already: its source's position is there, or beyond. */
 export function isBehind(head: Head, state: SourceState): boolean {
-  const committed = head.sourceState(state.sourceName);
-  return committed !== null && Number(committed.value) >= Number(state.value);
+  return committedPosition(head, state.sourceName) >= Number(state.value);
+}
+
+/** How far the chain has a source; 0 before its first. */
+export function committedPosition(head: Head, sourceName: string): number {
+  return Number(head.sourceState(sourceName)?.value ?? 0);
 }
 
 function columnsOf(head: Head): Column[] {

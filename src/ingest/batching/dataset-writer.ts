@@ -7,11 +7,12 @@ import {
   type Telemetry,
   type TraceId,
 } from "../../base/index.ts";
+import type { Head } from "../../datasets/index.ts";
 import type { BatchEntry } from "../convert/batch.ts";
 import type { ResolvedFormat } from "../formats/detect.ts";
 import { committedReceipt, type IngestReceipt } from "../receipts.ts";
 import type { StagedEntry } from "../staging/log.ts";
-import { type CommitRequest, type CommittedBatch, nothingAhead } from "./committer.ts";
+import { type CommitRequest, type CommittedBatch, committedPosition, nothingAhead } from "./committer.ts";
 
 const mostEntries = 1_000;
 const mostBytes = 64 << 20;
@@ -24,6 +25,19 @@ export interface Waiting {
   readonly entry: StagedEntry;
   readonly format: ResolvedFormat;
   readonly settle: PromiseWithResolvers<IngestReceipt>;
+}
+
+/**
+ * The chain has the first entries of a batch already: an earlier try, of which nobody knew what became, has committed them.
+ * Whatever else waits must not make them come again.
+ */
+class PartlyCommitted extends Error {
+  readonly position: number;
+
+  constructor(position: number) {
+    super(`the log is committed up to ${position}`);
+    this.position = position;
+  }
 }
 
 /** What the writer needs of ingest. */
@@ -66,6 +80,8 @@ export class DatasetWriter {
   #failures = 0;
   #tries = 0;
   #queuedBytes = 0;
+  /** What the chain was found to have of the log: entries up to here go by themselves, and only their receipts are made. */
+  #committed = 0;
 
   constructor(id: DatasetId, ports: WriterPorts) {
     this.id = id;
@@ -131,6 +147,11 @@ export class DatasetWriter {
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof MillraceError && error.code === "dataset_not_found") return await this.#dropAll(error);
+        if (error instanceof PartlyCommitted) {
+          this.#committed = error.position;
+          this.#hurried = true;
+          continue;
+        }
         if (mayBlameRows(error)) this.#failures++;
         this.#tries++;
         this.#ports.telemetry.log.warn("a commit failed; it is tried again", {
@@ -183,6 +204,7 @@ export class DatasetWriter {
     const last = batch.at(-1);
     const [first] = batch;
     if (first === undefined || last === undefined) return most;
+    const sourceState = this.#ports.sourceState(last.entry.header.seq);
     const opened = await this.#ports.open(batch);
     try {
       const request = {
@@ -198,9 +220,13 @@ export class DatasetWriter {
         },
         traceId: first.entry.header.traceId as TraceId, // written by us, from a request's
 
-        sourceState: this.#ports.sourceState(last.entry.header.seq),
+        sourceState,
         by: last.entry.header.by,
         ahead: nothingAhead,
+        check: (head: Head) => {
+          const position = committedPosition(head, sourceState.sourceName);
+          if (position >= first.entry.header.seq) throw new PartlyCommitted(position);
+        },
       };
       const committed = await this.#commitOrQuarantine(request, batch.length === 1);
       await this.#finish(batch, committed);
@@ -229,8 +255,12 @@ export class DatasetWriter {
     });
     this.#queue.splice(0, batch.length);
     for (const { entry } of batch) this.#queuedBytes -= entry.header.bodyBytes;
-    await this.#ports.finish(done);
-    for (const { waiting, receipt } of done) waiting.settle.resolve(receipt);
+    try {
+      await this.#ports.finish(done);
+    } finally {
+      // They are in the chain, whatever becomes of their places in the log.
+      for (const { waiting, receipt } of done) waiting.settle.resolve(receipt);
+    }
   }
 
   /** The longest run of entries at the front that can be converted together. */
@@ -242,13 +272,18 @@ export class DatasetWriter {
     for (const waiting of this.#queue) {
       if (
         batch.length >= Math.min(most, mostEntries) ||
-        (batch.length > 0 && (!joins(first, waiting) || bytes >= mostBytes))
+        (batch.length > 0 && (!joins(first, waiting) || bytes >= mostBytes || this.#isCommitted(first, waiting)))
       )
         break;
       batch.push(waiting);
       bytes += waiting.entry.header.bodyBytes;
     }
     return batch;
+  }
+
+  /** Of two entries that wait, only the first is in the chain. */
+  #isCommitted(first: Waiting, other: Waiting): boolean {
+    return first.entry.header.seq <= this.#committed && other.entry.header.seq > this.#committed;
   }
 }
 

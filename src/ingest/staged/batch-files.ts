@@ -42,7 +42,8 @@ export async function openBatch(
   }
   const file = `${workPath}.bodies`;
   const entries = await writeBodies(waiting, { log, disk }, file, headBytesOf(first.format));
-  const close = () => disk.remove(file);
+  // Left behind, it goes at the next start: a file that cannot be removed is no reason to commit its rows again.
+  const close = () => disk.remove(file).catch(() => {});
   return { workPath, path: file, headBytes: headBytesOf(first.format), entries, close };
 }
 

@@ -214,7 +214,12 @@ export class StagedRequests {
     this.#waiting.delete(ingestId);
     this.#options.pending.release(datasetOf(entry), bodyBytes);
     if (key !== null) this.#options.keys.forget(datasetOf(entry), key);
-    await this.#options.log.done(entry);
+    try {
+      await this.#options.log.done(entry);
+    } catch (error) {
+      // Its place stays taken until the next start, which finds it in the chain.
+      this.#options.telemetry.log.warn("a committed entry could not leave the staging log", { ingestId, error });
+    }
   }
 }
 

@@ -77,8 +77,9 @@ export class StagingLog {
   /** Opens the log; gives what was acknowledged before and may not be committed. */
   async open(): Promise<StagedEntry[]> {
     await this.#disk.makeDirectory(path.join(this.#directory, "spool"));
-    await this.#disk.syncDirectory(this.#directory);
-    await this.#disk.syncDirectory(path.dirname(this.#directory));
+    // Each folder that may be new is durable only with the one above it: the log's own, and the one that it lies in.
+    const parent = path.dirname(this.#directory);
+    for (const folder of [this.#directory, parent, path.dirname(parent)]) await this.#disk.syncDirectory(folder);
     this.#id = await this.#readOwn("id");
     this.#seal = Number.parseInt((await this.#readOwn("seal")).slice(0, 8), 16);
     const names = (await this.#disk.list(this.#directory))

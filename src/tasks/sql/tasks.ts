@@ -101,12 +101,13 @@ export const takeOver = (sql: Any, now: Date) => sql<TaskRow[]>`
   )
   SELECT * FROM lost`;
 
-/** Ends an attempt, if the task is still the holder's: a cancelled one stays cancelled. */
+/** Ends an attempt, if the task is still the holder's and at it: a cancelled one stays cancelled. */
 export const endAttempt = (
   sql: Any,
   end: {
     id: string;
     holder: string;
+    attempt: number;
     state: string;
     now: Date;
     notBefore: Date;
@@ -119,7 +120,7 @@ export const endAttempt = (
     UPDATE tasks SET state = ${end.state}, holder = NULL, lease_until = NULL, not_before = ${end.notBefore},
       result = ${sql.json(end.result)}, error = ${end.error},
       ended_at = CASE WHEN ${end.state} = 'queued' THEN NULL ELSE ${end.now}::timestamptz END
-    WHERE id = ${end.id} AND holder = ${end.holder} AND state = 'running' RETURNING *
+    WHERE id = ${end.id} AND holder = ${end.holder} AND attempts = ${end.attempt} AND state = 'running' RETURNING *
   ), noted AS (
     UPDATE task_attempts SET ended_at = ${end.now}, outcome = ${end.outcome}, error = ${end.error} FROM ended
     WHERE task_attempts.task_id = ended.id AND task_attempts.attempt = ended.attempts
@@ -130,5 +131,10 @@ export const cancelTask = (sql: Any, id: string, now: Date) => sql<TaskRow[]>`
   UPDATE tasks SET state = 'cancelled', ended_at = ${now}, holder = NULL, lease_until = NULL
   WHERE id = ${id} AND state IN ('queued', 'running') RETURNING *`;
 
-export const updateProgress = (sql: Any, id: string, holder: string, progress: JSONValue) => sql`
-  UPDATE tasks SET progress = ${sql.json(progress)} WHERE id = ${id} AND holder = ${holder} AND state = 'running'`;
+export const updateProgress = (
+  sql: Any,
+  { id, holder, attempt }: { id: string; holder: string; attempt: number },
+  progress: JSONValue,
+) => sql`
+  UPDATE tasks SET progress = ${sql.json(progress)}
+  WHERE id = ${id} AND holder = ${holder} AND attempts = ${attempt} AND state = 'running'`;

@@ -1,0 +1,93 @@
+import type { Disk, DiskFile } from "../../src/base/index.ts";
+import type { ObjectStore } from "../../src/storage/index.ts";
+import type { Plant } from "./world/world.ts";
+
+/** Bugs to be found: each is a contract that is not kept, put around what a server stands on. */
+
+/** Says that a file is synced, and syncs nothing. */
+export const skippedSync: Plant = {
+  name: "skip an fsync",
+  disk: (disk) => ({
+    ...methodsOf(disk),
+    async open(path, mode) {
+      const file = await disk.open(path, mode);
+      return path.endsWith(".log") ? unsynced(file) : file;
+    },
+  }),
+};
+
+function unsynced(file: DiskFile): DiskFile {
+  return {
+    write: (bytes, position) => file.write(bytes, position),
+    read: (position, length) => file.read(position, length),
+    truncate: (size) => file.truncate(size),
+    sync: async () => {},
+    sizeBytes: () => file.sizeBytes(),
+    [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
+  };
+}
+
+/** Takes every log entry, whoever was first. */
+export const droppedIfAbsent: Plant = {
+  name: "drop the if-absent",
+  store: (store) => ({
+    ...operationsOf(store),
+    async putIfAbsent(key, body) {
+      if (!key.includes("/log/")) return await store.putIfAbsent(key, body);
+      await store.put(key, body);
+      return "created";
+    },
+  }),
+};
+
+/** Answers that a log entry is made when it is only on its way. */
+export const earlyAcknowledgement: Plant = {
+  name: "acknowledge early",
+  store: (store) => ({
+    ...operationsOf(store),
+    async putIfAbsent(key, body) {
+      if (!key.includes("/log/")) return await store.putIfAbsent(key, body);
+      if ((await store.stat(key)) !== null) return "exists";
+      store.putIfAbsent(key, body).catch(() => {});
+      return "created";
+    },
+  }),
+};
+
+/** Writes a batch that has lost its place at the place that it has lost. */
+export const reusedOffset: Plant = {
+  name: "reuse an offset",
+  converter: (converter) => ({
+    ...converter,
+    renumber: (slice, call) => converter.renumber({ ...slice, delta: 0 }, call),
+  }),
+};
+
+function methodsOf(disk: Disk): Disk {
+  return {
+    open: (path, mode) => disk.open(path, mode),
+    readFile: (path) => disk.readFile(path),
+    rename: (from, to) => disk.rename(from, to),
+    link: (existing, to) => disk.link(existing, to),
+    remove: (path) => disk.remove(path),
+    makeDirectory: (path) => disk.makeDirectory(path),
+    list: (path) => disk.list(path),
+    stat: (path) => disk.stat(path),
+    syncDirectory: (path) => disk.syncDirectory(path),
+  };
+}
+
+function operationsOf(store: ObjectStore): ObjectStore {
+  return {
+    put: (key, body) => store.put(key, body),
+    putIfAbsent: (key, body) => store.putIfAbsent(key, body),
+    adopt: (key, path) => store.adopt(key, path),
+    get: (key, options) => store.get(key, options),
+    stat: (key) => store.stat(key),
+    list: (prefix, options) => store.list(prefix, options),
+    delete: (key) => store.delete(key),
+    local: (key, signal) => store.local(key, signal),
+  };
+}
+
+export const plants: readonly Plant[] = [skippedSync, droppedIfAbsent, earlyAcknowledgement, reusedOffset];

@@ -1,0 +1,155 @@
+import {
+  deleteAllBlocks,
+  deleteBlocks,
+  selectBlocks,
+  selectHash,
+  upsertBlocks,
+} from "../../../src/datasets/chain-index/sql/blocks.ts";
+import {
+  deleteAllDatasets,
+  deleteDataset,
+  insertDatasets,
+  selectDatasetByName,
+  selectDatasets,
+} from "../../../src/datasets/chain-index/sql/datasets.ts";
+import { deleteOldIngests, insertIngest, selectIngest, selectIngestByKey } from "../../../src/ingest/sql/ingests.ts";
+import type { Row, View } from "./database.ts";
+import {
+  answered,
+  counted,
+  inserted,
+  Json,
+  json,
+  means,
+  none,
+  number,
+  orNull,
+  parsed,
+  text,
+  time,
+  timeOrNull,
+} from "./statements.ts";
+
+const blockKey = (id: unknown, seq: number) => `${text(id)} ${String(seq).padStart(16, "0")}`;
+
+function bytesOf(value: unknown): Buffer {
+  if (value instanceof Uint8Array) return Buffer.from(value);
+  throw new TypeError("these are no bytes");
+}
+
+export function knowChainsAndReceipts(): void {
+  means(upsertBlocks, (view, [rows]) => {
+    let count = 0;
+    for (const row of inserted(rows)) {
+      const { dataset_id, seq, hash, bytes, statistics } = row;
+      const key = blockKey(dataset_id, number(seq));
+      const before = view.get("chain_blocks", key);
+      if (before !== undefined && before.hash === hash && bytesOf(before.bytes).equals(bytesOf(bytes))) continue;
+      const block = { dataset_id, seq: number(seq), hash: text(hash), bytes: bytesOf(bytes) };
+      view.put("chain_blocks", key, { ...block, statistics: statistics instanceof Json ? json(statistics) : null });
+      count++;
+    }
+    return counted(count);
+  });
+  means(selectHash, (view, [id, seq]) => {
+    const found = view.get("chain_blocks", blockKey(id, number(seq)));
+    return answered(found === undefined ? [] : [{ hash: found.hash }]);
+  });
+  means(selectBlocks, (view, [id, after, limit]) => {
+    const found = blocksOf(view, id)
+      .filter((row) => number(row.seq) > number(after))
+      .sort((a, b) => number(a.seq) - number(b.seq))
+      .slice(0, number(limit));
+    return answered(
+      found.map(({ seq, hash, bytes, statistics }) => ({
+        seq: String(seq),
+        hash,
+        bytes: bytesOf(bytes),
+        statistics: orNull(statistics, parsed),
+      })),
+    );
+  });
+  means(deleteBlocks, (view, [id]) => {
+    const keys = blocksOf(view, id).map((row) => blockKey(id, number(row.seq)));
+    return counted(keys.filter((key) => view.delete("chain_blocks", key)).length);
+  });
+  means(deleteAllBlocks, (view) => deleteAll(view, "chain_blocks"));
+  knowNames();
+  knowReceipts();
+}
+
+function blocksOf(view: View, id: unknown): Row[] {
+  return view.rows("chain_blocks").filter((row) => row.dataset_id === id);
+}
+
+function deleteAll(view: View, table: string) {
+  return counted(view.all(table).filter(([key]) => view.delete(table, key)).length);
+}
+
+function knowNames(): void {
+  means(insertDatasets, (view, [rows]) => {
+    let count = 0;
+    for (const { id, project, name, created_at } of inserted(rows)) {
+      const path = `${text(project)}.${text(name)}`;
+      const isTaken = view.get("datasets", text(id)) ?? view.rows("datasets").find((row) => row.path === path);
+      if (isTaken !== undefined) continue;
+      view.lock(`datasets name ${path}`, "update");
+      view.put("datasets", text(id), { id, project, name, path, created_at: time(created_at) });
+      count++;
+    }
+    return counted(count);
+  });
+  means(selectDatasetByName, (view, [project, name]) => {
+    const found = view.rows("datasets").find((row) => row.project === project && row.name === name);
+    return answered(found === undefined ? [] : [datasetRow(found)]);
+  });
+  means(selectDatasets, (view, [, project, after, limit]) => {
+    const found = view
+      .rows("datasets")
+      .filter((row) => (project === null || row.project === project) && text(row.path) > text(after))
+      .sort((a, b) => (text(a.path) < text(b.path) ? -1 : 1));
+    return answered((limit === null ? found : found.slice(0, number(limit))).map(datasetRow));
+  });
+  means(deleteDataset, (view, [id]) => counted(view.delete("datasets", text(id)) ? 1 : 0));
+  means(deleteAllDatasets, (view) => deleteAll(view, "datasets"));
+}
+
+function datasetRow({ id, project, name, created_at }: Row): Row {
+  return { id, project, name, created_at: timeOrNull(created_at) };
+}
+
+function knowReceipts(): void {
+  means(insertIngest, (view, [id, datasetId, dataset, key, bodyHash, receipt, createdAt]) => {
+    const isTaken = view.get("ingests", text(id)) ?? (key === null ? undefined : byKey(view, datasetId, key));
+    if (isTaken !== undefined) return none;
+    if (key !== null) view.lock(`ingests_key ${datasetId} ${key}`, "update");
+    const row = { id, dataset_id: datasetId, dataset, key, body_hash: bodyHash, receipt: json(receipt) };
+    view.put("ingests", text(id), { ...row, created_at: time(createdAt) });
+    return counted(1);
+  });
+  means(selectIngest, (view, [id]) => {
+    const found = view.get("ingests", text(id));
+    return answered(found === undefined ? [] : [receiptRow(found)]);
+  });
+  means(selectIngestByKey, (view, [datasetId, key]) => {
+    const found = byKey(view, datasetId, key);
+    return answered(found === undefined ? [] : [receiptRow(found)]);
+  });
+  means(deleteOldIngests, (view, [before, most]) => {
+    const old = view
+      .rows("ingests")
+      .filter((row) => number(row.created_at) < time(before))
+      .sort((a, b) => number(a.created_at) - number(b.created_at))
+      .slice(0, number(most));
+    for (const row of old) view.delete("ingests", text(row.id));
+    return counted(old.length);
+  });
+}
+
+function byKey(view: View, datasetId: unknown, key: unknown): Row | undefined {
+  return view.rows("ingests").find((row) => row.dataset_id === datasetId && row.key === key);
+}
+
+function receiptRow({ id, receipt, body_hash }: Row): Row {
+  return { id, receipt: parsed(receipt), body_hash };
+}

@@ -1,0 +1,65 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import os from "node:os";
+import path from "node:path";
+import { z } from "zod";
+
+const report = z.object({
+  seed: z.number(),
+  failure: z.string().nullable(),
+  faults: z.array(z.string()),
+  events: z.number(),
+  simulatedMs: z.number(),
+  traceHash: z.string(),
+  trace: z.string(),
+});
+type Report = z.infer<typeof report>;
+
+export interface SeedsOptions {
+  readonly from: number;
+  readonly count: number;
+  /** Processes at once. */
+  readonly workers?: number;
+  /** Told after each report. */
+  readonly progress?: (done: number, failed: number) => void;
+  /** Failures after which no new seed begins. */
+  readonly mostFailures?: number;
+}
+
+export interface SeedsReport {
+  readonly done: number;
+  readonly events: number;
+  readonly simulatedMs: number;
+  readonly failures: readonly Report[];
+}
+
+/** Runs many worlds, each from its seed, spread over processes. */
+export async function runSeeds(options: SeedsOptions): Promise<SeedsReport> {
+  const { from, count, workers = os.availableParallelism(), progress, mostFailures = 5 } = options;
+  const total = { done: 0, events: 0, simulatedMs: 0, failures: [] as Report[] };
+  let next = from;
+  const give = (child: ChildProcess) => {
+    const isOver = next >= from + count || total.failures.length >= mostFailures;
+    if (isOver) child.disconnect();
+    else child.send(next++);
+  };
+  const children = Array.from({ length: Math.min(workers, count) }, async () => {
+    const child = fork(path.join(import.meta.dirname, "seeds-process.ts"), {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    child.on("message", (message) => {
+      const one = report.parse(message);
+      total.done++;
+      total.events += one.events;
+      total.simulatedMs += one.simulatedMs;
+      if (one.failure !== null) total.failures.push(one);
+      progress?.(total.done, total.failures.length);
+      give(child);
+    });
+    give(child);
+    const [code] = await once(child, "exit");
+    if (code !== 0) throw new Error(`a process that simulates ended with ${code}`);
+  });
+  await Promise.all(children);
+  return { ...total, failures: total.failures.sort((a, b) => a.seed - b.seed) };
+}
