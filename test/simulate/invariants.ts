@@ -100,8 +100,7 @@ function checkPlaces({ key, rows, receipt }: Sent, places: ReadonlyMap<string, n
 
 async function allAside(world: World, server: Server, machine: Machine, id: DatasetId): Promise<string[]> {
   const { quarantines } = await server.datasets.snapshot(id);
-  const hashes = quarantines.map((one) => one.hash);
-  await using open = await server.datasets.openSlices(id, hashes, "quarantine");
+  await using open = await server.datasets.openSlices(id, quarantines);
   const raw: string[] = [];
   for (const file of open.paths) raw.push(...asideLines(await world.diskOf(machine).readFile(file)));
   return raw;
