@@ -18,6 +18,9 @@ export const errorCodes = {
   not_found: { status: 404, sqlstate: "42P01" },
   already_exists: { status: 409, sqlstate: "42P07" },
   conflict: { status: 409, sqlstate: "40001" },
+  dataset_read_only: { status: 409, sqlstate: "25006" },
+  replica_diverged: { status: 409, sqlstate: "40001" },
+  replica_refused: { status: 422, sqlstate: "22000" },
   precondition_failed: { status: 412, sqlstate: "40001" },
   // SQL
   sql_syntax: { status: 400, sqlstate: "42601" },

@@ -3,6 +3,7 @@ import { configCommand } from "./config.ts";
 import { applyCommand, deleteCommand, getCommand } from "./definitions.ts";
 import { ingestCommand } from "./ingest.ts";
 import { reindexCommand, restoreDefinitionsCommand } from "./maintenance.ts";
+import { pullCommand } from "./pull.ts";
 import { sqlCommand } from "./sql.ts";
 import { upCommand } from "./up.ts";
 import { verifyCommand } from "./verify.ts";
@@ -13,6 +14,7 @@ export const commands: readonly Command[] = [
   ingestCommand,
   sqlCommand,
   verifyCommand,
+  pullCommand,
   applyCommand,
   getCommand,
   deleteCommand,

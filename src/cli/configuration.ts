@@ -9,6 +9,7 @@ import { asUsageError, type Invocation, type OptionSpec } from "./command.ts";
 const reserved = [
   "MILLRACE_URL",
   "MILLRACE_TOKEN",
+  "MILLRACE_ORIGIN_TOKEN",
   "MILLRACE_CONFIG",
   "MILLRACE_REQUIRE_ALL",
   "MILLRACE_TEST_SEED",

@@ -16,19 +16,20 @@ import { DatasetKeys } from "./chain/keys.ts";
 import { deletedEntry, readBlock, readLog, type StoredBlock } from "./chain/log.ts";
 import { type CommitOutcome, Writer } from "./chain/writer.ts";
 import { ChainIndex, type DatasetPage, type DatasetRef } from "./chain-index/chain-index.ts";
-import type { SliceObject } from "./layout/live-slices.ts";
+import type { ColumnStatistics, SliceObject } from "./layout/live-slices.ts";
 import { Names } from "./names.ts";
 import { type MetadataEvent, newDatasetId, type SourceState } from "./odf/index.ts";
 import { type ReindexReport, reindex } from "./reindex.ts";
 import { type AsOf, type Snapshot, snapshotOf } from "./snapshot.ts";
 import type { ObjectPart } from "./transfer/named-objects.ts";
 import { type TransferObject, TransferObjects } from "./transfer/objects.ts";
+import { Replicas } from "./transfer/replica.ts";
 import { type SliceReader, type VerifyOptions, type VerifyReport, verifyChain } from "./verify/verify.ts";
 
 export interface DatasetsOptions {
   readonly store: ObjectStore;
   readonly sql: Sql;
-  readonly slices: SliceReader;
+  readonly slices: SliceReader & Partial<StatisticsReader>;
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
@@ -36,6 +37,11 @@ export interface DatasetsOptions {
   readonly announce: (commit: CommitNews) => Promise<void>;
   /** Memory for chains that were used lately; default 128 MiB. */
   readonly cacheBytes?: number;
+}
+
+interface StatisticsReader {
+  /** Of a Parquet file, as pruning uses them. */
+  columnStatistics(path: string, signal: AbortSignal): Promise<readonly ColumnStatistics[]>;
 }
 
 export interface CommitNews {
@@ -75,9 +81,11 @@ export class Datasets {
   readonly #writer: Writer;
   readonly #names: Names;
   readonly #transfer: TransferObjects;
+  /** Read-only copies of datasets elsewhere. */
+  readonly replicas: Replicas;
 
   constructor(options: DatasetsOptions) {
-    const { store, sql, clock, telemetry, cacheBytes } = options;
+    const { store, sql, slices, clock, telemetry, cacheBytes } = options;
     this.#options = options;
     this.#index = new ChainIndex(sql);
     this.#chains = new Chains({ store, index: this.#index, clock, log: telemetry.log, cacheBytes });
@@ -85,6 +93,13 @@ export class Datasets {
     this.#transfer = new TransferObjects({ store, chains: this.#chains });
     const announce = (id: DatasetId, stored: StoredBlock) => this.#announce(id, stored);
     this.#writer = new Writer({ store, chains: this.#chains, clock, telemetry, announce });
+    this.replicas = new Replicas({
+      store,
+      chains: this.#chains,
+      writer: this.#writer,
+      reader: slices,
+      columnStatistics: async (path, signal) => (await slices.columnStatistics?.(path, signal)) ?? null,
+    });
   }
 
   /** Makes a root dataset with its first blocks. @throws already_exists */
@@ -111,6 +126,18 @@ export class Datasets {
       this.#chains.forget(id);
       throw nameTaken(path);
     }
+    this.#names.remember(ref);
+    return ref;
+  }
+
+  /** Gives a copy that was begun its name. Repeating it does nothing. @throws already_exists */
+  async nameReplica(id: DatasetId, path: DatasetPath): Promise<DatasetRef> {
+    const { store, clock } = this.#options;
+    const there = await this.#index.find(path);
+    if (there !== null && there.id !== id) throw nameTaken(path);
+    const ref: DatasetRef = there ?? { id, path, createdAt: clock.now() };
+    await store.put(new DatasetKeys(id).alias, new TextEncoder().encode(formatDatasetPath(path)));
+    if (there === null && !(await this.#index.add(ref))) throw nameTaken(path);
     this.#names.remember(ref);
     return ref;
   }
@@ -170,11 +197,12 @@ export class Datasets {
   /**
    * Commits rows (and a schema before them where it changed). Durable when it returns `committed`. The signal is heeded
    * until the writing begins.
-   * @throws chain_broken where the change breaks a rule of chains, and nothing was written; dataset_not_found; errors of
-   * the store, after which the change may be committed: the head's source state tells
+   * @throws chain_broken where the change breaks a rule of chains, and nothing was written; dataset_not_found;
+   * dataset_read_only for a copy; errors of the store, after which the change may be committed: the head's source state tells
    */
-  commit(id: DatasetId, change: Change, signal?: AbortSignal): Promise<CommitOutcome> {
-    return this.#writer.commit(id, change, signal);
+  async commit(id: DatasetId, change: Change, signal?: AbortSignal): Promise<CommitOutcome> {
+    await this.replicas.refuseRows(id);
+    return await this.#writer.commit(id, change, signal);
   }
 
   /** An original slice by its hash. */

@@ -12,9 +12,10 @@ export {
   type OpenSlices,
 } from "./datasets.ts";
 export type { ColumnStatistics, LiveSlice, SliceObject } from "./layout/live-slices.ts";
-export { blockToJson, type MetadataBlock, type MetadataEvent, type SourceState } from "./odf/index.ts";
+export { blockToJson, decodeBlock, type MetadataBlock, type MetadataEvent, type SourceState } from "./odf/index.ts";
 export type { ReindexReport } from "./reindex.ts";
 export type { AsOf, Snapshot } from "./snapshot.ts";
 export type { ObjectPart } from "./transfer/named-objects.ts";
 export type { TransferObject } from "./transfer/objects.ts";
+export { receiveObject } from "./transfer/receive.ts";
 export type { SliceReader, VerifyLevel, VerifyOptions, VerifyReport } from "./verify/verify.ts";

@@ -26,6 +26,8 @@ export interface DatasetDefinition {
   readonly eventTime?: string;
   readonly commitIntervalMs?: number;
   readonly columns?: readonly { readonly name: string; readonly type: string }[];
+  /** It is a read-only copy: its rows come from there. */
+  readonly replica?: { readonly origin: string };
 }
 
 export interface PushRequest {

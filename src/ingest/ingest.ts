@@ -96,13 +96,14 @@ export class Ingest implements Service {
 
   /**
    * Takes a body in. Acknowledged rows survive a crash from then on.
-   * @throws too_many_requests, disk_full, bad_input, bad_request, sql_* (event time), conflict (key), shutting_down
+   * @throws dataset_read_only, too_many_requests, disk_full, bad_input, bad_request, sql_* (event time), conflict (key), shutting_down
    */
   async push(request: PushRequest, signal: AbortSignal): Promise<IngestReceipt> {
     this.#stopping.signal.throwIfAborted();
     this.#pending.admit(request.dataset.id);
     const receivedAt = this.#options.clock.now();
     const definition = await this.#options.definition(request.dataset.path);
+    if (definition.replica !== undefined) await this.#options.datasets.replicas.refuseRows(request.dataset.id);
     const id = this.#options.ids.uuid();
     const arrival: Arrival = { id, request, definition, meter: { bytes: 0, wireBytes: 0 } };
     try {

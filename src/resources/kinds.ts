@@ -49,6 +49,8 @@ export const datasetSpec = z.strictObject({
     .min(0)
     .max(10 * 365 * 86_400_000)
     .exactOptional(),
+  /** It is a read-only copy of a dataset elsewhere, which `millrace pull` keeps. */
+  replica: z.strictObject({ origin: z.url().max(2_000) }).exactOptional(),
   /** Columns with DuckDB types, in order; others that appear in the data are added behind them. */
   columns: z
     .array(z.strictObject({ name: columnName, type: columnType }))
@@ -65,6 +67,7 @@ export const datasetKind: Kind<DatasetSpec> = {
   kind: "Dataset",
   scope: "project",
   schema: datasetSpec,
+  immutable: ["replica"],
   checkName: (name) => void datasetName(name),
 };
 

@@ -1,15 +1,18 @@
+import path from "node:path";
 import type { Datasets } from "../datasets/index.ts";
 import type { EnginePool } from "../engines/index.ts";
 import { type BindOptions, type Gateway, openGateway } from "../gateway/index.ts";
 import type { Identity } from "../identity/index.ts";
 import { type Ingest, parseFormat } from "../ingest/index.ts";
 import type { Queries } from "../queries/index.ts";
+import { nodeDisk } from "../storage/index.ts";
 import type { TaskQueue } from "../tasks/index.ts";
 import type { openMetrics, RootLogger } from "../telemetry/index.ts";
 import type { ServerConfig } from "./config.ts";
 import { datasetsDoor } from "./datasets-door.ts";
 import type { Foundation } from "./foundation.ts";
 import { readiness } from "./readiness.ts";
+import { replicasDoor } from "./replicas-door.ts";
 import { resourcesDoor } from "./resources-door.ts";
 import type { Sources } from "./sources.ts";
 import { version } from "./version.ts";
@@ -51,6 +54,13 @@ export function openApi(options: ApiOptions): Gateway {
       administration: administrationDoor(identity),
       resources: resourcesDoor(resources, datasets, () => void sources.reconcile()),
       datasets: datasetsDoor(datasets, engines),
+      replicas: replicasDoor({
+        datasets,
+        resources,
+        disk: nodeDisk,
+        random: foundation.random,
+        directory: path.join(foundation.directory, "staging", "pulled"),
+      }),
       ingest: {
         parseFormat,
         push: (input, abort) => ingest.push(input, abort),

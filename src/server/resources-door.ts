@@ -52,12 +52,13 @@ export function resourcesDoor(resources: Resources, datasets: Datasets, changed:
   };
 }
 
-/** The chain of a declared dataset; made where it is absent. */
+/** The chain of a declared dataset; made where it is absent, but for copies of others. */
 export async function ensureChain(resources: Resources, datasets: Datasets, resource: Resource): Promise<void> {
   const { spec } = resource;
-  const { description, keywords, columns = [] }: DatasetSpec = datasetKind.schema.parse(spec);
+  const { description, keywords, columns = [], replica }: DatasetSpec = datasetKind.schema.parse(spec);
   const path = { project: projectName(resource.project ?? ""), dataset: datasetName(resource.name) };
   let ref = await datasets.find(path);
+  if (ref === null && replica !== undefined) return; // only its origin's first block makes it
   if (ref === null) {
     try {
       ref = await datasets.create(path, {

@@ -233,6 +233,15 @@ export function fakeRooms(): FakeRooms {
           return { ok: true, blocks: 4, slices: 1, rows: 10, broken: null };
         },
       },
+      replicas: {
+        begin: notHere,
+        origin: async () => null,
+        walk: notHere,
+        putBlocks: notHere,
+        putObject: notHere,
+        advance: notHere,
+        clear: notHere,
+      },
       ingest: {
         parseFormat: (name) => name,
         push: (input, signal) => fake.push(input, signal),

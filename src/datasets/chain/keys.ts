@@ -46,6 +46,11 @@ export class DatasetKeys {
     return `${this.#root}info/alias`;
   }
 
+  /** Present from the first on where the dataset is a read-only copy: says where it comes from. */
+  get replica(): string {
+    return `${this.#root}info/replica`;
+  }
+
   /** Present once the dataset was deleted. */
   get tombstone(): string {
     return `${this.#root}info/deleted`;

@@ -15,7 +15,7 @@ import type { Chains } from "./chains.ts";
 import { addDataEvent, adoptObjects, type Change, commitBlock } from "./commit.ts";
 import { DatasetKeys } from "./keys.ts";
 import { deletedEntry, newestSeq, readLog, type StoredBlock } from "./log.ts";
-import { type NextBlock, nextBlock } from "./tip.ts";
+import { follow, type NextBlock, nextBlock } from "./tip.ts";
 
 export type CommitOutcome =
   | {
@@ -88,6 +88,21 @@ export class Writer {
     await this.#inTurn(id, undefined, async () => {
       const { tip } = await chains.current(id);
       if ((await this.#write(id, nextBlock(tip, event, clock.now()), null)) === "lost")
+        throw new MillraceError("conflict", "Another writer was faster.", { retryAfterS: 1 });
+    });
+  }
+
+  /**
+   * Commits a block of another platform as it is, behind the newest one; does nothing where it is committed already.
+   * @throws chain_broken where it may not follow; conflict where another writer was first; as `commit`
+   */
+  async replicate(id: DatasetId, stored: StoredBlock, statistics: readonly ColumnStatistics[] | null): Promise<void> {
+    const { chains } = this.#options;
+    await this.#inTurn(id, undefined, async () => {
+      const chain = await chains.current(id);
+      if (stored.seq <= chain.seq && chain.links[stored.seq]?.hash === stored.hash) return;
+      const next = { stored, tip: follow(chain.tip, stored.hash, stored.block) };
+      if ((await this.#write(id, next, statistics)) === "lost")
         throw new MillraceError("conflict", "Another writer was faster.", { retryAfterS: 1 });
     });
   }

@@ -164,10 +164,11 @@ async function verifySlice(one: Verification, slice: DataSlice): Promise<Broken 
   }
 }
 
-async function logicalProblem(
+/** Why a file's rows are not those that a block says of its slice, or null. @throws on a file that cannot be read */
+export async function logicalProblem(
   reader: SliceReader,
   path: string,
-  { offsetInterval: { start, end }, logicalHash }: DataSlice,
+  { offsetInterval: { start, end }, logicalHash }: Pick<DataSlice, "offsetInterval" | "logicalHash">,
   signal: AbortSignal,
 ): Promise<string | null> {
   const { rows, first, gapFree } = await reader.offsets(path, signal);

@@ -67,8 +67,8 @@ export class Exchange {
     return requestBody(request, { clock, limits: bodyLimits, onBytes });
   }
 
-  /** The whole body as text. @throws too_large beyond `maxBytes`; bad_request when it is not UTF-8 */
-  async text(maxBytes: number): Promise<string> {
+  /** The whole body. @throws too_large beyond `maxBytes` */
+  async whole(maxBytes: number): Promise<Uint8Array> {
     const tooLarge = () =>
       new MillraceError("too_large", `The request's body is larger than ${maxBytes} bytes.`, {
         hint: "Rows of any size go to POST .../rows.",
@@ -81,8 +81,14 @@ export class Exchange {
       if (size > maxBytes) throw tooLarge();
       chunks.push(chunk);
     }
+    return Buffer.concat(chunks);
+  }
+
+  /** The whole body as text. @throws too_large beyond `maxBytes`; bad_request when it is not UTF-8 */
+  async text(maxBytes: number): Promise<string> {
+    const bytes = await this.whole(maxBytes);
     try {
-      return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+      return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     } catch {
       throw new MillraceError("bad_request", "The request's body is not UTF-8 text.");
     }

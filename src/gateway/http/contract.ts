@@ -196,6 +196,39 @@ export interface DatasetDoor {
   ): Promise<VerifyReport>;
 }
 
+/** What `millrace pull` puts into a copy of a dataset elsewhere; every byte is proven before it is seen. */
+export interface ReplicaDoor {
+  /** Begins a copy with its origin's first block, and declares it. Repeating it does nothing. */
+  begin(path: DatasetPath, origin: string, seed: string, by: UserName): Promise<DatasetRef>;
+  /** null for a dataset of our own. */
+  origin(id: DatasetId): Promise<string | null>;
+  /** `id`: null before the copy was begun. */
+  walk(path: DatasetPath, id: DatasetId | null, from: string, signal: AbortSignal): Promise<ReplicaWalk>;
+  putBlocks(path: DatasetPath, blocks: readonly Uint8Array[]): Promise<void>;
+  putObject(
+    copy: DatasetRef,
+    object: { readonly block: string; readonly part: string; readonly hash: string },
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<void>;
+  advance(copy: DatasetRef, blocks: readonly string[], signal: AbortSignal): Promise<ReplicaAdvance>;
+  /** Drops what waits. */
+  clear(path: DatasetPath, signal: AbortSignal): Promise<void>;
+}
+export interface ReplicaWalk {
+  readonly blocks: readonly { readonly hash: string; readonly seq: number }[];
+  readonly missing: string | null;
+}
+export interface ReplicaAdvance {
+  readonly seq: number;
+  readonly head: string | null;
+  readonly missing: readonly {
+    readonly block: string;
+    readonly part: TransferPart;
+    readonly hash: string;
+    readonly sizeBytes: number;
+  }[];
+}
+
 export type Encoding = "identity" | "gzip" | "zstd";
 export interface PushInput<Format> {
   readonly dataset: DatasetRef;
@@ -302,6 +335,7 @@ export interface Rooms<Format> {
   readonly administration: AccessAdministration;
   readonly resources: ResourceDoor;
   readonly datasets: DatasetDoor;
+  readonly replicas: ReplicaDoor;
   readonly ingest: IngestDoor<Format>;
   readonly queries: QueryDoor;
   readonly tasks: TaskDoor;

@@ -3,6 +3,7 @@ import { accessRoutes } from "./access.ts";
 import type { Rooms } from "./contract.ts";
 import { datasetRoutes } from "./datasets.ts";
 import { odfRoutes } from "./odf.ts";
+import { replicaRoutes } from "./replicas.ts";
 import { resourceRoutes } from "./resources.ts";
 import type { HttpRoute } from "./route.ts";
 import { rowRoutes } from "./rows.ts";
@@ -24,6 +25,7 @@ export function httpRoutes<Format>(
     ...resourceRoutes(rooms),
     ...datasetRoutes(rooms),
     ...odfRoutes(rooms),
+    ...replicaRoutes(rooms),
     ...rowRoutes(rooms),
     ...sqlRoutes(rooms),
     ...workRoutes(rooms, options),

@@ -3,6 +3,7 @@ import { MillraceError } from "../../base/index.ts";
 import { isLoopback } from "../edge/index.ts";
 import type { DatasetRef, Encoding, Principal, Rooms } from "./contract.ts";
 import { datasetParams, findDataset, flag } from "./parts.ts";
+import { ensureProject, orExists } from "./project.ts";
 import { type HttpRoute, jsonRoute, streamRoute } from "./route.ts";
 import { ingestView } from "./views.ts";
 
@@ -148,10 +149,7 @@ export function rowRoutes<Format>(rooms: Rooms<Format>): HttpRoute[] {
   async function declare(path: DatasetRef["path"], principal: Principal): Promise<void> {
     const { resources } = rooms;
     const by = principal.user;
-    if ((await resources.get({ kind: "Project", project: null, name: path.project })) === null) {
-      await access.authorize(principal, "organization.admin", {});
-      await orExists(resources.apply({ kind: "Project", name: path.project, spec: {} }, { by, expectedGeneration: 0 }));
-    }
+    await ensureProject(rooms, path.project, principal);
     await access.authorize(principal, "project.edit", { project: path.project });
     await orExists(
       resources.apply(
@@ -159,17 +157,6 @@ export function rowRoutes<Format>(rooms: Rooms<Format>): HttpRoute[] {
         { by, expectedGeneration: 0 },
       ),
     );
-  }
-}
-
-/** Generation 0 says "must not exist yet": of many first pushes at once, one makes it and the others find it made. */
-async function orExists(applied: Promise<unknown>): Promise<void> {
-  try {
-    await applied;
-  } catch (error) {
-    const isMade =
-      error instanceof MillraceError && ["conflict", "already_exists", "precondition_failed"].includes(error.code);
-    if (!isMade) throw error;
   }
 }
 
