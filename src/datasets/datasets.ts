@@ -90,7 +90,11 @@ export class Datasets {
     this.#index = new ChainIndex(sql);
     this.#chains = new Chains({ store, index: this.#index, clock, log: telemetry.log, cacheBytes });
     this.#names = new Names(this.#index, clock);
-    this.#transfer = new TransferObjects({ store, chains: this.#chains });
+    this.#transfer = new TransferObjects({
+      store,
+      chains: this.#chains,
+      blocks: (id, range, signal) => this.blocks(id, range, signal),
+    });
     const announce = (id: DatasetId, stored: StoredBlock) => this.#announce(id, stored);
     this.#writer = new Writer({ store, chains: this.#chains, clock, telemetry, announce });
     this.replicas = new Replicas({
