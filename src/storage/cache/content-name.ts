@@ -1,5 +1,5 @@
 /** Keys that end with the multihash of their bytes, as Open Data Fabric writes it: sha3-256 (0x16), 32 bytes (0x20). */
-const named = /(?:^|\/)(f1620[0-9a-f]{64})$/;
+const named = /(?:^|[/-])(f1620[0-9a-f]{64})$/;
 const nameForm = /^f1620[0-9a-f]{64}$/;
 
 /** The name that an object's bytes must meet; null where its key says nothing of them. */

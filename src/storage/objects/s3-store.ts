@@ -154,25 +154,31 @@ export class S3Store implements ObjectStore, AsyncDisposable {
   }
 
   /**
-   * The answer to HEAD has no body: where it says 404, the bucket may be what is absent. A read of one byte tells, so that
-   * a bucket that is gone is never taken for a store without objects.
+   * By a read of one byte: the answer to HEAD has no body, so that where it says 404 the bucket may be what is absent, and a
+   * bucket that is gone must never be taken for a store without objects. Only an empty object needs HEAD behind that.
    */
   async #stat(key: string, signal?: AbortSignal): Promise<ObjectStat | null> {
     const name = this.#name(key);
     const about = `look at ${key}`;
-    const head = (within: AbortSignal) => this.#requests.head(name, within);
-    const answer = await this.#retries.ask(about, limits, head, signal);
-    if (answer.ok) return { key, sizeBytes: answer.value.sizeBytes, modifiedMs: answer.value.modifiedMs };
-    found(answer, about, ["absent"]);
     const read = (within: AbortSignal) => this.#requests.getRange(name, 0, 1, within);
-    found(await this.#retries.ask(about, limits, read, signal), about, ["absent", "bad range"]);
-    return null;
+    const answer = await this.#retries.ask(about, limits, read, signal);
+    if (answer.ok) return { key, sizeBytes: answer.value.sizeBytes, modifiedMs: answer.value.modifiedMs };
+    if (answer.failure.kind !== "bad range") return nothing(answer.failure, about);
+    const head = (within: AbortSignal) => this.#requests.head(name, within);
+    const empty = found(await this.#retries.ask(about, limits, head, signal), about, ["absent"]);
+    return empty === null ? null : { key, sizeBytes: empty.sizeBytes, modifiedMs: empty.modifiedMs };
   }
 
   #name(key: string): string {
     checkKey(key);
     return this.#prefix + key;
   }
+}
+
+/** @throws the failure unless it is absence */
+function nothing(failure: Failure, about: string): null {
+  if (failure.kind === "absent") return null;
+  throw failureError(failure, about);
 }
 
 function found<Value>(answer: Answer<Value>, about: string): Value;

@@ -103,7 +103,7 @@ export class S3Requests implements Disposable {
     start: number,
     length: number,
     abortSignal: AbortSignal,
-  ): Promise<{ readonly bytes: Uint8Array; readonly sizeBytes: number }> {
+  ): Promise<{ readonly bytes: Uint8Array; readonly sizeBytes: number; readonly modifiedMs: number }> {
     const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${start + length - 1}` });
     const found = await this.#client.send(command, { abortSignal });
     const bytes = await bodyOf(found);
@@ -112,7 +112,7 @@ export class S3Requests implements Disposable {
     const sizeBytes = Number(total);
     const wanted = Math.min(length, sizeBytes - start);
     if (bytes.length !== wanted) throw new Error(`${bytes.length} of ${wanted} bytes came`);
-    return { bytes, sizeBytes };
+    return { bytes, sizeBytes, modifiedMs: wholeSeconds(found.LastModified) };
   }
 
   async head(
