@@ -228,11 +228,22 @@ export class Datasets {
         return held.use(file).path;
       };
       const paths: string[] = [];
-      for (let from = 0; from < slices.length; from += openedAtOnce) {
-        const opening = slices.slice(from, from + openedAtOnce).map(open);
-        await Promise.allSettled(opening); // what was opened is held before a failure is told
-        paths.push(...(await Promise.all(opening)));
-      }
+      let next = 0;
+      // Each takes the next as soon as it is done, so that a remote store fetches ahead while others still come.
+      const openLeft = async () => {
+        try {
+          for (let slice = slices[next]; slice !== undefined; slice = slices[next]) {
+            const at = next++;
+            paths[at] = await open(slice);
+          }
+        } catch (error) {
+          next = slices.length;
+          throw error;
+        }
+      };
+      const opening = Array.from({ length: openedAtOnce }, openLeft);
+      await Promise.allSettled(opening); // what was opened is held before a failure is told
+      await Promise.all(opening);
       return { paths, [Symbol.asyncDispose]: () => held.disposeAsync() };
     } catch (error) {
       await held.disposeAsync();
