@@ -52,7 +52,7 @@ export class Ingest implements Service {
     const shared = { ids, datasets, clock, disk, telemetry, log, intake, pending, keys, committer, history, stopping };
     const { commitIntervalMs } = options;
     this.#staged = new StagedRequests({ ...shared, receipts: keeper, workDirectory, commitIntervalMs });
-    this.#keyed = new KeyedPush({ staged: this.#staged, intake, keys, receipts });
+    this.#keyed = new KeyedPush({ staged: this.#staged, intake, keys, receipts, keeper, logId: () => log.id });
     this.#parts = new ImportParts({ ...shared, receipts, spoolPath, workDirectory });
     this.#recovery = { ...shared, staged: this.#staged, receipts, definition: options.definition };
     this.#log = log;
@@ -72,6 +72,10 @@ export class Ingest implements Service {
     await this.#incoming.open();
     const entries = await this.#log.open();
     for (const entry of entries) await recover(entry, this.#recovery);
+    await this.#receipts.releaseOthers(
+      this.#log.id,
+      entries.map(({ header }) => header.ingestId),
+    );
     if (entries.length > 0) this.#options.telemetry.log.info("recovered the staging log", { entries: entries.length });
     this.#keeper.start();
   }

@@ -54,22 +54,31 @@ export class ReceiptKeeper {
     kept: () => Promise<void>,
   ): Promise<void> {
     const save = () => Promise.all(receipts.map(({ receipt, about }) => this.#receipts.save(receipt, about)));
+    await this.untilDone("receipts could not be kept", save, kept);
+  }
+
+  /** Does what the database must be told; where that fails, again and again without holding up the caller. */
+  async untilDone(
+    failure: string,
+    work: () => Promise<unknown>,
+    then: () => Promise<void> = async () => {},
+  ): Promise<void> {
     try {
-      await save();
+      await work();
     } catch (error) {
-      this.#telemetry.log.warn("receipts could not be kept; it is tried again", { receipts: receipts.length, error });
-      const later = this.#saveLater(save).then(kept);
+      this.#telemetry.log.warn(`${failure}; it is tried again`, { error });
+      const later = this.#workLater(work).then(then);
       this.#saving.add(later);
       later.catch(() => {}).finally(() => this.#saving.delete(later));
       return;
     }
-    await kept();
+    await then();
   }
 
-  async #saveLater(save: () => Promise<unknown>): Promise<void> {
+  async #workLater(work: () => Promise<unknown>): Promise<void> {
     for (let tries = 1; ; tries++) {
       await delay(this.#clock, Math.min(longestWaitMs, 500 * 2 ** Math.min(tries, 10)), this.#stopping);
-      const saved = await save().then(
+      const saved = await work().then(
         () => true,
         () => false,
       );

@@ -4,7 +4,37 @@ export interface IngestRow {
   readonly id: string;
   readonly receipt: unknown;
   readonly body_hash: string | null;
+  readonly log_id: string | null;
 }
+
+/** Takes a key for a log, unless it is taken. */
+export const insertClaim = (
+  sql: Sql,
+  row: { id: string; datasetId: string; dataset: string; key: string; logId: string; receipt: JSONValue; at: Date },
+) => sql`
+  INSERT INTO ingests (id, dataset_id, dataset, key, log_id, receipt, created_at)
+  VALUES (${row.id}, ${row.datasetId}, ${row.dataset}, ${row.key}, ${row.logId}, ${sql.json(row.receipt)}, ${row.at})
+  ON CONFLICT DO NOTHING`;
+
+/** Hands a key that a log has taken to another request of the same log. */
+export const moveClaim = (
+  sql: Sql,
+  row: { from: string; to: string; logId: string; receipt: JSONValue; at: Date },
+) => sql`
+  UPDATE ingests SET id = ${row.to}, receipt = ${sql.json(row.receipt)}, created_at = ${row.at}
+  WHERE id = ${row.from} AND log_id = ${row.logId}`;
+
+export const deleteClaim = (sql: Sql, id: string, logId: string) =>
+  sql`DELETE FROM ingests WHERE id = ${id} AND log_id = ${logId}`;
+
+/** Claims of a log whose requests it does not hold. */
+export const deleteOtherClaims = (sql: Sql, logId: string, held: readonly string[]) =>
+  sql`DELETE FROM ingests WHERE log_id = ${logId} AND id <> ALL(${held as string[]}::text[])`;
+
+/** Makes a claim the receipt that it stood for. */
+export const endClaim = (sql: Sql, row: { id: string; bodyHash: string | null; receipt: JSONValue }) => sql`
+  UPDATE ingests SET receipt = ${sql.json(row.receipt)}, body_hash = ${row.bodyHash}, log_id = NULL
+  WHERE id = ${row.id} AND log_id IS NOT NULL`;
 
 export const insertIngest = (
   sql: Sql,
@@ -23,11 +53,11 @@ export const insertIngest = (
   ON CONFLICT DO NOTHING`;
 
 export const selectIngest = (sql: Sql, id: string) =>
-  sql<IngestRow[]>`SELECT id, receipt, body_hash FROM ingests WHERE id = ${id}`;
+  sql<IngestRow[]>`SELECT id, receipt, body_hash, log_id FROM ingests WHERE id = ${id}`;
 
 export const selectIngestByKey = (sql: Sql, datasetId: string, key: string) => sql<IngestRow[]>`
-  SELECT id, receipt, body_hash FROM ingests WHERE dataset_id = ${datasetId} AND key = ${key}`;
+  SELECT id, receipt, body_hash, log_id FROM ingests WHERE dataset_id = ${datasetId} AND key = ${key}`;
 
-/** The oldest, at most `most` of them. */
+/** The oldest that have ended, at most `most` of them. */
 export const deleteOldIngests = (sql: Sql, before: Date, most: number) => sql`
-  DELETE FROM ingests WHERE id IN (SELECT id FROM ingests WHERE created_at < ${before} ORDER BY created_at LIMIT ${most})`;
+  DELETE FROM ingests WHERE id IN (SELECT id FROM ingests WHERE created_at < ${before} AND log_id IS NULL ORDER BY created_at LIMIT ${most})`;

@@ -1,6 +1,7 @@
 import { type Instant, MillraceError } from "../../base/index.ts";
 import { type Arrival, datasetName, type Intake, stagedReceipt } from "../intake.ts";
 import type { FirstRequest, IdempotencyKeys } from "../keys.ts";
+import type { ReceiptKeeper } from "../receipt-keeper.ts";
 import type { IngestReceipt, Receipts } from "../receipts.ts";
 import type { StagedRequests } from "./staged-requests.ts";
 
@@ -9,6 +10,9 @@ export interface PushOptions {
   readonly intake: Intake;
   readonly keys: IdempotencyKeys;
   readonly receipts: Receipts;
+  readonly keeper: ReceiptKeeper;
+  /** Of this server's staging log. */
+  readonly logId: () => string;
 }
 
 /** Pushes rows through the staging log; under an idempotency key, once. */
@@ -34,24 +38,36 @@ export class KeyedPush {
   }
 
   async #first(arrival: Arrival, key: string, receivedAt: Instant, signal: AbortSignal): Promise<IngestReceipt> {
-    const { staged, keys, receipts } = this.#options;
+    const { keys, receipts, logId } = this.#options;
     const { id } = arrival.request.dataset;
     const first = keys.take(id, key);
     try {
-      const kept = await receipts.byKey(id, key);
-      if (kept !== null) {
-        first.resolve(kept);
+      const receipt = stagedReceipt(arrival.id, datasetName(arrival.request));
+      const claim = await receipts.claim({ receipt, datasetId: id, key, logId: logId(), atMs: receivedAt });
+      if (claim.kind === "elsewhere") throw heldElsewhere();
+      if (claim.kind === "ended") {
+        first.resolve(claim);
         keys.forget(id, key);
         return await this.#again(arrival, first.promise, signal);
       }
-      const { header } = await staged.stage(arrival, receivedAt, signal);
-      first.resolve({ receipt: stagedReceipt(arrival.id, header.dataset), bodyHash: header.bodyHash });
+      first.resolve({ receipt, bodyHash: await this.#stage(arrival, receivedAt, signal) });
     } catch (error) {
       first.reject(error);
       keys.forget(id, key);
       throw error;
     }
     return await this.#answer(arrival, signal);
+  }
+
+  /** Gives the body's hash. A request that cannot be staged gives its key up, so that any server may take it. */
+  async #stage(arrival: Arrival, receivedAt: Instant, signal: AbortSignal): Promise<string | null> {
+    const { staged, receipts, keeper, logId } = this.#options;
+    try {
+      return (await staged.stage(arrival, receivedAt, signal)).header.bodyHash;
+    } catch (error) {
+      await keeper.untilDone("a key could not be released", () => receipts.release(arrival.id, logId()));
+      throw error;
+    }
   }
 
   /** A repeated request: its body is read to its end, so that a different one under the same key is told. */
@@ -79,4 +95,11 @@ export class KeyedPush {
     }
     return committed ?? stagedReceipt(id, datasetName(request));
   }
+}
+
+function heldElsewhere(): MillraceError {
+  return new MillraceError("unavailable", "Another server holds the first request under this key, not committed yet.", {
+    retryAfterS: 1,
+    hint: "Repeat it: the answer is the first request's once that is committed. Nothing is stored twice.",
+  });
 }

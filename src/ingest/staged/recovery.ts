@@ -38,8 +38,17 @@ export async function recover(entry: StagedEntry, options: RecoveryOptions): Pro
     return;
   }
   if (header.key !== null) {
+    const { key, bodyHash, receivedAtMs: atMs } = header;
     const receipt = stagedReceipt(header.ingestId, header.dataset);
-    options.keys.take(datasetId, header.key).resolve({ receipt, bodyHash: header.bodyHash });
+    const claim = { receipt, datasetId, key, logId: options.log.id, atMs };
+    if (!(await options.receipts.holds(claim))) {
+      // Its append failed at the time, though the bytes were there in the end: nobody was told that it is staged, and the
+      // key went to a request that came after it.
+      options.telemetry.log.warn("a request whose key went to another is dropped", { datasetId, ingestId: receipt.id });
+      await options.log.done(entry);
+      return;
+    }
+    options.keys.take(datasetId, key).resolve({ receipt, bodyHash });
   }
   options.staged.resume(entry, await options.definition(splitPath(header.dataset)));
 }

@@ -44,9 +44,11 @@ CREATE TABLE ingests (
   body_hash text,
   receipt jsonb NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  log_id text,
   PRIMARY KEY (id)
 );
 CREATE INDEX ingests_age ON public.ingests USING btree (created_at);
+CREATE INDEX ingests_claims ON public.ingests USING btree (log_id) WHERE (log_id IS NOT NULL);
 CREATE UNIQUE INDEX ingests_key ON public.ingests USING btree (dataset_id, key) WHERE (key IS NOT NULL);
 
 CREATE TABLE migrations (
