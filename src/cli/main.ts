@@ -42,8 +42,9 @@ function showHelp(name: string | undefined): number {
 }
 
 async function showVersion(): Promise<number> {
-  const { version } = await import("../server/index.ts");
+  const { formats, version } = await import("../server/index.ts");
   process.stdout.write(`millrace ${version} (node ${process.versions.node})\n`);
+  process.stdout.write(`formats: data folder ${formats.dataFolder}, object store ${formats.objectStore}\n`);
   return 0;
 }
 

@@ -2,6 +2,7 @@ import { access, constants, type FileHandle, mkdir, open, readFile, rename, rm, 
 import path from "node:path";
 import { z } from "zod";
 import { MillraceError } from "../base/index.ts";
+import { checkFolderFormat, markFolder } from "./formats.ts";
 
 const running = z.object({ pid: z.number(), url: z.string().nullable() });
 
@@ -13,9 +14,13 @@ export class DataDirectory implements AsyncDisposable {
     this.path = directory;
   }
 
-  /** Makes the folder where it is absent and takes it. @throws conflict where a server runs on it; bad_config */
+  /**
+   * Makes the folder where it is absent and takes it.
+   * @throws conflict where a server runs on it; unsupported_version where a newer one has; bad_config
+   */
   static async take(directory: string): Promise<DataDirectory> {
     const taken = new DataDirectory(path.resolve(directory));
+    await checkFolderFormat(taken.path);
     try {
       await mkdir(taken.path, { recursive: true, mode: 0o711 });
       await access(taken.path, constants.W_OK);
@@ -31,6 +36,7 @@ export class DataDirectory implements AsyncDisposable {
       if (handle !== null) {
         await handle.writeFile(JSON.stringify({ pid: process.pid, url: null }));
         await handle.close();
+        await markFolder(taken.path);
         return taken;
       }
       const holder = await taken.#holder();

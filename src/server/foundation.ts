@@ -14,6 +14,7 @@ import { identityKinds } from "../identity/index.ts";
 import { connectionKind, datasetKind, projectKind, Resources, sourceKind } from "../resources/index.ts";
 import { nodeDisk, type ObjectStore, openObjectStore, openPostgres, type Postgres } from "../storage/index.ts";
 import type { ServerConfig } from "./config.ts";
+import { takeStore } from "./formats.ts";
 
 /** What a server and the maintenance commands both stand on; disposing it closes the store and PostgreSQL. */
 export interface Foundation extends AsyncDisposable {
@@ -51,6 +52,7 @@ export async function openFoundation(
       signal,
     }),
   );
+  await takeStore(store, signal);
   const url = config.values["postgres.url"];
   const postgres = held.use(
     await openPostgres({

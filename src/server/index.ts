@@ -3,6 +3,7 @@ import type { ServerConfig } from "./config.ts";
 import type { RunningServer } from "./running.ts";
 
 export type { ServerConfig } from "./config.ts";
+export { formats } from "./formats.ts";
 export type { RunningServer } from "./running.ts";
 export { settings } from "./settings.ts";
 export { version } from "./version.ts";

@@ -78,6 +78,18 @@ const cases: Readonly<Record<string, Case>> = {
       [["verify", "cli.rows", "--level", "deep"], /chain, physical, logical/],
     ],
   },
+  pull: {
+    done: [() => ["pull", "--help"], /^Mirrors a dataset of another platform/], // a whole one: test/transfer/pull.test.ts
+    refused: [
+      [() => ["pull", `${platform.url}/odf/cli/rows`], /Name a token of the origin[\s\S]*\(unauthenticated\)/],
+      [() => ["pull", "https://host.example/x", "--as", "a.b", "--origin-token-file", at("absent")], /\(bad_config\)/],
+    ],
+    wrong: [
+      [["pull"], /^usage: millrace pull /],
+      [["pull", "nonsense"], /is no address/],
+      [["pull", "https://host.example/somewhere"], /--as PROJECT\.DATASET/],
+    ],
+  },
   apply: {
     done: [() => ["apply", at(files.manifest)], /^created Project shop \(generation 1\)\n$/],
     refused: [

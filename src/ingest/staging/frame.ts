@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { z } from "zod";
+import { MillraceError } from "../../base/index.ts";
 
 /** What the log keeps of a request beside its body. */
 export const entryHeader = z.object({
@@ -63,7 +64,10 @@ export function decodePrefix(bytes: Uint8Array): FramePrefix | null {
   return { headerBytes, bodyBytes: view.getUint32(8, true), crc: view.getUint32(12, true) };
 }
 
-/** null where header or body is not what was written. */
+/**
+ * null where header or body is not what was written.
+ * @throws unsupported_version on a whole frame whose header is of another version: it was acknowledged, and is not passed over
+ */
 export function decodeFrame(
   prefix: FramePrefix,
   header: Uint8Array,
@@ -73,5 +77,9 @@ export function decodeFrame(
   if (header.length < prefix.headerBytes || body.length < prefix.bodyBytes) return null;
   if (crc32(body, crc32(header, seal)) !== prefix.crc) return null;
   const parsed = entryHeader.safeParse(JSON.parse(Buffer.from(header).toString("utf8")));
-  return parsed.success ? parsed.data : null;
+  if (parsed.success) return parsed.data;
+  throw new MillraceError("unsupported_version", "The staging log holds a request that this version cannot read.", {
+    hint: "A newer Millrace has acknowledged it: run that version or a later one until the log is empty.",
+    cause: parsed.error,
+  });
 }

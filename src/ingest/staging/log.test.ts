@@ -121,3 +121,16 @@ test("a full disk acknowledges nothing, and the log goes on when there is room",
   await log.close();
   expect(idsOf((await openLog(folder.path)).entries)).toEqual(["a", "b"]);
 });
+
+test("an acknowledged request whose header this version cannot read is told, never passed over", async () => {
+  await using folder = await tempDirectory();
+  const { log } = await openLog(folder.path);
+  await append(log, "a");
+  await log.close();
+  const segment = await segmentOf(folder.path);
+  const seal = Number.parseInt((await readFile(path.join(folder.path, "seal"), "utf8")).slice(0, 8), 16);
+  const { dataset: _, ...later } = { ...header("b", 1), seq: 2, syncedBytes: 0, datasets: ["p.d", "p.e"] };
+  const frame = encodeFrame(later as unknown as EntryHeader, Buffer.from("b"), seal);
+  await appendFile(segment, Buffer.concat(frame));
+  await expect(openLog(folder.path)).rejects.toMatchObject({ code: "unsupported_version" });
+});
