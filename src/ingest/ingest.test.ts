@@ -4,6 +4,7 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { bodyOf as body, type OpenRoom, openRoom } from "../../test/ingest/room.ts";
 import { until } from "../../test/kit/index.ts";
+import { MillraceError } from "../base/index.ts";
 import type { PushRequest } from "./contract.ts";
 
 let room: OpenRoom;
@@ -49,6 +50,23 @@ test("staged rows survive the end of the process, once, under a key that is know
   const other = third.push({ ...one, body: body('{"a":2}\n') }, signal());
   await expect(other).rejects.toMatchObject({ code: "conflict" });
   await third.stop();
+});
+
+test("a request repeated while the first, whose client has gone, still fails is taken itself", async () => {
+  const ingest = await openIngest();
+  const one = await request("", { idempotencyKey: "gone" });
+  const leave = Promise.withResolvers<void>();
+  async function* half(): AsyncIterable<Uint8Array> {
+    yield new TextEncoder().encode('{"a":');
+    await leave.promise;
+    throw new MillraceError("bad_request", "The client went away.");
+  }
+  const first = ingest.push({ ...one, body: half() }, signal());
+  const again = ingest.push({ ...one, body: body('{"a":1}\n') }, signal());
+  leave.resolve();
+  await expect(first).rejects.toMatchObject({ code: "bad_request" });
+  expect(await again).toMatchObject({ state: "committed", rows: 1, duplicate: false });
+  await ingest.stop();
 });
 
 test("of many at once under one key, one is taken", async () => {

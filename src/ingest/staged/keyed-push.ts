@@ -1,4 +1,4 @@
-import { type Instant, MillraceError } from "../../base/index.ts";
+import { abortable, type Instant, MillraceError } from "../../base/index.ts";
 import { type Arrival, datasetName, type Intake, stagedReceipt } from "../intake.ts";
 import type { FirstRequest, IdempotencyKeys } from "../keys.ts";
 import type { ReceiptKeeper } from "../receipt-keeper.ts";
@@ -31,10 +31,13 @@ export class KeyedPush {
       await staged.stage(arrival, receivedAt, signal);
       return await this.#answer(arrival, signal);
     }
-    const earlier = keys.first(dataset.id, key);
-    return earlier === undefined
-      ? await this.#first(arrival, key, receivedAt, signal)
-      : await this.#again(arrival, earlier, signal);
+    for (;;) {
+      const earlier = keys.first(dataset.id, key);
+      if (earlier === undefined) return await this.#first(arrival, key, receivedAt, signal);
+      const first = await outcome(earlier, signal);
+      if (first !== null) return await this.#again(arrival, first, signal);
+      // It failed, perhaps because its client went away and has come back as this one: this one may be the first.
+    }
   }
 
   async #first(arrival: Arrival, key: string, receivedAt: Instant, signal: AbortSignal): Promise<IngestReceipt> {
@@ -48,7 +51,7 @@ export class KeyedPush {
       if (claim.kind === "ended") {
         first.resolve(claim);
         keys.forget(id, key);
-        return await this.#again(arrival, first.promise, signal);
+        return await this.#again(arrival, claim, signal);
       }
       first.resolve({ receipt, bodyHash: await this.#stage(arrival, receivedAt, signal) });
     } catch (error) {
@@ -71,10 +74,9 @@ export class KeyedPush {
   }
 
   /** A repeated request: its body is read to its end, so that a different one under the same key is told. */
-  async #again(arrival: Arrival, earlier: Promise<FirstRequest>, signal: AbortSignal): Promise<IngestReceipt> {
+  async #again(arrival: Arrival, { receipt, bodyHash }: FirstRequest, signal: AbortSignal): Promise<IngestReceipt> {
     const { staged, intake, receipts } = this.#options;
     const hash = await intake.hash(arrival, signal);
-    const { receipt, bodyHash } = await earlier;
     if (bodyHash !== null && bodyHash !== hash) {
       throw new MillraceError("conflict", "The Idempotency-Key was used with another body.", {
         hint: "Use a new key for new rows.",
@@ -94,6 +96,16 @@ export class KeyedPush {
       if (kept !== null) return kept;
     }
     return committed ?? stagedReceipt(id, datasetName(request));
+  }
+}
+
+/** What an earlier request brought; null where it failed. @throws the signal's reason */
+async function outcome(earlier: Promise<FirstRequest>, signal: AbortSignal): Promise<FirstRequest | null> {
+  try {
+    return await abortable(earlier, signal);
+  } catch {
+    signal.throwIfAborted();
+    return null;
   }
 }
 
