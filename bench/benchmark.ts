@@ -3,6 +3,8 @@ import os from "node:os";
 import path from "node:path";
 
 export interface Outcome {
+  /** Which of several figures of one benchmark this is. */
+  readonly part?: string;
   readonly ratio: number;
   readonly bar: number;
   /** The ratio must stay at or below the bar; otherwise at or above it. */
@@ -10,7 +12,7 @@ export interface Outcome {
 }
 
 /** Measures and tells figures line by line. */
-export type Benchmark = (tell: (line: string) => void) => Promise<Outcome>;
+export type Benchmark = (tell: (line: string) => void) => Promise<Outcome | readonly Outcome[]>;
 
 /** Where generated inputs are kept between runs: outside the repository. */
 export function cacheDirectory(): string {

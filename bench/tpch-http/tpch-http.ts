@@ -1,5 +1,4 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
@@ -8,9 +7,9 @@ import { millrace, type Platform, startPlatform } from "../../test/kit/platform.
 import { type Benchmark, cacheDirectory, geometricMean, median, timed } from "../benchmark.ts";
 import { httpSql } from "../http-sql.ts";
 import { sliceFiles } from "../slices.ts";
+import { generate, tables } from "./data.ts";
 import { queries } from "./queries.ts";
 
-const tables = ["lineitem", "orders", "customer", "part", "partsupp", "supplier", "nation", "region"];
 const rounds = 5;
 const result = z.object({ rows: z.array(z.record(z.string(), z.unknown())) });
 
@@ -55,23 +54,6 @@ export const benchmark: Benchmark = async (tell) => {
   }
   return { ratio: geometricMean(ratios), bar: 1.1, atMost: true };
 };
-
-/** TPC-H data made once by `tpchgen-cli` of PyPI, in a virtual environment outside the repository. */
-function generate(): string {
-  const folder = path.join(cacheDirectory(), "tpch-sf1");
-  if (existsSync(folder)) return folder;
-  const environment = path.join(cacheDirectory(), "tpch-venv");
-  run("python3", ["-m", "venv", environment]);
-  run(path.join(environment, "bin", "pip"), ["install", "--quiet", "tpchgen-cli"]);
-  run(path.join(environment, "bin", "tpchgen-cli"), ["parquet", "-s", "1", "--output-dir", `${folder}.part`]);
-  renameSync(`${folder}.part`, folder);
-  return folder;
-}
-
-function run(program: string, args: readonly string[]): void {
-  const { status, stderr, error } = spawnSync(program, args, { encoding: "utf8" });
-  if (status !== 0) throw new Error(`${program} ${args.join(" ")} failed: ${error?.message ?? stderr}`);
-}
 
 async function load(platform: Platform, connection: DuckDBConnection, folder: string): Promise<void> {
   await connection.run("CREATE SCHEMA tpch");
