@@ -12,7 +12,17 @@ import {
   selectDatasetByName,
   selectDatasets,
 } from "../../../src/datasets/chain-index/sql/datasets.ts";
-import { deleteOldIngests, insertIngest, selectIngest, selectIngestByKey } from "../../../src/ingest/sql/ingests.ts";
+import {
+  deleteClaim,
+  deleteOldIngests,
+  deleteOtherClaims,
+  endClaim,
+  insertClaim,
+  insertIngest,
+  moveClaim,
+  selectIngest,
+  selectIngestByKey,
+} from "../../../src/ingest/sql/ingests.ts";
 import type { Row, View } from "./database.ts";
 import {
   answered,
@@ -123,7 +133,7 @@ function knowReceipts(): void {
     const isTaken = view.get("ingests", text(id)) ?? (key === null ? undefined : byKey(view, datasetId, key));
     if (isTaken !== undefined) return none;
     if (key !== null) view.lock(`ingests_key ${datasetId} ${key}`, "update");
-    const row = { id, dataset_id: datasetId, dataset, key, body_hash: bodyHash, receipt: json(receipt) };
+    const row = { id, dataset_id: datasetId, dataset, key, body_hash: bodyHash, log_id: null, receipt: json(receipt) };
     view.put("ingests", text(id), { ...row, created_at: time(createdAt) });
     return counted(1);
   });
@@ -138,11 +148,43 @@ function knowReceipts(): void {
   means(deleteOldIngests, (view, [before, most]) => {
     const old = view
       .rows("ingests")
-      .filter((row) => number(row.created_at) < time(before))
+      .filter((row) => number(row.created_at) < time(before) && row.log_id === null)
       .sort((a, b) => number(a.created_at) - number(b.created_at))
       .slice(0, number(most));
     for (const row of old) view.delete("ingests", text(row.id));
     return counted(old.length);
+  });
+  knowClaims();
+}
+
+function knowClaims(): void {
+  means(insertClaim, (view, [id, datasetId, dataset, key, logId, receipt, at]) => {
+    if (view.get("ingests", text(id)) !== undefined || byKey(view, datasetId, key) !== undefined) return none;
+    view.lock(`ingests_key ${datasetId} ${key}`, "update");
+    const row = { id, dataset_id: datasetId, dataset, key, body_hash: null, log_id: logId, receipt: json(receipt) };
+    view.put("ingests", text(id), { ...row, created_at: time(at) });
+    return counted(1);
+  });
+  means(moveClaim, (view, [to, receipt, at, from, logId]) => {
+    const claim = view.get("ingests", text(from));
+    if (claim === undefined || claim.log_id !== logId) return none;
+    view.delete("ingests", text(from));
+    view.put("ingests", text(to), { ...claim, id: to, receipt: json(receipt), created_at: time(at) });
+    return counted(1);
+  });
+  means(deleteClaim, (view, [id, logId]) =>
+    counted(view.get("ingests", text(id))?.log_id === logId && view.delete("ingests", text(id)) ? 1 : 0),
+  );
+  means(deleteOtherClaims, (view, [logId, held]) => {
+    const kept = new Set(Array.isArray(held) ? held : []);
+    const others = view.rows("ingests").filter((row) => row.log_id === logId && !kept.has(row.id));
+    return counted(others.filter((row) => view.delete("ingests", text(row.id))).length);
+  });
+  means(endClaim, (view, [receipt, bodyHash, id]) => {
+    const claim = view.get("ingests", text(id));
+    if (claim === undefined || claim.log_id === null) return none;
+    view.put("ingests", text(id), { ...claim, receipt: json(receipt), body_hash: bodyHash, log_id: null });
+    return counted(1);
   });
 }
 
@@ -150,6 +192,6 @@ function byKey(view: View, datasetId: unknown, key: unknown): Row | undefined {
   return view.rows("ingests").find((row) => row.dataset_id === datasetId && row.key === key);
 }
 
-function receiptRow({ id, receipt, body_hash }: Row): Row {
-  return { id, receipt: parsed(receipt), body_hash };
+function receiptRow({ id, receipt, body_hash, log_id }: Row): Row {
+  return { id, receipt: parsed(receipt), body_hash, log_id: orNull(log_id, text) };
 }
