@@ -12,7 +12,7 @@ import {
   takeOver,
   updateProgress,
 } from "../../../src/tasks/sql/tasks.ts";
-import type { Row, View } from "./database.ts";
+import { PostgresError, type Row, type View } from "./database.ts";
 import {
   answered,
   counted,
@@ -84,6 +84,7 @@ function knowTasks(): void {
     const [id, kind, key, project, payload, priority, tokens, maxAttempts, notBefore, deadline, createdAt] = values;
     const same = key === null ? undefined : liveByKey(view, text(kind), text(key));
     if (same !== undefined) return none;
+    if (view.get("tasks", text(id)) !== undefined) throw new PostgresError("23505", "the id is taken");
     if (key !== null) view.lock(`tasks_key ${text(kind)} ${text(key)}`, "update");
     const row = {
       id: text(id),
@@ -135,6 +136,7 @@ function knowTasks(): void {
       .sort(byUrgency)
       .filter((row) => view.isFree(`tasks ${row.id}`, "update"))
       .slice(0, number(limit));
+    for (const row of waiting) view.lock(`tasks ${row.id}`, "update"); // also those that the tokens do not reach
     let held = 0;
     const claimed: Row[] = [];
     for (const row of waiting) {
@@ -232,9 +234,10 @@ function byUrgency(a: Row, b: Row): number {
 }
 
 function taskRow(row: Row): Row {
-  const { holder: _holder, lease_until: _lease, not_before: _before, ...rest } = row;
   return {
-    ...rest,
+    ...row,
+    lease_until: timeOrNull(row.lease_until),
+    not_before: timeOrNull(row.not_before),
     payload: parsed(row.payload),
     progress: orNull(row.progress, parsed),
     result: orNull(row.result, parsed),

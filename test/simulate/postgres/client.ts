@@ -43,7 +43,7 @@ export function connectSimulated(options: ClientOptions): Sql {
 type Runner = (template: TemplateStringsArray, values: readonly unknown[]) => Promise<Answer>;
 
 /** `sql` as a template tag and a maker of helpers: a statement runs when it is first awaited. */
-function statementsIn(run: Runner) {
+export function statementsIn(run: Runner) {
   const tag = (first: unknown, ...rest: unknown[]): unknown => {
     if (!isTemplate(first)) return new Rows(Array.isArray(first) ? first : [first]);
     let running: Promise<readonly Row[]> | null = null;

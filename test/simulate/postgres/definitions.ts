@@ -78,7 +78,7 @@ function knowResources(): void {
     return answered([{ pg_advisory_xact_lock: "" }]);
   });
   means(lockOwners, (view, [addresses]) => {
-    const found = lockedRows(view, [...texts(addresses)].sort(), "key share");
+    const found = lockedRows(view, [...new Set(texts(addresses))].sort(), "key share");
     return answered(found.map(({ address }) => ({ address })));
   });
   means(selectForChange, (view, [address]) =>
@@ -112,6 +112,7 @@ function knowResources(): void {
     const [id, kind, project, name, generation, labels, spec, owners, created, updated, by] = values;
     const address = `${text(kind)}/${text(project)}/${text(name)}`;
     if (view.get("resources", address) !== undefined) throw new PostgresError("23505", "the address is taken");
+    checkId(view, id, address);
     view.put("resources", address, {
       ...{ id, kind, project, name, address, status: "{}", owners: texts(owners), updated_by: text(by) },
       ...{ generation: number(generation), labels: json(labels), spec: json(spec) },
@@ -160,6 +161,7 @@ function knowRestore(): void {
     for (const row of given) {
       const { kind, project, name, labels, spec, created_at, updated_at, generation, id, owners, updated_by } = row;
       const address = `${kind}/${project}/${name}`;
+      checkId(view, id, address);
       view.put("resources", address, {
         ...{ id, kind, project, name, address, owners, updated_by, status: "{}", generation },
         ...{ labels: JSON.stringify(labels), spec: JSON.stringify(spec) },
@@ -188,6 +190,13 @@ function lockedRows(view: View, addresses: readonly string[], mode: LockMode): R
     found.push(row);
   }
   return found;
+}
+
+/** An id belongs to one resource. */
+function checkId(view: View, id: unknown, address: string): void {
+  const other = view.rows("resources").find((row) => row.id === id && row.address !== address);
+  if (other !== undefined) throw new PostgresError("23505", "the id is taken");
+  view.lock(`resources id ${text(id)}`, "update");
 }
 
 function isBehind(row: Row, project: string, name: string): boolean {
