@@ -56,6 +56,7 @@ export function knowBusAndTasks(): void {
     return answered([{ position: String(newest) }]);
   });
   means(insertSubscription, (view, [name, position]) => {
+    view.awaitWriter("event_subscriptions", text(name));
     if (view.get("event_subscriptions", text(name)) !== undefined) return none;
     view.put("event_subscriptions", text(name), { position: number(position) });
     return counted(1);
@@ -83,9 +84,13 @@ function knowTasks(): void {
   means(insertTask, (view, values) => {
     const [id, kind, key, project, payload, priority, tokens, maxAttempts, notBefore, deadline, createdAt] = values;
     const same = key === null ? undefined : liveByKey(view, text(kind), text(key));
-    if (same !== undefined) return none;
-    if (view.get("tasks", text(id)) !== undefined) throw new PostgresError("23505", "the id is taken");
+    if (same !== undefined) {
+      view.awaitWriter("tasks", text(same.id));
+      return none;
+    }
     if (key !== null) view.lock(`tasks_key ${text(kind)} ${text(key)}`, "update");
+    view.awaitWriter("tasks", text(id));
+    if (view.get("tasks", text(id)) !== undefined) throw new PostgresError("23505", "the id is taken");
     const row = {
       id: text(id),
       kind: text(kind),

@@ -104,6 +104,12 @@ export class View {
     if (this.#transaction.locks.get(name) !== "update" && this.taken.get(name) !== "update") this.taken.set(name, mode);
   }
 
+  /** What a unique index does before it says that a row is in the way: it waits for whoever is changing that row. */
+  awaitWriter(table: string, key: string): void {
+    const writer = this.#database.writer(table, key, this.#transaction);
+    if (writer !== null) throw new Blocked(writer);
+  }
+
   /** SKIP LOCKED. */
   isFree(name: string, mode: LockMode): boolean {
     return this.#database.holder(name, mode, this.#transaction) === null;
@@ -184,6 +190,12 @@ export class Database {
       const held = other.locks.get(name);
       if (other !== asking && held !== undefined && conflicts(held, mode)) return other;
     }
+    return null;
+  }
+
+  /** Another transaction that has changed a row and not ended. */
+  writer(table: string, key: string, asking: Transaction): Transaction | null {
+    for (const other of this.#open) if (other !== asking && other.writes.get(table)?.has(key) === true) return other;
     return null;
   }
 

@@ -42,6 +42,7 @@ const positionKey = (position: number) => String(position).padStart(16, "0");
 function knowMirror(): void {
   means(insertChange, (view, [position, address, body]) => {
     const key = positionKey(number(position));
+    view.awaitWriter("resource_changes", key);
     if (view.get("resource_changes", key) !== undefined) throw new PostgresError("23505", "the position is taken");
     view.put("resource_changes", key, { position: number(position), address: text(address), body: text(body) });
     return counted(1);
@@ -111,6 +112,7 @@ function knowResources(): void {
   means(insertResource, (view, values) => {
     const [id, kind, project, name, generation, labels, spec, owners, created, updated, by] = values;
     const address = `${text(kind)}/${text(project)}/${text(name)}`;
+    view.awaitWriter("resources", address);
     if (view.get("resources", address) !== undefined) throw new PostgresError("23505", "the address is taken");
     checkId(view, id, address);
     view.put("resources", address, {
@@ -195,7 +197,10 @@ function lockedRows(view: View, addresses: readonly string[], mode: LockMode): R
 /** An id belongs to one resource. */
 function checkId(view: View, id: unknown, address: string): void {
   const other = view.rows("resources").find((row) => row.id === id && row.address !== address);
-  if (other !== undefined) throw new PostgresError("23505", "the id is taken");
+  if (other !== undefined) {
+    view.awaitWriter("resources", text(other.address));
+    throw new PostgresError("23505", "the id is taken");
+  }
   view.lock(`resources id ${text(id)}`, "update");
 }
 

@@ -8,7 +8,17 @@ import {
   selectDatasetByName,
   selectDatasets,
 } from "../../../src/datasets/chain-index/sql/datasets.ts";
-import { deleteOldIngests, insertIngest, selectIngest, selectIngestByKey } from "../../../src/ingest/sql/ingests.ts";
+import {
+  deleteClaim,
+  deleteOldIngests,
+  deleteOtherClaims,
+  endClaim,
+  insertClaim,
+  insertIngest,
+  moveClaim,
+  selectIngest,
+  selectIngestByKey,
+} from "../../../src/ingest/sql/ingests.ts";
 import {
   insertChange,
   saveProgress,
@@ -120,6 +130,8 @@ export function chainStep(chance: Chance): Step {
     key,
     bodyHash: chance.pick([null, "x"]),
   };
+  const [other, logId] = [`i${chance.whole(1, 6)}`, chance.pick(["l1", "l2"])];
+  const claim = { id: ingest.id, datasetId: id, dataset: "p.a", key: key ?? "k3", logId, receipt: {}, at: at(chance) };
   const [most, few, now] = [chance.pick([null, 1, 2]), chance.whole(1, 3), at(chance)];
   const [among, after] = [chance.pick([null, "p"]), chance.pick(["", "p.a"])];
   return chance.pick<Step>([
@@ -138,6 +150,11 @@ export function chainStep(chance: Chance): Step {
       name: "insertIngest",
       run: (sql) => insertIngest(sql, { ...ingest, receipt: { a: [1] }, createdAt: now }),
     },
+    { name: "insertClaim", run: (sql) => insertClaim(sql, claim) },
+    { name: "moveClaim", run: (sql) => moveClaim(sql, { from: ingest.id, to: other, logId, receipt: {}, at: now }) },
+    { name: "deleteClaim", run: (sql) => deleteClaim(sql, ingest.id, logId) },
+    { name: "deleteOtherClaims", run: (sql) => deleteOtherClaims(sql, logId, [ingest.id, other]) },
+    { name: "endClaim", run: (sql) => endClaim(sql, { id: ingest.id, bodyHash: "x", receipt: { a: 2 } }) },
     { name: "selectIngest", run: (sql) => selectIngest(sql, ingest.id) },
     { name: "selectIngestByKey", run: (sql) => selectIngestByKey(sql, id, key ?? "") },
     { name: "deleteOldIngests", run: (sql) => deleteOldIngests(sql, now, 100) },
