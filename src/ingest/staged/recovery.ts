@@ -65,7 +65,8 @@ async function headOrNull(datasets: Datasets, id: DatasetId): Promise<Head | nul
 
 /** The process ended between the commit and its receipt, or between that and the end of the entry. */
 async function keepReceipt({ header }: StagedEntry, datasetId: DatasetId, head: Head, options: RecoveryOptions) {
-  if ((await options.receipts.get(header.ingestId)) !== null) return;
+  const kept = await options.receipts.get(header.ingestId);
+  if (kept !== null && kept.state !== "staged") return; // a claim says "staged", and is ended by the receipt
   const shares = await findIngests(options.datasets, datasetId, [header.ingestId], head.seq);
   const share = shares.get(header.ingestId);
   if (share === undefined) return;
