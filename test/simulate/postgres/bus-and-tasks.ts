@@ -12,7 +12,6 @@ import {
   takeOver,
   updateProgress,
 } from "../../../src/tasks/sql/tasks.ts";
-import { PostgresError, type Row, type View } from "./database.ts";
 import {
   answered,
   counted,
@@ -27,6 +26,8 @@ import {
   time,
   timeOrNull,
 } from "./statements.ts";
+import { PostgresError, type Row } from "./transaction.ts";
+import type { View } from "./view.ts";
 
 const eventKey = (position: number) => String(position).padStart(16, "0");
 

@@ -23,7 +23,6 @@ import {
   selectIngest,
   selectIngestByKey,
 } from "../../../src/ingest/sql/ingests.ts";
-import { PostgresError, type Row, type View } from "./database.ts";
 import {
   answered,
   counted,
@@ -40,6 +39,8 @@ import {
   time,
   timeOrNull,
 } from "./statements.ts";
+import { PostgresError, type Row } from "./transaction.ts";
+import type { View } from "./view.ts";
 
 const blockKey = (id: unknown, seq: number) => `${text(id)} ${String(seq).padStart(16, "0")}`;
 

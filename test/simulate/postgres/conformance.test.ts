@@ -3,9 +3,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type TestDatabase, testDatabase, until } from "../../kit/index.ts";
 import { Chance, Scheduler } from "../world/scheduler.ts";
 import { statementsIn } from "./client.ts";
-import { Database, type Transaction } from "./database.ts";
+import { Database } from "./database.ts";
 import { chainStep, definitionStep, type Step, taskStep } from "./histories.ts";
 import { handlerOf } from "./statements.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** The same histories on the real server and on the simulated one: the same answers. */
 let real: TestDatabase;

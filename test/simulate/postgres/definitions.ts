@@ -25,11 +25,13 @@ import {
   countResources,
   deleteAddresses,
   deleteEverything,
+  idleAsLongAsItTakes,
   lockResources,
   writeDefinitions,
 } from "../../../src/resources/sql/restore.ts";
-import { type LockMode, PostgresError, type Row, type View } from "./database.ts";
 import { answered, counted, json, means, none, number, parsed, text, texts, time, timeOrNull } from "./statements.ts";
+import { type LockMode, PostgresError, type Row } from "./transaction.ts";
+import type { View } from "./view.ts";
 
 export function knowDefinitions(): void {
   knowResources();
@@ -148,6 +150,10 @@ function knowResources(): void {
 }
 
 function knowRestore(): void {
+  means(idleAsLongAsItTakes, (view) => {
+    view.neverIdle();
+    return none;
+  });
   means(lockResources, (view) => {
     view.lock("table resources", "update");
     return none;
