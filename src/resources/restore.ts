@@ -91,7 +91,7 @@ async function replay(
   return last;
 }
 
-async function readChange(store: ObjectStore, key: string, abort: { signal?: AbortSignal }) {
+export async function readChange(store: ObjectStore, key: string, abort: { signal?: AbortSignal }) {
   const body = await store.get(key, abort);
   try {
     return mirrored.parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body ?? new Uint8Array())));

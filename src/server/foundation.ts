@@ -94,7 +94,8 @@ export async function openFoundation(
   };
 }
 
-function s3Of({ values }: ServerConfig) {
+/** @throws bad_config */
+export function s3Of({ values }: ServerConfig) {
   const [accessKeyId, secretAccessKey] = [values["s3.accessKeyId"], values["s3.secretAccessKey"]];
   if ((accessKeyId === null) !== (secretAccessKey === null)) {
     throw new MillraceError(
