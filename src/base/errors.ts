@@ -49,9 +49,21 @@ export class MillraceError extends Error {
 /** Codes of a server or connection that is not there: the system's, the PostgreSQL client's, SQLSTATE classes 08 and 57P. */
 const away = /^(ECONN|EPIPE$|ETIMEDOUT$|ENOTFOUND$|CONNECTION_|CONNECT_|08...$|57P..$)/;
 
-/** The error as it stands, or wrapped: a server that is away, else our own fault, a bug that says nothing of itself. */
+/** SQLSTATE class 22: a text with a zero byte, an id that is none, a number out of range. */
+const unfit = /^22[0-9A-Z]{3}$/;
+
+/**
+ * The error as it stands, or wrapped: a value of the caller's that PostgreSQL cannot hold, a server that is away, else our
+ * own fault, a bug that says nothing of itself.
+ */
 export function asMillraceError(error: unknown): MillraceError {
   if (error instanceof MillraceError) return error;
+  if (error instanceof Error && "code" in error && unfit.test(String(error.code))) {
+    return new MillraceError("bad_request", "A value of the request cannot be kept.", {
+      hint: "Does a text hold the character U+0000, or a number or time lie beyond all bounds?",
+      cause: error,
+    });
+  }
   if (error instanceof Error && "code" in error && away.test(String(error.code))) {
     return new MillraceError("unavailable", "Something that the server needs does not answer.", {
       hint: "GET /readyz tells which part. Try again soon.",

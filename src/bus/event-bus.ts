@@ -1,5 +1,6 @@
 import { type Clock, delay, type Instant, instant, type Logger, type Service } from "../base/index.ts";
 import type { JSONValue, Sql, TransactionSql } from "../storage/index.ts";
+import { EventSweep } from "./event-sweep.ts";
 import { type EventRow, insertEvent, lockEvents, selectEvents, selectNewest } from "./sql/events.ts";
 import { insertSubscription, selectSubscription, updateSubscription } from "./sql/subscriptions.ts";
 
@@ -59,23 +60,29 @@ export class PostgresEventBus implements EventBus, Service {
   readonly #wakes = new Set<() => void>();
   readonly #stopping = new AbortController();
   readonly #subscriptions = new Set<Promise<void>>();
+  readonly #sweep: EventSweep | null;
   #unlisten: (() => Promise<void>) | null = null;
 
-  constructor(options: { sql: Sql; clock: Clock; log: Logger }) {
-    this.#sql = options.sql;
-    this.#clock = options.clock;
-    this.#log = options.log;
+  /** `keptMs`: how long events are kept; for ever where it is not said. */
+  constructor(options: { sql: Sql; clock: Clock; log: Logger; keptMs?: number }) {
+    const { sql, clock, log, keptMs } = options;
+    this.#sql = sql;
+    this.#clock = clock;
+    this.#log = log;
+    const stopping = this.#stopping.signal;
+    this.#sweep = keptMs === undefined ? null : new EventSweep({ sql, clock, log, keptMs, stopping });
   }
 
   async start(): Promise<void> {
     const { unlisten } = await this.#sql.listen("events", () => this.#wakeAll());
     this.#unlisten = unlisten;
+    this.#sweep?.start();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wakeAll();
-    await Promise.all(this.#subscriptions);
+    await Promise.all([...this.#subscriptions, this.#sweep?.stop()]);
     await this.#unlisten?.();
     this.#unlisten = null;
   }

@@ -57,7 +57,7 @@ function readFile(name: string, required: boolean): { path: string; tree: unknow
     throw new MillraceError("bad_config", `The configuration file ${path.resolve(name)} cannot be read.`, { cause });
   }
   try {
-    return { path: name, tree: parse(text) };
+    return { path: name, tree: parse(text, { logLevel: "error" }) };
   } catch (cause) {
     const said = cause instanceof Error ? cause.message : String(cause);
     throw new MillraceError("bad_config", `The configuration file ${path.resolve(name)} is not YAML: ${said}`, {

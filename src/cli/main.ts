@@ -18,13 +18,7 @@ async function main(args: readonly string[]): Promise<number> {
     throw new UsageError(`there is no command "${name}"${hint}`);
   }
   if (rest.includes("--help") || rest.includes("-h")) return showHelp(command.name);
-  // Timers of the rooms let the process end; while a command runs, it must not.
-  const awake = setInterval(() => {}, 60_000);
-  try {
-    return await command.run(parseInvocation(command, rest, interruption()));
-  } finally {
-    clearInterval(awake);
-  }
+  return await command.run(parseInvocation(command, rest, interruption()));
 }
 
 /** Aborts at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
@@ -66,9 +60,13 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+// Our timers let the process end, and a server that starts may wait for nothing but a timer.
+const awake = setInterval(() => {}, 60_000);
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   process.stderr.write(error instanceof UsageError ? `${error.message}\n` : describeError(error));
   process.exitCode = error instanceof UsageError ? 2 : 1;
+} finally {
+  clearInterval(awake);
 }

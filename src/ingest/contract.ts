@@ -97,4 +97,6 @@ export interface IngestOptions {
   readonly directory: string;
   readonly pendingBytes: number;
   readonly commitIntervalMs: number;
+  /** How long receipts are kept; a day unless said. */
+  readonly keepReceiptsMs?: number;
 }

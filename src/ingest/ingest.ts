@@ -15,6 +15,8 @@ import { StagedRequests } from "./staged/staged-requests.ts";
 import { Incoming } from "./staging/incoming.ts";
 import { StagingLog } from "./staging/log.ts";
 
+const sweepEveryMs = 10 * 60_000;
+
 /** Takes rows in, keeps them safe, and commits them. */
 export class Ingest implements Service {
   readonly name = "ingest";
@@ -31,6 +33,8 @@ export class Ingest implements Service {
   readonly #parts: ImportParts;
   readonly #recovery: RecoveryOptions;
   readonly #stopping = new AbortController();
+  #forgetSweep: () => void = () => {};
+  #sweeping: Promise<unknown> = Promise.resolve();
 
   constructor(options: IngestOptions) {
     const { datasets, clock, disk, telemetry, directory } = options;
@@ -47,7 +51,13 @@ export class Ingest implements Service {
     const history = new History(options);
     const keys = new IdempotencyKeys();
     const receipts = new Receipts(options.sql);
-    const keeper = new ReceiptKeeper({ receipts, clock, telemetry, stopping });
+    const keeper = new ReceiptKeeper({
+      receipts,
+      clock,
+      telemetry,
+      stopping,
+      ...(options.keepReceiptsMs === undefined ? {} : { keptMs: options.keepReceiptsMs }),
+    });
     const { ids } = options;
     const shared = { ids, datasets, clock, disk, telemetry, log, intake, pending, keys, committer, history, stopping };
     const { commitIntervalMs } = options;
@@ -78,11 +88,24 @@ export class Ingest implements Service {
     );
     if (entries.length > 0) this.#options.telemetry.log.info("recovered the staging log", { entries: entries.length });
     this.#keeper.start();
+    this.#sweepLater();
+  }
+
+  #sweepLater(): void {
+    this.#forgetSweep = this.#options.clock.timer(sweepEveryMs, () => {
+      const { log } = this.#options.telemetry;
+      this.#sweeping = this.#incoming
+        .sweep()
+        .catch((error: unknown) => log.warn("the incoming folder could not be swept; it is tried again", { error }))
+        .finally(() => this.#stopping.signal.aborted || this.#sweepLater());
+    });
   }
 
   /** Ends what is under way; what is staged and not committed stays in the log for the next start. */
   async stop(): Promise<void> {
     this.#stopping.abort(new MillraceError("shutting_down", "The server is stopping.", { retryAfterS: 5 }));
+    this.#forgetSweep();
+    await this.#sweeping;
     await this.#staged.stopped();
     await this.#keeper.stop();
     await this.#log.close();

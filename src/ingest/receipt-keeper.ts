@@ -1,7 +1,7 @@
 import { type Clock, type DatasetId, delay, type Telemetry } from "../base/index.ts";
 import type { IngestReceipt, Receipts } from "./receipts.ts";
 
-const keptMs = 24 * 3_600_000;
+const aDayMs = 24 * 3_600_000;
 const sweepEveryMs = 10 * 60_000;
 /** Deleted at once: a statement that holds few rows for a short time. */
 const sweepRows = 2_000;
@@ -14,17 +14,25 @@ export interface AboutReceipt {
   readonly atMs: number;
 }
 
-/** Keeps receipts for a day: saves them however long the database is away, and deletes the old ones on a schedule. */
+/** Keeps receipts for a day, unless said: saves them however long the database is away, and deletes the old ones on a schedule. */
 export class ReceiptKeeper {
   readonly #receipts: Receipts;
   readonly #clock: Clock;
   readonly #telemetry: Telemetry;
   readonly #stopping: AbortSignal;
+  readonly #keptMs: number;
   readonly #saving = new Set<Promise<void>>();
   #sweeping: Promise<void> = Promise.resolve();
   #forgetTimer: () => void = () => {};
 
-  constructor(options: { receipts: Receipts; clock: Clock; telemetry: Telemetry; stopping: AbortSignal }) {
+  constructor(options: {
+    receipts: Receipts;
+    clock: Clock;
+    telemetry: Telemetry;
+    stopping: AbortSignal;
+    keptMs?: number;
+  }) {
+    this.#keptMs = options.keptMs ?? aDayMs;
     this.#receipts = options.receipts;
     this.#clock = options.clock;
     this.#telemetry = options.telemetry;
@@ -35,7 +43,7 @@ export class ReceiptKeeper {
   start(): void {
     this.#sweeping = this.#sweep().finally(() => {
       if (this.#stopping.aborted) return;
-      this.#forgetTimer = this.#clock.timer(sweepEveryMs, () => this.start());
+      this.#forgetTimer = this.#clock.timer(Math.min(sweepEveryMs, this.#keptMs / 4), () => this.start());
     });
   }
 
@@ -86,10 +94,10 @@ export class ReceiptKeeper {
     }
   }
 
-  /** Deletes what is older than a day, a few rows a statement. */
+  /** Deletes what is older than it is kept, a few rows a statement. */
   async #sweep(): Promise<void> {
     try {
-      const before = new Date(this.#clock.now() - keptMs);
+      const before = new Date(this.#clock.now() - this.#keptMs);
       for (let deleted = sweepRows; deleted === sweepRows && !this.#stopping.aborted; ) {
         deleted = await this.#receipts.deleteBefore(before, sweepRows);
       }

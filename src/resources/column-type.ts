@@ -7,19 +7,23 @@ const leaves = new Set(
 const zoned = ["TIME WITH TIME ZONE", "TIMESTAMP WITH TIME ZONE"];
 const widestDecimal = 38;
 
+/** Ingest reads values of deeper types ever more slowly. */
+const deepest = 10;
+
 /** Whether a column can have this DuckDB type: one of DuckDB's own, or a list, struct or map of them. */
 export function isColumnType(text: string): boolean {
-  return isKnown(parseDuckdbType(text));
+  return isKnown(parseDuckdbType(text), 0);
 }
 
-function isKnown(type: ReturnType<typeof parseDuckdbType>): boolean {
+function isKnown(type: ReturnType<typeof parseDuckdbType>, depth: number): boolean {
+  if (depth > deepest) return false;
   switch (type.kind) {
     case "list":
-      return isKnown(type.item);
+      return isKnown(type.item, depth + 1);
     case "struct":
-      return type.fields.every((field) => field.name !== "" && isKnown(field.type));
+      return type.fields.every((field) => field.name !== "" && isKnown(field.type, depth + 1));
     case "map":
-      return isKnown(type.key) && isKnown(type.value);
+      return isKnown(type.key, depth + 1) && isKnown(type.value, depth + 1);
     case "leaf": {
       if (leaves.has(type.name) || zoned.includes(type.name) || /^ENUM\s*\(.+\)$/s.test(type.name)) return true;
       const [, width = "0", scale = "0"] = /^DECIMAL\((\d+),(\d+)\)$/.exec(type.name) ?? [];

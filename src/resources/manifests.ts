@@ -60,7 +60,7 @@ export function parseManifests(text: string): ManifestInput[] {
 
 function documentsOf(text: string, lineCounter: LineCounter): readonly Document.Parsed[] {
   try {
-    const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false });
+    const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false, logLevel: "silent" });
     return Array.isArray(documents) ? documents : [];
   } catch (cause) {
     if (cause instanceof RangeError) throw tooDeep(cause);
@@ -86,12 +86,22 @@ function tooDeep(cause: unknown): MillraceError {
 
 function readOne(value: unknown, locate: Locate): ManifestInput {
   const parsed = manifest.safeParse(value, { reportInput: true });
-  if (parsed.success) return { ...parsed.data, locate };
+  if (parsed.success) {
+    if (holdsZero(parsed.data)) throw new MillraceError("bad_manifest", "The manifest holds the character U+0000.");
+    return { ...parsed.data, locate };
+  }
   const { text, path, onKey, hint } = explain(parsed.error, manifest);
   throw new MillraceError("bad_manifest", `The manifest is wrong: ${text}`, {
     position: locate(path, onKey),
     ...(hint === null ? {} : { hint }),
   });
+}
+
+/** PostgreSQL keeps every character but this one. */
+function holdsZero(value: unknown): boolean {
+  if (typeof value === "string") return value.includes("\0");
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(value).some(([key, inner]) => key.includes("\0") || holdsZero(inner));
 }
 
 /** The offset of the node at a path, or of the innermost node around it. */

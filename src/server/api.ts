@@ -73,12 +73,7 @@ export function openApi(options: ApiOptions): Gateway {
       events: bus,
       metrics,
       config: () => config.entries,
-      readiness: readiness({
-        sql: postgres.sql,
-        engines,
-        remote: foundation.isRemote ? foundation.store : null,
-        clock,
-      }),
+      readiness: readiness({ sql: postgres.sql, engines, clock }),
       version,
     },
     bind: bindOf(config),

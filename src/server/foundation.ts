@@ -25,8 +25,6 @@ export interface Foundation extends AsyncDisposable {
   readonly random: Random;
   readonly ids: IdSource;
   readonly store: ObjectStore;
-  /** Whether the store is reached over a network. */
-  readonly isRemote: boolean;
   readonly postgres: Postgres;
   readonly bus: PostgresEventBus;
   readonly resources: Resources;
@@ -41,7 +39,7 @@ export async function openFoundation(
   const [clock, random] = [systemClock, systemRandom];
   const ids = idSource(clock, random);
   await using held = new AsyncDisposableStack();
-  const { store, folder, isRemote } = held.use(
+  const { store, folder } = held.use(
     await openObjectStore({
       address: config.values.objectStore,
       directory,
@@ -67,7 +65,12 @@ export async function openFoundation(
     }),
   );
   const { sql } = postgres;
-  const bus = new PostgresEventBus({ sql, clock, log: log.child({ room: "bus" }) });
+  const bus = new PostgresEventBus({
+    sql,
+    clock,
+    log: log.child({ room: "bus" }),
+    keptMs: config.values["events.keep"],
+  });
   const kinds = [projectKind, datasetKind, sourceKind, connectionKind, ...identityKinds];
   const resources = new Resources({
     sql,
@@ -86,7 +89,6 @@ export async function openFoundation(
     random,
     ids,
     store,
-    isRemote,
     postgres,
     bus,
     resources,
@@ -94,8 +96,7 @@ export async function openFoundation(
   };
 }
 
-/** @throws bad_config */
-export function s3Of({ values }: ServerConfig) {
+function s3Of({ values }: ServerConfig) {
   const [accessKeyId, secretAccessKey] = [values["s3.accessKeyId"], values["s3.secretAccessKey"]];
   if ((accessKeyId === null) !== (secretAccessKey === null)) {
     throw new MillraceError(

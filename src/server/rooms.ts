@@ -89,6 +89,7 @@ export async function startRooms(
     directory: staging,
     pendingBytes: values["ingest.pending"],
     commitIntervalMs: values["ingest.commitInterval"],
+    keepReceiptsMs: values["ingest.keepReceipts"],
     workers: values["ingest.workers"],
   });
   const queries = new Queries({

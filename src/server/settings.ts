@@ -136,6 +136,16 @@ export const settings = {
     default: 5_000,
     description: "Longest time in milliseconds that acknowledged rows wait for a commit when nobody asks for one.",
   },
+  "ingest.keepReceipts": {
+    schema: configTypes.milliseconds,
+    default: 86_400_000,
+    description: "How long in milliseconds receipts, and with them idempotency keys, are kept.",
+  },
+  "events.keep": {
+    schema: configTypes.milliseconds,
+    default: 7 * 86_400_000,
+    description: "How long in milliseconds events are kept for those who ask for old ones.",
+  },
   example: {
     schema: configTypes.flag,
     default: false,

@@ -6,7 +6,6 @@ import { bindOf } from "./api.ts";
 import type { ServerConfig } from "./config.ts";
 import { DataDirectory } from "./data-directory.ts";
 import { openFoundation } from "./foundation.ts";
-import { ownerTokenFile } from "./owner-token.ts";
 import { startRooms } from "./rooms.ts";
 import type { RunningServer } from "./running.ts";
 import { version } from "./version.ts";
@@ -17,7 +16,6 @@ export async function start(config: ServerConfig, signal: AbortSignal): Promise<
   try {
     await checkBind(bindOf(config)); // before anything is made
     const directory = held.use(await DataDirectory.take(config.values.dataDir));
-    await directory.mark();
     const logFile =
       config.values["log.file"] === "-"
         ? null
@@ -25,8 +23,8 @@ export async function start(config: ServerConfig, signal: AbortSignal): Promise<
     const log = held.use(openLog(config, logFile));
     const metrics = openMetrics({ log, undeclared: "log", processMetrics: true });
     const foundation = held.use(await openFoundation(config, { log, metrics }, signal));
-    const tokenFile = ownerTokenFile(directory.path);
-    const running = await startRooms({ config, foundation, log, metrics, ownerTokenFile: tokenFile, held }, signal);
+    const ownerTokenFile = path.join(directory.path, "owner.token");
+    const running = await startRooms({ config, foundation, log, metrics, ownerTokenFile, held }, signal);
     await directory.announce(running.url);
     log.info("ready", { url: running.url, version });
     return {
@@ -34,7 +32,7 @@ export async function start(config: ServerConfig, signal: AbortSignal): Promise<
       version,
       logFile,
       dataDirectory: directory.path,
-      ownerTokenFile: tokenFile,
+      ownerTokenFile,
       [Symbol.asyncDispose]: () => held.disposeAsync(),
     };
   } catch (error) {

@@ -41,6 +41,8 @@ export interface TaskFilter {
   readonly limit: number;
 }
 
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 /** Work that outlives the process that asked for it. */
 export class TaskQueue {
   readonly #options: TaskQueueOptions;
@@ -75,6 +77,7 @@ export class TaskQueue {
   }
 
   async get(id: TaskId): Promise<Task | null> {
+    if (!uuid.test(id)) return null;
     const [row] = await selectTask(this.#options.sql, id);
     return row === undefined ? null : taskOf(row);
   }

@@ -2,7 +2,7 @@ import path from "node:path";
 import { idSource, silentTelemetry, systemClock, systemRandom } from "../../src/base/index.ts";
 import { EnginePool, type RoleOptions } from "../../src/engines/index.ts";
 import { nodeDisk } from "../../src/storage/index.ts";
-import { type TempDirectory, tempDirectory } from "./index.ts";
+import { type TempDirectory, tempDirectory } from "./folder.ts";
 
 /** A small pool with real workers, for tests. SQL may touch the folder `shared`. */
 export interface OpenPool extends AsyncDisposable {

@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
-import path from "node:path";
 import type { Sql } from "postgres";
 import { inject } from "vitest";
 import { type Clock, type Instant, instant } from "../../src/base/index.ts";
 import { connect } from "../../src/storage/index.ts";
+
+export { type TempDirectory, tempDirectory } from "./folder.ts";
 
 export interface TestDatabase extends AsyncDisposable {
   readonly sql: Sql;
@@ -37,17 +36,6 @@ function withDatabase(address: string, name: string): string {
   const url = new URL(address);
   url.pathname = `/${name}`;
   return url.href;
-}
-
-export interface TempDirectory extends AsyncDisposable {
-  readonly path: string;
-}
-
-/** A folder of the test's own; removed when disposed. */
-export async function tempDirectory(): Promise<TempDirectory> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), "millrace-"));
-  await chmod(folder, 0o711); // PostgreSQL of root runs as another user, who must pass
-  return { path: folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
 }
 
 /** A clock that stands until it is told to go on; due timers run in order of their times. */

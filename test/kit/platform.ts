@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import type { Readable } from "node:stream";
 
 const root = path.resolve(import.meta.dirname, "..", "..");
 export const launcher = path.join(root, "millrace");
@@ -25,8 +26,8 @@ export interface PlatformOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** Starts `millrace up` and waits for its ready line. Rejects with its standard error when it ends before. */
-export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+/** Starts `millrace up` and waits for nothing. */
+export function spawnPlatform(options: PlatformOptions): ChildProcessByStdio<null, Readable, Readable> {
   const args = [
     "up",
     "--data-dir",
@@ -35,10 +36,15 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     String(options.port ?? 0),
     ...(options.flags ?? []),
   ];
-  const child = spawn(launcher, args, {
+  return spawn(launcher, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...cleanEnvironment(), ...options.environment },
   });
+}
+
+/** Starts `millrace up` and waits for its ready line. Rejects with its standard error when it ends before. */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const child = spawnPlatform(options);
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr = (stderr + text).slice(-100_000);

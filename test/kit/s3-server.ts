@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import net from "node:net";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import { tempDirectory } from "./index.ts";
+import { tempDirectory } from "./folder.ts";
 import { s3Program } from "./s3-program.ts";
 
 export interface S3Credentials {

@@ -35,3 +35,9 @@ export const selectEvents = (sql: Sql, after: number, limit: number, types: read
 
 export const selectNewest = (sql: Sql) => sql<{ position: string }[]>`
   SELECT coalesce(max(position), 0)::text AS position FROM events`;
+
+/** The newest stays, however old: new positions are told from it. */
+export const deleteOldEvents = (sql: Sql, before: Date, most: number) => sql`
+  DELETE FROM events WHERE position IN (
+    SELECT position FROM events WHERE at < ${before} AND position < (SELECT max(position) FROM events)
+    ORDER BY position LIMIT ${most})`;

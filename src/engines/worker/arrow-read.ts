@@ -3,6 +3,7 @@ import * as duckdb from "@duckdb/node-api";
 import { type DuckDBConnection, DuckDBDataChunk, type DuckDBType, type DuckDBValue } from "@duckdb/node-api";
 import bindings from "@duckdb/node-bindings";
 import type { ArrowImport, ResultColumn } from "../contract.ts";
+import { checkArrow } from "./arrow-check.ts";
 import { JobFailure } from "./failure.ts";
 import type { Interruptible } from "./interruptible.ts";
 import { ident, literal, uniqueNames } from "./names.ts";
@@ -18,9 +19,11 @@ export async function arrowToParquet(
 ): Promise<ArrowImport> {
   const arrow = await import("apache-arrow");
   await using file = await open(input);
+  await checkArrow(file);
   const reader = await readable(arrow.RecordBatchReader.from(file).then((made) => made.open()));
-  const kinds = reader.schema.fields.map((field) => columnKind(arrow, field.type));
-  const names = uniqueNames(reader.schema.fields.map((field) => field.name));
+  if (!reader.schema) throw noArrow("it has no schema");
+  const kinds = await readable(async () => reader.schema.fields.map((field) => columnKind(arrow, field.type)));
+  const names = uniqueNames(reader.schema.fields.map((field) => field.name ?? ""));
   const columns: ResultColumn[] = names.map((name, i) => ({ name, type: kinds[i]?.sql ?? "VARCHAR" }));
   await connection.run(
     `CREATE OR REPLACE TEMP TABLE arrow_rows (${columns.map((column) => `${ident(column.name)} ${column.type}`).join(", ")})`,
@@ -30,6 +33,7 @@ export async function arrowToParquet(
   for (;;) {
     const { done, value: batch } = await readable(reader.next());
     if (done === true) break;
+    for (const data of batch.data.children) checkData(data);
     for (let from = 0; from < batch.numRows; from += chunkRows) {
       running.check();
       const count = Math.min(chunkRows, batch.numRows - from);
@@ -40,7 +44,8 @@ export async function arrowToParquet(
       for (const [index, kind] of kinds.entries()) {
         const vector = batch.getChildAt(index);
         if (kind.asItLies && copied(chunk, index, vector?.data[0], from, count)) continue;
-        chunk.setColumnValues(index, valuesOf(vector, from, count, kind));
+        const values = await readable(async () => valuesOf(vector, from, count, kind));
+        chunk.setColumnValues(index, values);
       }
       appender.appendDataChunk(chunk);
       rows += count;
@@ -55,13 +60,17 @@ export async function arrowToParquet(
 }
 
 /** What the reader throws says that the file is none, or is cut. */
-async function readable<Result>(reading: Promise<Result>): Promise<Result> {
+async function readable<Result>(reading: Promise<Result> | (() => Promise<Result>)): Promise<Result> {
   try {
-    return await reading;
+    return await (typeof reading === "function" ? reading() : reading);
   } catch (cause) {
-    const said = (cause instanceof Error ? cause.message : String(cause)).slice(0, 200);
-    throw new JobFailure({ code: "bad_input", message: `The body is no Arrow IPC file or stream: ${said}` });
+    if (cause instanceof JobFailure) throw cause;
+    throw noArrow((cause instanceof Error ? cause.message : String(cause)).slice(0, 200));
   }
+}
+
+function noArrow(why: string): JobFailure {
+  return new JobFailure({ code: "bad_input", message: `The body is no Arrow IPC file or stream: ${why}` });
 }
 
 /** What this room needs of Arrow's own column data. */
@@ -70,6 +79,29 @@ interface ColumnData {
   readonly nullCount: number;
   readonly nullBitmap: Uint8Array;
   readonly values: unknown;
+}
+
+/** Arrow's own data of a column and of those in it, as far as it is checked. */
+interface NestedData {
+  readonly length: number;
+  readonly offset: number;
+  readonly values: unknown;
+  readonly valueOffsets: ArrayLike<number | bigint> | undefined;
+  readonly children: readonly NestedData[];
+}
+
+/** Offsets of texts and lists only grow: others could name the same bytes again and again, and fill the memory. */
+function checkData({ length, valueOffsets, children }: NestedData): void {
+  if (valueOffsets !== undefined && valueOffsets.length > 0) {
+    let last: number | bigint = 0;
+    const count = Math.min(length + 1, valueOffsets.length);
+    for (let at = 0; at < count; at++) {
+      const next: number | bigint = valueOffsets[at] ?? 0;
+      if (next < last) throw noArrow("its texts overlap");
+      last = next;
+    }
+  }
+  for (const child of children) if (child) checkData(child);
 }
 
 /** Copies a column whose values lie as DuckDB's do, validity too; false where they do not lie on a byte's edge. */
@@ -85,6 +117,7 @@ function copied(
   const bit = data.offset + from;
   if ((nullCount > 0 && bit % 8 !== 0) || !(values.buffer instanceof ArrayBuffer)) return false;
   const width = bytesOf(values);
+  if ((from + count) * width > values.byteLength) throw noArrow("a column is shorter than its rows");
   const vector = bindings.data_chunk_get_vector(chunk.chunk, index);
   bindings.copy_data_to_vector(vector, 0, values.buffer, values.byteOffset + from * width, count * width);
   if (nullCount === 0) return true;

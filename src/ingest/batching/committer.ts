@@ -92,7 +92,6 @@ export class Committer {
    * again at their right offsets. @throws bad_input, disk_full, the signal's reason
    */
   async run(request: CommitRequest, turn: Promise<void>, signal: AbortSignal): Promise<CommittedBatch> {
-    const files = request.batch.workPath;
     try {
       const inSlot = (work: () => Promise<Prepared>) => this.#slots.run(request.datasetId, work, signal);
       let prepared = await inSlot(() => this.#prepare(request, request.ahead, signal));
@@ -115,12 +114,12 @@ export class Committer {
         prepared = await inSlot(() => this.#again(request, before, signal));
       }
     } finally {
-      await this.#tidyUp(files);
+      await this.#tidyUp(request);
     }
   }
 
   /** What is left of a batch's work does no harm, and goes at the next start at the latest: it fails no commit. */
-  async #tidyUp(files: string): Promise<void> {
+  async #tidyUp({ batch: { workPath: files } }: CommitRequest): Promise<void> {
     try {
       for (const suffix of workSuffixes) await this.#disk.remove(files + suffix);
     } catch (error) {
@@ -270,6 +269,14 @@ export class Committer {
 
   /** A body that no worker survives: its bytes go to quarantine whole, with the reason. */
   async quarantineWhole(request: CommitRequest, reason: string, signal: AbortSignal): Promise<CommittedBatch> {
+    try {
+      return await this.#putAside(request, reason, signal);
+    } finally {
+      await this.#tidyUp(request);
+    }
+  }
+
+  async #putAside(request: CommitRequest, reason: string, signal: AbortSignal): Promise<CommittedBatch> {
     const head = await this.#datasets.head(request.datasetId, signal);
     if (isBehind(head, request.sourceState)) return await this.#earlier(request, head);
     const [entry] = request.batch.entries;
@@ -296,7 +303,7 @@ export class Committer {
       hashes: null,
       statistics: [],
       quarantineHashes,
-      systemTimeMs: this.#clock.now(),
+      systemTimeMs: Math.max(this.#clock.now(), head.systemTime ?? 0),
       stored: false,
     };
     const outcome = await this.#commit(request, prepared, head);

@@ -240,7 +240,9 @@ export class DatasetWriter {
     try {
       return await this.#ports.commit(request);
     } catch (error) {
-      const unreadable = error instanceof MillraceError && error.code === "bad_input";
+      // What a statement says of the same bytes it says again: there is nothing to wait for.
+      const unreadable =
+        error instanceof MillraceError && (error.code === "bad_input" || error.code.startsWith("sql_"));
       const toBlame = unreadable || (mayBlameRows(error) && this.#failures >= failuresUntilQuarantine);
       if (!alone || !toBlame) throw error;
       const reason = error instanceof Error ? error.message : String(error);

@@ -62,7 +62,11 @@ export async function convertColumnar(batch: Batch, context: ConvertContext): Pr
         rows: true,
       };
   const statements = [{ sql: copy }, ...(clean ? [] : [quarantineCopy]), count];
-  const results = await context.engine.script({ traceId: context.traceId, label, statements }, context.signal);
+  const results = await context.engine
+    .script({ traceId: context.traceId, label, statements }, context.signal)
+    .catch((cause: unknown) => {
+      throw isUnreadable(cause, ["sql_binding"]) ? unreadable(cause) : cause;
+    });
   const counted = z.object({ rows: z.coerce.number(), quarantined: z.coerce.number() }).parse(results.at(-1)?.[0]);
   const reasons =
     counted.quarantined === 0
@@ -97,8 +101,7 @@ async function describe(source: string, context: ConvertContext): Promise<Column
   const [rows] = await context.engine
     .script({ traceId: context.traceId, label, statements }, context.signal)
     .catch((cause: unknown) => {
-      if (!(cause instanceof MillraceError) || !cause.code.startsWith("sql_")) throw cause;
-      throw new MillraceError("bad_input", `The body cannot be read as Parquet: ${cause.message}`, { cause });
+      throw isUnreadable(cause, []) ? unreadable(cause) : cause;
     });
   const columns = z
     .array(describeRow)
@@ -111,6 +114,18 @@ async function describe(source: string, context: ConvertContext): Promise<Column
     });
   }
   return columns;
+}
+
+/** Whether an error blames the body: DuckDB refuses what it reads, or finds the file shorter than its footer says. */
+function isUnreadable(cause: unknown, notCodes: readonly string[]): cause is MillraceError {
+  if (!(cause instanceof MillraceError) || notCodes.includes(cause.code)) return false;
+  const detail = cause.cause instanceof Error ? cause.cause.message : "";
+  return cause.code.startsWith("sql_") || (cause.code === "internal" && /Could not read enough bytes/.test(detail));
+}
+
+function unreadable(cause: MillraceError): MillraceError {
+  const said = cause.code === "internal" ? "it is shorter than it says" : cause.message;
+  return new MillraceError("bad_input", `The body cannot be read as Parquet: ${said}.`.replace("..", "."), { cause });
 }
 
 /** Absent, or of a type that always is a time. */

@@ -148,15 +148,22 @@ function parse(structure: string): unknown {
   return JSON.parse(structure);
 }
 
+/**
+ * Deeper values stay JSON from there on: the engine's time for a list in a list doubles with each level, so that one short line
+ * of brackets would keep a worker busy for ever.
+ */
+const deepest = 10;
+
 /** From `json_structure`: a name, a list with one item, or an object. */
-export function structureType(structure: unknown): ColumnType {
-  if (Array.isArray(structure)) return { kind: "list", item: structureType(structure[0]) };
+export function structureType(structure: unknown, depth = 0): ColumnType {
+  if (depth > deepest) return scalar("JSON");
+  if (Array.isArray(structure)) return { kind: "list", item: structureType(structure[0], depth + 1) };
   if (typeof structure === "object" && structure !== null) {
     const fields = Object.entries(structure);
     const names = new Set(fields.map(([name]) => name.toLowerCase()));
     // DuckDB tells struct members apart without case; what it could not tell apart stays JSON.
     if (fields.length === 0 || names.size < fields.length || names.has("")) return scalar("JSON");
-    return { kind: "struct", fields: fields.map(([name, type]) => ({ name, type: structureType(type) })) };
+    return { kind: "struct", fields: fields.map(([name, type]) => ({ name, type: structureType(type, depth + 1) })) };
   }
   switch (structure) {
     case "BOOLEAN":

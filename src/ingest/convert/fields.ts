@@ -8,11 +8,14 @@ export const fieldName = (at: number) => `f${at}`;
 export const reservedNames = ["offset", "op", "system_time"];
 export const reservedProblem = "the names offset, op and system_time belong to Millrace";
 export const twiceProblem = "a key stands twice";
+/** A column's name stands in statements, whose text ends at such a character. */
+export const zeroProblem = "a key holds the character U+0000";
 
 /** What stands against every record of a body with fields of these names. */
 export function namesProblem(names: readonly string[]): string | null {
   const folded = new Set(names.map((name) => name.toLowerCase()));
   if (folded.size < names.length) return twiceProblem;
+  if (names.some((name) => name.includes("\0"))) return zeroProblem;
   return reservedNames.some((name) => folded.has(name)) ? reservedProblem : null;
 }
 

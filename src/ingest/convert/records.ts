@@ -1,5 +1,13 @@
 import type { ResolvedFormat } from "../formats/detect.ts";
-import { fieldName, namesProblem, reservedNames, reservedProblem, textFields, twiceProblem } from "./fields.ts";
+import {
+  fieldName,
+  namesProblem,
+  reservedNames,
+  reservedProblem,
+  textFields,
+  twiceProblem,
+  zeroProblem,
+} from "./fields.ts";
 import type { Records } from "./normalise.ts";
 import { literal } from "./quote.ts";
 
@@ -32,7 +40,8 @@ function objectsSql(read: string): string {
   return `SELECT o, i, n, r, j, CASE WHEN e IS NOT NULL THEN e WHEN j IS NULL THEN 'not valid JSON'
   WHEN json_type(j) NOT IN ('OBJECT', 'NULL') THEN 'not a JSON object'
   WHEN len(list_distinct(names)) < len(names) THEN ${literal(twiceProblem)}
-  WHEN list_has_any(names, [${reserved}]) THEN ${literal(reservedProblem)} WHEN list_contains(names, '') THEN 'a key is empty' END AS e
+  WHEN list_has_any(names, [${reserved}]) THEN ${literal(reservedProblem)} WHEN list_contains(names, '') THEN 'a key is empty'
+  WHEN contains(r, '\\u0000') AND contains(CAST(json_structure(j) AS VARCHAR), '\\u0000') THEN ${literal(zeroProblem)} END AS e
 FROM (SELECT *, list_transform(json_keys(j), lambda k: lower(k)) AS names
   FROM (SELECT o, i, n, r, e, CASE WHEN e IS NULL THEN TRY_CAST(r AS JSON) END AS j FROM ${read}))`;
 }

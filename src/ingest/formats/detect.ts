@@ -68,12 +68,21 @@ export function resolveFormat(format: Exclude<FormatSpec, { kind: "json" }>, fir
     case "csv":
       return { kind: "csv", ...detectCsv(first, format) };
     case "text":
-      if (textPattern(format.pattern) === null) {
-        throw new MillraceError("bad_request", "The pattern has no named group, so it gives no column.", {
-          hint: "Name groups, as in (?<status>\\d+), or use combined, common or syslog.",
-        });
-      }
+      checkPattern(format.pattern);
       return { kind: "text", pattern: format.pattern };
+  }
+}
+
+/** @throws bad_request */
+function checkPattern(text: string): void {
+  const pattern = textPattern(text);
+  if (pattern === null) {
+    throw new MillraceError("bad_request", "The pattern has no named group, so it gives no column.", {
+      hint: "Name groups, as in (?<status>\\d+), or use combined, common or syslog.",
+    });
+  }
+  if (new Set(pattern.groups.map((name) => name.toLowerCase())).size < pattern.groups.length) {
+    throw new MillraceError("bad_request", "Two groups of the pattern have one name.");
   }
 }
 

@@ -38,6 +38,7 @@ const otherNames: Readonly<Record<string, FormatSpec>> = {
  * @throws unknown_format
  */
 export function parseFormat(name: string): FormatSpec {
+  if (name.includes("\0")) throw new MillraceError("unknown_format", "The format holds the character U+0000.");
   for (const kind of simpleKinds) if (name === kind) return { kind };
   const other = otherNames[name];
   if (other !== undefined) return other;

@@ -30,9 +30,13 @@ export class Incoming {
     this.#clock = options.clock;
   }
 
-  /** Makes the folder; what a client that died has left behind an hour ago goes. */
   async open(): Promise<void> {
     await this.#disk.makeDirectory(this.directory);
+    await this.sweep();
+  }
+
+  /** What a client that died has left behind an hour ago goes. */
+  async sweep(): Promise<void> {
     for (const { name } of await this.#disk.list(this.directory)) {
       const file = path.join(this.directory, name);
       const found = await this.#disk.stat(file);

@@ -19,6 +19,8 @@ export interface DirectoryStoreOptions {
 /** Folder of files that are being written; no key begins with a dot. */
 const unfinished = ".tmp";
 const copiedAtOnceBytes = 4 * 1024 * 1024;
+/** No body is written for so long: an older temporary file is one whose process was killed. */
+const abandonedAfterMs = 3_600_000;
 
 /**
  * Objects as files below a folder. A body is written to a temporary file, synced, and given its name by one atomic step:
@@ -35,6 +37,7 @@ class DirectoryStore implements ObjectStore {
   readonly #random: Random;
   /** Folders that are durable, or become so. */
   readonly #folders = new Map<string, Promise<void>>();
+  #hasSwept = false;
 
   constructor({ root, disk, random }: DirectoryStoreOptions) {
     this.#root = root;
@@ -160,9 +163,24 @@ class DirectoryStore implements ObjectStore {
         for await (const chunk of chunks) await handle.write(chunk);
         await handle.sync();
       }
+      if (!this.#hasSwept) await this.#sweep(folder, temporary);
       return await name(temporary);
     } finally {
       await this.#disk.remove(temporary);
+    }
+  }
+
+  /**
+   * Once in a process's life: what killed processes have left goes. Others may be writing here, so that only old files do, by the
+   * file system's own time, which the fresh file tells.
+   */
+  async #sweep(folder: string, fresh: string): Promise<void> {
+    this.#hasSwept = true;
+    const now = (await this.#disk.stat(fresh))?.modifiedMs ?? 0;
+    for (const { name, kind } of await this.#disk.list(folder)) {
+      const file = path.join(folder, name);
+      const found = kind === "file" ? await this.#disk.stat(file) : null;
+      if (found !== null && now - found.modifiedMs > abandonedAfterMs) await this.#disk.remove(file);
     }
   }
 

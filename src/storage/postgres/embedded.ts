@@ -45,6 +45,8 @@ const serverSettings: Readonly<Record<string, string>> = {
   log_min_messages: "warning",
 };
 
+const stillEnding = /pre-existing shared memory block|lock file "postmaster.pid" already exists/;
+
 /**
  * Starts the server on a folder, making the cluster the first time. A server that outlived a killed process of ours is
  * adopted. @throws unavailable with the tail of PostgreSQL's own log
@@ -61,27 +63,20 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   }
   const programs = await findPrograms(user);
   await initialise(cluster, password, programs, user, options);
+  const untilMs = options.clock.monotonicMs() + 30_000;
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
     const failure = await launch({ cluster, port, user, options }, "first");
     if (typeof failure === "number") return kept(failure, { cluster, port, user, options }, password);
-    if (attempt === 3 || !failure.includes("Address already in use")) {
+    // Processes of a server that was killed outlive it for a moment, and hold its memory.
+    if (stillEnding.test(failure) && options.clock.monotonicMs() < untilMs)
+      await delay(options.clock, 100, options.signal);
+    else if (attempt >= 3 || !failure.includes("Address already in use")) {
       throw new MillraceError("unavailable", `PostgreSQL did not start: ${failure}`, {
         hint: `Its log is ${path.join(options.directory, "server.log")}.`,
       });
     }
   }
-}
-
-/** Address of the server that runs on a folder; null where none does. */
-export async function runningEmbedded(directory: string): Promise<string | null> {
-  const running = await runningPostmaster(await clusterFolder(directory, await postgresUser()));
-  const password = await readFile(path.join(directory, "password"), "utf8").catch(() => null);
-  return running === null || password === null ? null : addressOf(running.port, password);
-}
-
-function addressOf(port: number, password: string): string {
-  return `postgres://${login}:${password}@127.0.0.1:${port}/postgres`;
 }
 
 /** Where and as whom a server runs. */
@@ -96,7 +91,7 @@ function kept(pid: number, place: Place, password: string): EmbeddedServer {
   const { clock, log } = place.options;
   const keeper = new Keeper({ pid, launch: () => launch(place, "again"), clock, log });
   return {
-    url: addressOf(place.port, password),
+    url: `postgres://${login}:${password}@127.0.0.1:${place.port}/postgres`,
     [Symbol.asyncDispose]: () => keeper[Symbol.asyncDispose](),
   };
 }
@@ -191,7 +186,7 @@ async function launch({ cluster, port, user, options }: Place, time: "first" | "
         child.unref();
         return child.pid;
       }
-      await delay(options.clock, 10, options.signal);
+      await Promise.race([end, delay(options.clock, 10, options.signal)]);
     }
   } catch (error) {
     // Interrupted: the server goes as it came, or it would outlive this process and hold it open.

@@ -35,6 +35,7 @@ CREATE TABLE events (
   data jsonb NOT NULL,
   PRIMARY KEY ("position")
 );
+CREATE INDEX events_age ON public.events USING btree (at);
 
 CREATE TABLE ingests (
   id text NOT NULL,

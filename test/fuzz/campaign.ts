@@ -1,0 +1,155 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { Dice } from "./dice.ts";
+import { Finding } from "./finding.ts";
+import { type Guard, openGuard } from "./guard.ts";
+import { describeInput, type FuzzInput, inputToJson, smaller } from "./input.ts";
+
+/** One door under fuzz. */
+export interface FuzzEntry {
+  readonly name: string;
+  make(dice: Dice): FuzzInput;
+  /** @throws Finding (any other error is one too) */
+  judge(input: FuzzInput, signal: AbortSignal): Promise<void>;
+  /** Inputs under way at once. */
+  readonly atOnce: number;
+  /** Longest time that one input may take. */
+  readonly deadlineMs: number;
+  /** Of inputs that are answered before their work is done: waits for it and judges it. @throws Finding */
+  settle?(signal: AbortSignal): Promise<void>;
+  /** What may not grow from plateau to plateau, by name. */
+  measure?(): Promise<Readonly<Record<string, number>>>;
+}
+
+export interface CampaignOptions {
+  readonly seed: number;
+  readonly inputs: number;
+  /** Where inputs that found something are kept. */
+  readonly foundFolder: string;
+  readonly say: (line: string) => void;
+  /** Of one input alone. */
+  readonly only?: number;
+}
+
+export interface CampaignResult {
+  readonly entry: string;
+  readonly judged: number;
+  readonly seconds: number;
+  readonly findings: readonly string[];
+  readonly growth: readonly string[];
+}
+
+const plateaus = 5;
+const mostFindings = 5;
+const mostShrinks = 150;
+const shrinkMs = 20_000;
+
+/** Throws inputs at one entry in plateaus of equal size, and tells what it found. */
+export async function runCampaign(entry: FuzzEntry, options: CampaignOptions): Promise<CampaignResult> {
+  const startedMs = performance.now();
+  const findings: string[] = [];
+  const measured: Readonly<Record<string, number>>[] = [];
+  let judged = 0;
+  await using guard = openGuard(entry, options.seed);
+  const numbers = options.only === undefined ? range(options.inputs) : [options.only];
+  for (const plateau of split(numbers, options.only === undefined ? plateaus : 1)) {
+    judged += await runPlateau(plateau, entry, { ...options, guard, findings });
+    await entry
+      .settle?.(AbortSignal.timeout(120_000))
+      .catch((error: unknown) => findings.push(`${entry.name}: after plateau ${measured.length + 1}: ${told(error)}`));
+    if (entry.measure !== undefined) measured.push(await entry.measure());
+    if (findings.length >= mostFindings) break;
+  }
+  const seconds = (performance.now() - startedMs) / 1_000;
+  return { entry: entry.name, judged, seconds, findings, growth: measured.map((one) => JSON.stringify(one)) };
+}
+
+interface Running extends CampaignOptions {
+  readonly guard: Guard;
+  readonly findings: string[];
+}
+
+async function runPlateau(numbers: readonly number[], entry: FuzzEntry, running: Running): Promise<number> {
+  const left = numbers[Symbol.iterator]();
+  let judged = 0;
+  const work = async () => {
+    for (const number of left) {
+      if (running.findings.length >= mostFindings) return;
+      const input = entry.make(Dice.ofInput(running.seed, entry.name, number));
+      running.guard.begin(number);
+      const problem = await problemOf(entry, input);
+      running.guard.end(number);
+      judged++;
+      if (problem !== null) running.findings.push(await report(entry, number, input, problem, running));
+    }
+  };
+  await Promise.all(Array.from({ length: entry.atOnce }, work));
+  return judged;
+}
+
+/** What is wrong with the entry under this input, or null. */
+export async function problemOf(entry: FuzzEntry, input: FuzzInput): Promise<string | null> {
+  const startedMs = performance.now();
+  try {
+    await entry.judge(input, AbortSignal.timeout(entry.deadlineMs));
+    const tookMs = performance.now() - startedMs;
+    // The time of those beside it is in it: only of an input alone is it its own.
+    return tookMs > entry.deadlineMs && entry.atOnce === 1 ? `took ${Math.round(tookMs)} ms` : null;
+  } catch (error) {
+    return told(error);
+  }
+}
+
+function told(error: unknown): string {
+  if (error instanceof Finding) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+async function report(
+  entry: FuzzEntry,
+  number: number,
+  input: FuzzInput,
+  problem: string,
+  { seed, foundFolder, say }: Running,
+): Promise<string> {
+  const alone = await problemOf(entry, input);
+  const least = alone === null ? input : await shrink(entry, input);
+  mkdirSync(foundFolder, { recursive: true });
+  const file = path.join(foundFolder, `${entry.name}-${seed}-${number}.json`);
+  writeFileSync(file, inputToJson(least));
+  const lines = [
+    `${entry.name}: ${problem}`,
+    `  again with --entry ${entry.name} --seed ${seed} --only ${number}${alone === null ? " (not when alone: it came with others beside it)" : ""}`,
+    `  kept as ${file}, least input:`,
+    describeInput(least),
+  ];
+  say(lines.join("\n"));
+  return lines.join("\n");
+}
+
+/** The least input that is still wrong, as far as a short search finds it. */
+async function shrink(entry: FuzzEntry, input: FuzzInput): Promise<FuzzInput> {
+  const untilMs = performance.now() + shrinkMs;
+  let least = input;
+  let tries = 0;
+  for (let isSmaller = true; isSmaller; ) {
+    isSmaller = false;
+    for (const candidate of smaller(least)) {
+      if (++tries > mostShrinks || performance.now() > untilMs) return least;
+      if ((await problemOf(entry, candidate)) === null) continue;
+      least = candidate;
+      isSmaller = true;
+      break;
+    }
+  }
+  return least;
+}
+
+const range = (count: number) => Array.from({ length: count }, (_, at) => at);
+
+function split(numbers: readonly number[], parts: number): number[][] {
+  const size = Math.max(1, Math.ceil(numbers.length / parts));
+  const cut: number[][] = [];
+  for (let at = 0; at < numbers.length; at += size) cut.push(numbers.slice(at, at + size));
+  return cut;
+}
