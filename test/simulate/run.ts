@@ -1,4 +1,5 @@
 import { datasetPath } from "../../src/base/index.ts";
+import { emptyDatabase, rebuildDatabase } from "./drill.ts";
 import { checkAll } from "./invariants.ts";
 import { ask, type Scene } from "./workload/client.ts";
 import { definer } from "./workload/definers.ts";
@@ -88,10 +89,24 @@ async function live(world: World, model: Model, shape: Chance, faults: readonly 
   await prepare(scene);
   const clients = clientsOf(scene, shape);
   const livingMs = shape.spread(5_000, 60_000);
+  const saved = world.scheduler.sleep(shape.spread(100, livingMs)).then(() => world.database.backup());
   await Promise.all([world.scheduler.sleep(livingMs), letFaultsHappen(world, faults, livingMs)]);
   world.trace.note("world", "faults are over");
   for (const machine of world.machines) world.start(machine);
   scene.isOver = true;
+  await rest(scene, clients);
+  if (!shape.happens(0.2)) return;
+  // PostgreSQL is lost whole, or put back to what it was; then life goes on.
+  await rebuildDatabase(world, shape.happens(0.5) ? emptyDatabase() : await saved);
+  model.tasks.clear();
+  await checkAll(world, model);
+  scene.isOver = false;
+  await rest(scene, [pusher(scene, "later1", 4), pusher(scene, "later2", 4), tasker(scene, "later3", 3)]);
+}
+
+/** Clients come to their ends, everything settles, and all must hold. */
+async function rest(scene: Scene, clients: readonly Promise<void>[]): Promise<void> {
+  const { world, model } = scene;
   await soon(world, "clients have their answers", Promise.all(clients));
   await soon(world, "nothing waits any more", untilQuiet(world));
   await checkAll(world, model);

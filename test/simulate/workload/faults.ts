@@ -15,6 +15,7 @@ export const faultKinds = [
   "database failures",
   "database partition",
   "database restart",
+  "index loss",
   "lost workers",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
@@ -109,6 +110,13 @@ function happen(world: World, kind: FaultKind, machine: Machine, chance: Chance)
     case "database restart":
       world.database.goAway();
       return () => world.database.comeBack();
+    case "index loss": {
+      // The index of chains is a copy: what is gone of it is found in the store.
+      const blocks = world.database.committed("chain_blocks");
+      const kept = chance.pick([0, 0.5, 0.9]);
+      for (const key of [...blocks.keys()]) if (!chance.happens(kept)) blocks.delete(key);
+      return () => {};
+    }
     case "lost workers":
       rates.workerLosses = chance.spread(0.05, 0.6);
       return () => {

@@ -27,6 +27,7 @@ interface Push {
   readonly bad: readonly string[];
   /** A column beside the first that the good rows have; empty: none. */
   readonly column: string;
+  readonly isLarge: boolean;
   readonly path: string;
   readonly ack: "staged" | "committed";
   readonly chance: Chance;
@@ -108,7 +109,7 @@ export async function importer(scene: Scene, name: string, parts: number): Promi
   }
 }
 
-function rowsOf(key: string, chance: Chance): Pick<Push, "good" | "bad" | "column"> {
+function rowsOf(key: string, chance: Chance): Pick<Push, "good" | "bad" | "column" | "isLarge"> {
   const count = chance.whole(1, 4);
   const good: string[] = [];
   const bad: string[] = [];
@@ -116,11 +117,18 @@ function rowsOf(key: string, chance: Chance): Pick<Push, "good" | "bad" | "colum
     if (chance.happens(0.15)) bad.push(`${key}.${at}`);
     else good.push(`${key}.${at}`);
   }
-  return { good, bad, column: chance.happens(0.03) ? `extra${chance.whole(1, 3)}` : "" };
+  const column = chance.happens(0.03) ? `extra${chance.whole(1, 3)}` : "";
+  return { good, bad, column, isLarge: chance.happens(0.01) };
 }
 
-async function* bodyOf({ good, bad, column }: Push): AsyncIterable<Uint8Array> {
-  const lines = [...good.map((id) => `+${id}${column === "" ? "" : ` ${column}`}\n`), ...bad.map((id) => `${id}\n`)];
+async function* bodyOf({ good, bad, column, isLarge }: Push): AsyncIterable<Uint8Array> {
+  // Now and then a body that is too large to be held: it goes through a file of its own.
+  const room = isLarge ? `#${"x".repeat(1.1 * 2 ** 20)}\n` : "";
+  const lines = [
+    room,
+    ...good.map((id) => `+${id}${column === "" ? "" : ` ${column}`}\n`),
+    ...bad.map((id) => `${id}\n`),
+  ];
   yield Buffer.from(lines.join(""));
 }
 

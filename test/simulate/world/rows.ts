@@ -41,7 +41,7 @@ export function asideLines(bytes: Uint8Array): string[] {
 
 function linesOf(bytes: Uint8Array): string[] {
   const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString().split("\n");
-  return lines.filter((line) => line !== "");
+  return lines.filter((line) => line !== "" && !line.startsWith("#"));
 }
 
 function logicalHash(bytes: Uint8Array): string {
@@ -70,7 +70,7 @@ export interface ConverterOptions {
 
 /**
  * Conversion in the simulated world. A body is lines; one that begins with `+` is a row, and names it; a row `name column`
- * has a value in that column; every other line is put aside.
+ * has a value in that column; one that begins with `#` only takes room; every other line is put aside.
  */
 export function rowConverter({ disk, clock, chance, losses }: ConverterOptions): Converter {
   const work = async (signal: AbortSignal) => {

@@ -31,6 +31,7 @@ export interface Ground {
 export class Server {
   readonly ids: IdSource;
   readonly store: ObjectStore;
+  readonly sql: Sql;
   readonly bus: PostgresEventBus;
   readonly resources: Resources;
   readonly datasets: Datasets;
@@ -43,6 +44,7 @@ export class Server {
     const telemetry = { log, metrics: { count() {}, gauge() {}, observe() {} } };
     this.ids = idSource(clock, random);
     this.store = store;
+    this.sql = sql;
     const { ids } = this;
     this.bus = new PostgresEventBus({ sql, clock, log });
     const kinds = [projectKind, datasetKind, sourceKind];
