@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { appendFile, readdir, rm } from "node:fs/promises";
+import { appendFile, readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { tempDirectory } from "../kit/index.ts";
@@ -74,6 +74,21 @@ describe.skipIf(absent)(`the whole platform on an S3 store${absent === null ? ""
       await using platform = await start();
       expect(await answers(platform), "with the cache as it was").toEqual(wanted);
       expect(await metric(platform, "cache_fetched_bytes_total")).toBe(0);
+    }
+    {
+      const sizes = await Promise.all(
+        (await slicesIn(cache)).map(async (name) => (await stat(path.join(cache, name))).size),
+      );
+      const [all, largest] = [sizes.reduce((sum, size) => sum + size, 0), Math.max(...sizes)];
+      const small = { MILLRACE_CACHE_BYTES: String(Math.ceil(largest + (all - largest) / 3)) };
+      await using platform = await startPlatform({
+        dataDirectory: folder.path,
+        environment: { ...environment, ...small },
+      });
+      for (let round = 0; round < 3; round++)
+        expect(await answers(platform), "all at once with a cache too small for all").toEqual(wanted);
+      expect(await metric(platform, "cache_fetched_bytes_total")).toBeGreaterThan(0);
+      expect(await metric(platform, "cache_bytes")).toBeLessThanOrEqual(Number(small.MILLRACE_CACHE_BYTES));
     }
     for (const lost of ["cache", "engines", "staging", "log", "postgres"])
       await rm(path.join(folder.path, lost), { recursive: true });

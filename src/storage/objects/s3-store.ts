@@ -26,6 +26,8 @@ export interface S3StoreOptions {
 }
 
 const limits: Limits = { totalMs: 60_000, tryMs: 15_000 };
+/** For bodies that may be large; a connection on which nothing moves is given up long before. */
+const bodyLimits: Limits = { totalMs: 120_000, tryMs: 60_000 };
 const pageKeys = 1_000;
 const abandonedAfterMs = 86_400_000;
 
@@ -57,7 +59,7 @@ export class S3Store implements ObjectStore, AsyncDisposable {
     const name = this.#name(key);
     const condition = { ifAbsent: false, writer: null };
     const put = (signal: AbortSignal) => this.#requests.put(name, body, condition, signal);
-    found(await this.#retries.ask(`write ${key}`, limits, put), `write ${key}`);
+    found(await this.#retries.ask(`write ${key}`, bodyLimits, put), `write ${key}`);
   }
 
   /**
@@ -89,7 +91,7 @@ export class S3Store implements ObjectStore, AsyncDisposable {
     const about = `read ${key}`;
     if (range === undefined) {
       const get = (within: AbortSignal) => this.#requests.get(name, within);
-      return found(await this.#retries.ask(about, limits, get, signal), about, ["absent"]);
+      return found(await this.#retries.ask(about, bodyLimits, get, signal), about, ["absent"]);
     }
     const { start, length } = range;
     if (length <= 0) return (await this.#stat(key, signal)) === null ? null : new Uint8Array();

@@ -46,6 +46,8 @@ const mostSockets = 64;
 /** Metadata that names the call which wrote an object, so that a call can tell its own write from another's. */
 const writtenBy = "millrace-write";
 
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
 /** One method a request of the S3 protocol: each asks once, and fails with what the client throws. Keys are the bucket's. */
 export class S3Requests implements Disposable {
   readonly #client: S3Client;
@@ -61,6 +63,7 @@ export class S3Requests implements Disposable {
       requestHandler: {
         connectionTimeout: connectWithinMs,
         socketTimeout: idleMs,
+        logger: silent, // that requests wait for a free connection is no news
         httpAgent: { keepAlive: true, maxSockets: mostSockets },
         httpsAgent: { keepAlive: true, maxSockets: mostSockets },
       },

@@ -5,6 +5,7 @@ import type { Limits, Retries } from "./retry.ts";
 
 /** Files up to this size go in one request. */
 const oneRequestBytes = 16 * 1024 * 1024;
+const leastPartBytes = 8 * 1024 * 1024;
 const mostParts = 10_000;
 /** Parts in memory at once, over all uploads. */
 const partsAtOnce = 6;
@@ -112,7 +113,7 @@ export class Uploads {
 }
 
 function partSize(sizeBytes: number): number {
-  return Math.max(oneRequestBytes, Math.ceil(sizeBytes / mostParts));
+  return Math.max(leastPartBytes, Math.ceil(sizeBytes / mostParts));
 }
 
 async function readExactly(file: DiskFile, start: number, length: number): Promise<Uint8Array> {
