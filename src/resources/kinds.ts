@@ -50,7 +50,11 @@ export const datasetSpec = z.strictObject({
     .max(10 * 365 * 86_400_000)
     .exactOptional(),
   /** It is a read-only copy of a dataset elsewhere, which `millrace pull` keeps. */
-  replica: z.strictObject({ origin: z.url().max(2_000) }).exactOptional(),
+  replica: z
+    .strictObject({
+      origin: z.url().max(2_000).refine(holdsNoPassword, { message: "an origin's address holds no password" }),
+    })
+    .exactOptional(),
   /** Columns with DuckDB types, in order; others that appear in the data are added behind them. */
   columns: z
     .array(z.strictObject({ name: columnName, type: columnType }))

@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { type TempDirectory, tempDirectory, until } from "../kit/index.ts";
 import { cleanEnvironment, launcher, millrace, type Platform, startPlatform } from "../kit/platform.ts";
+import { s3ServerAbsent } from "../kit/s3-program.ts";
+import { startS3Server } from "../kit/s3-server.ts";
 import { pushRows } from "./push.ts";
 import { type Misbehaviour, staticOrigin } from "./static-origin.ts";
 
@@ -186,6 +188,27 @@ describe("a copy", () => {
     const [code] = await once(child, "exit");
     expect(code).toBe(0);
   }, 60_000);
+});
+
+describe.skipIf(s3ServerAbsent)(`in a bucket${s3ServerAbsent === null ? "" : ` (${s3ServerAbsent})`}`, () => {
+  test("a copy is proven, goes on, and takes no rows, as in a folder", async () => {
+    await filled("bucketed", 2);
+    await using server = await startS3Server();
+    await using mirror = await startPlatform({
+      dataDirectory: path.join(folder.path, "bucketed"),
+      environment: server.environment(await server.bucket()),
+    });
+    const args = ["pull", `${origin.url}/odf/web/bucketed`, "--as", "mirror.bucketed"];
+    for (const more of [0, 1]) {
+      if (more > 0) await filled("bucketed", more);
+      const { code, stderr } = await millrace(args, mirror, { MILLRACE_ORIGIN_TOKEN: origin.token });
+      expect(code, stderr).toBe(0);
+      expect(await head(mirror, "mirror", "bucketed")).toMatchObject(await head(origin, "web", "bucketed"));
+    }
+    expect(await rowsOf(mirror, "mirror.bucketed")).toBe(await rowsOf(origin, "web.bucketed"));
+    expect((await millrace(["verify", "mirror.bucketed"], mirror)).code).toBe(0);
+    await expect(pushRows(mirror, "mirror", "bucketed", ['{"n":1}'])).rejects.toThrow("dataset_read_only");
+  }, 120_000);
 });
 
 describe("what an origin can do wrong", () => {
