@@ -1,6 +1,7 @@
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
 import { applyCommand, deleteCommand, getCommand } from "./definitions.ts";
+import { doctorCommand } from "./doctor.ts";
 import { ingestCommand } from "./ingest.ts";
 import { reindexCommand, restoreDefinitionsCommand } from "./maintenance.ts";
 import { pullCommand } from "./pull.ts";
@@ -19,6 +20,7 @@ export const commands: readonly Command[] = [
   getCommand,
   deleteCommand,
   configCommand,
+  doctorCommand,
   reindexCommand,
   restoreDefinitionsCommand,
 ];

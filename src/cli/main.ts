@@ -18,7 +18,13 @@ async function main(args: readonly string[]): Promise<number> {
     throw new UsageError(`there is no command "${name}"${hint}`);
   }
   if (rest.includes("--help") || rest.includes("-h")) return showHelp(command.name);
-  return await command.run(parseInvocation(command, rest, interruption()));
+  // Timers of the rooms let the process end; while a command runs, it must not.
+  const awake = setInterval(() => {}, 60_000);
+  try {
+    return await command.run(parseInvocation(command, rest, interruption()));
+  } finally {
+    clearInterval(awake);
+  }
 }
 
 /** Aborts at the first Ctrl-C or SIGTERM; a second one ends the process at once. */

@@ -30,12 +30,13 @@ export const restoreDefinitionsCommand: Command = {
   acceptsSettings: settingNames,
   async run(invocation) {
     const { restore } = await import("../server/index.ts");
-    const { restored } = await restore(
+    const { restored, ownerToken } = await restore(
       readConfiguration(invocation, ["replace"]),
       flagOption(invocation, "replace"),
       invocation.signal,
     );
     process.stdout.write(`restored ${restored} definitions\n`);
+    if (ownerToken !== null) process.stderr.write(`a new token of the owner is in ${ownerToken}\n`);
     return 0;
   },
 };

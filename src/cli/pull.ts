@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { type DatasetPath, datasetPath, formatDatasetPath, MillraceError } from "../base/index.ts";
+import { type DatasetPath, datasetPath, delay, formatDatasetPath, MillraceError, systemClock } from "../base/index.ts";
 import { Client, findServer } from "./client.ts";
 import {
   asUsageError,
@@ -15,7 +15,7 @@ import { counted, formatBytes, formatCount } from "./figures.ts";
 import type { Copied, Copying } from "./pull/copy.ts";
 import { Origin, usualLimits } from "./pull/origin.ts";
 import { Replica } from "./pull/replica.ts";
-import { isPassing, pause } from "./pull/retries.ts";
+import { isPassing } from "./pull/retries.ts";
 
 /** Looks at an origin that has nothing new come less and less often; a failing one too. */
 const soonestMs = 1_000;
@@ -75,7 +75,7 @@ async function follow(path: DatasetPath, job: Copying): Promise<void> {
       waitMs = Math.min(latestMs, waitMs * 2);
       process.stderr.write(`${describeError(error)}tried again in ${Math.round(waitMs / 1_000)} s\n`);
     }
-    await pause(waitMs, job.signal).catch(() => {});
+    await delay(systemClock, waitMs, job.signal).catch(() => {});
   }
 }
 

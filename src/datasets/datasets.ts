@@ -276,6 +276,19 @@ export class Datasets {
       : await readBlock(this.#options.store, keys, seq, hash, signal);
   }
 
+  /** What lies in the dataset's folders and its chain does not name. @throws chain_broken */
+  unnamedObjects(id: DatasetId, signal: AbortSignal): Promise<{ readonly objects: number; readonly bytes: number }> {
+    return this.#transfer.unnamed(id, signal);
+  }
+
+  /** Why the index is not the object store's for a dataset, or null; nothing is changed. One that is behind is right. */
+  async indexProblem(id: DatasetId, signal?: AbortSignal): Promise<string | null> {
+    const indexed = await this.#index.newest(id);
+    if (indexed === null) return null;
+    const stored = await this.block(id, indexed.seq, signal);
+    return stored?.hash === indexed.hash ? null : `its block ${indexed.seq} is not the one of the log`;
+  }
+
   /** What the chain names under a hash, for who copies it; null where it names none. @throws data_expired, dataset_not_found */
   transferObject(
     id: DatasetId,

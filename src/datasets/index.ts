@@ -15,6 +15,7 @@ export type { ColumnStatistics, LiveSlice, SliceObject } from "./layout/live-sli
 export { blockToJson, decodeBlock, type MetadataBlock, type MetadataEvent, type SourceState } from "./odf/index.ts";
 export type { ReindexReport } from "./reindex.ts";
 export type { AsOf, Snapshot } from "./snapshot.ts";
+export { type StoredDataset, storedDatasets } from "./stored.ts";
 export type { ObjectPart } from "./transfer/named-objects.ts";
 export type { TransferObject } from "./transfer/objects.ts";
 export { receiveObject } from "./transfer/receive.ts";

@@ -7,3 +7,4 @@ export { webRequestColumns } from "./generator/web-requests.ts";
 export { Ingest } from "./ingest.ts";
 export type { IngestReceipt } from "./receipts.ts";
 export { type Part, partFormat, splitRecords } from "./split/split.ts";
+export { lookAtStaging, type StagingView } from "./staging/look.ts";

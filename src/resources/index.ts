@@ -1,4 +1,5 @@
 export type { Changes } from "./changes.ts";
+export { compareMirror, type MirrorComparison } from "./compare.ts";
 export type { Kind, ResourceName } from "./kind.ts";
 export { connectionKind, type DatasetSpec, datasetKind, projectKind, type SourceSpec, sourceKind } from "./kinds.ts";
 export { parseManifests } from "./manifests.ts";

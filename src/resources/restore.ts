@@ -10,6 +10,7 @@ import {
   countResources,
   deleteAddresses,
   deleteEverything,
+  idleAsLongAsItTakes,
   lockResources,
   writeDefinitions,
 } from "./sql/restore.ts";
@@ -36,6 +37,7 @@ export async function restoreDefinitions(options: {
   signal?: AbortSignal;
 }): Promise<{ restored: number }> {
   return await options.sql.begin(async (transaction) => {
+    await idleAsLongAsItTakes(transaction);
     await lockResources(transaction);
     if (Number((await countResources(transaction))[0]?.count) > 0 && options.replace !== true) {
       throw new MillraceError("conflict", "The database has definitions already.", {
@@ -89,7 +91,7 @@ async function replay(
   return last;
 }
 
-async function readChange(store: ObjectStore, key: string, abort: { signal?: AbortSignal }) {
+export async function readChange(store: ObjectStore, key: string, abort: { signal?: AbortSignal }) {
   const body = await store.get(key, abort);
   try {
     return mirrored.parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body ?? new Uint8Array())));

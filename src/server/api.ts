@@ -73,7 +73,12 @@ export function openApi(options: ApiOptions): Gateway {
       events: bus,
       metrics,
       config: () => config.entries,
-      readiness: readiness({ sql: postgres.sql, engines, clock }),
+      readiness: readiness({
+        sql: postgres.sql,
+        engines,
+        remote: foundation.isRemote ? foundation.store : null,
+        clock,
+      }),
       version,
     },
     bind: bindOf(config),

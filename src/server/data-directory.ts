@@ -36,7 +36,6 @@ export class DataDirectory implements AsyncDisposable {
       if (handle !== null) {
         await handle.writeFile(JSON.stringify({ pid: process.pid, url: null }));
         await handle.close();
-        await markFolder(taken.path);
         return taken;
       }
       const holder = await taken.#holder();
@@ -48,6 +47,11 @@ export class DataDirectory implements AsyncDisposable {
       await rm(taken.#lockFile, { force: true }); // its process is gone: it was killed
     }
     throw new MillraceError("conflict", `The folder ${taken.path} cannot be taken.`);
+  }
+
+  /** Says in the folder which format this version writes there: before anything is written. */
+  async mark(): Promise<void> {
+    await markFolder(this.path);
   }
 
   /** Tells local commands where the server answers. */

@@ -1,10 +1,10 @@
-import path from "node:path";
-import { type Disk, datasetPath, MillraceError, organizationName, type Service, userName } from "../base/index.ts";
+import { type Disk, datasetPath, MillraceError, type Service } from "../base/index.ts";
 import type { Datasets } from "../datasets/index.ts";
 import type { Identity } from "../identity/index.ts";
 import { webRequestColumns } from "../ingest/index.ts";
 import { type DatasetSpec, datasetKind, type Resources, type SourceSpec } from "../resources/index.ts";
 import { systemColumns, systemDatasets } from "../telemetry/index.ts";
+import { firstOrganization, firstOwner, writePrivate } from "./owner-token.ts";
 import { ensureChain } from "./resources-door.ts";
 
 export interface FirstStartOptions {
@@ -18,8 +18,6 @@ export interface FirstStartOptions {
   readonly example: boolean;
 }
 
-const organization = organizationName("default");
-const owner = userName("owner");
 const by = "millrace";
 
 /**
@@ -52,7 +50,7 @@ export class FirstStart implements Service {
     const { identity, disk, ownerTokenFile } = this.#options;
     // Before the owner is there for good: a crash in between leaves a file that the next start writes over.
     const keep = (token: string) => writePrivate(disk, ownerTokenFile, `${token}\n`);
-    await identity.bootstrap({ organization, owner, keep });
+    await identity.bootstrap({ organization: firstOrganization, owner: firstOwner, keep });
   }
 
   async #makeExample(): Promise<void> {
@@ -86,17 +84,4 @@ export class FirstStart implements Service {
       if (!(error instanceof MillraceError) || error.code !== "precondition_failed") throw error;
     }
   }
-}
-
-/** Writes a file that only its owner reads, whole or not at all, durably. */
-async function writePrivate(disk: Disk, file: string, text: string): Promise<void> {
-  const temporary = `${file}.new`;
-  await disk.remove(temporary);
-  {
-    await using handle = await disk.open(temporary, "createNew");
-    await handle.write(new TextEncoder().encode(text));
-    await handle.sync();
-  }
-  await disk.rename(temporary, file);
-  await disk.syncDirectory(path.dirname(file));
 }

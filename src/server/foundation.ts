@@ -25,6 +25,8 @@ export interface Foundation extends AsyncDisposable {
   readonly random: Random;
   readonly ids: IdSource;
   readonly store: ObjectStore;
+  /** Whether the store is reached over a network. */
+  readonly isRemote: boolean;
   readonly postgres: Postgres;
   readonly bus: PostgresEventBus;
   readonly resources: Resources;
@@ -39,7 +41,7 @@ export async function openFoundation(
   const [clock, random] = [systemClock, systemRandom];
   const ids = idSource(clock, random);
   await using held = new AsyncDisposableStack();
-  const { store, folder } = held.use(
+  const { store, folder, isRemote } = held.use(
     await openObjectStore({
       address: config.values.objectStore,
       directory,
@@ -89,6 +91,7 @@ export async function openFoundation(
     random,
     ids,
     store,
+    isRemote,
     postgres,
     bus,
     resources,
@@ -96,7 +99,8 @@ export async function openFoundation(
   };
 }
 
-function s3Of({ values }: ServerConfig) {
+/** @throws bad_config */
+export function s3Of({ values }: ServerConfig) {
   const [accessKeyId, secretAccessKey] = [values["s3.accessKeyId"], values["s3.secretAccessKey"]];
   if ((accessKeyId === null) !== (secretAccessKey === null)) {
     throw new MillraceError(

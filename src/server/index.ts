@@ -1,5 +1,8 @@
 import type { ReindexReport } from "../datasets/index.ts";
 import type { ServerConfig } from "./config.ts";
+import type { Depth } from "./doctor/doctor.ts";
+import type { Finding } from "./doctor/finding.ts";
+import type { Restored } from "./maintenance.ts";
 import type { RunningServer } from "./running.ts";
 
 export type { ServerConfig } from "./config.ts";
@@ -16,6 +19,16 @@ export async function startServer(config: ServerConfig, signal: AbortSignal): Pr
   return await start(config, signal);
 }
 
+/** See doctor/doctor.ts. */
+export async function examine(
+  config: ServerConfig,
+  depth: Depth,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Finding>> {
+  const doctor = await import("./doctor/doctor.ts");
+  return doctor.examine(config, depth, signal);
+}
+
 /** See maintenance.ts. */
 export async function reindex(config: ServerConfig, signal: AbortSignal): Promise<ReindexReport> {
   const { reindexChains } = await import("./maintenance.ts");
@@ -23,11 +36,7 @@ export async function reindex(config: ServerConfig, signal: AbortSignal): Promis
 }
 
 /** See maintenance.ts. */
-export async function restore(
-  config: ServerConfig,
-  replace: boolean,
-  signal: AbortSignal,
-): Promise<{ restored: number }> {
+export async function restore(config: ServerConfig, replace: boolean, signal: AbortSignal): Promise<Restored> {
   const { restoreAll } = await import("./maintenance.ts");
   return await restoreAll(config, replace, signal);
 }

@@ -4,6 +4,7 @@ import { datasetKind, restoreDefinitions } from "../resources/index.ts";
 import type { ServerConfig } from "./config.ts";
 import { DataDirectory } from "./data-directory.ts";
 import { type Foundation, openFoundation } from "./foundation.ts";
+import { renewOwnerToken } from "./owner-token.ts";
 import { ensureChain } from "./resources-door.ts";
 
 /** Datasets without engines: nothing here reads rows. */
@@ -22,9 +23,16 @@ function datasetsOf({ store, postgres, clock, random }: Foundation): Datasets {
 
 /** Rebuilds the index of chains from the object store. @throws conflict while a server runs on the folder */
 export async function reindexChains(config: ServerConfig, signal: AbortSignal): Promise<ReindexReport> {
-  await using _directory = await DataDirectory.take(config.values.dataDir);
+  await using directory = await DataDirectory.take(config.values.dataDir);
+  await directory.mark();
   await using foundation = await openFoundation(config, silentTelemetry, signal);
   return await datasetsOf(foundation).reindex(signal);
+}
+
+export interface Restored {
+  readonly restored: number;
+  /** Where a new token of the owner was written: null where the old one is there. */
+  readonly ownerToken: string | null;
 }
 
 /**
@@ -32,17 +40,14 @@ export async function reindexChains(config: ServerConfig, signal: AbortSignal): 
  * @param replace drops the definitions that it holds; otherwise it must hold none
  * @throws conflict
  */
-export async function restoreAll(
-  config: ServerConfig,
-  replace: boolean,
-  signal: AbortSignal,
-): Promise<{ restored: number }> {
-  await using _directory = await DataDirectory.take(config.values.dataDir);
+export async function restoreAll(config: ServerConfig, replace: boolean, signal: AbortSignal): Promise<Restored> {
+  await using directory = await DataDirectory.take(config.values.dataDir);
+  await directory.mark();
   await using foundation = await openFoundation(config, silentTelemetry, signal);
   const { store, postgres, resources } = foundation;
   const restored = await restoreDefinitions({ store, sql: postgres.sql, replace, signal });
   const datasets = datasetsOf(foundation);
   await datasets.reindex(signal);
   for (const resource of await resources.list(datasetKind)) await ensureChain(resources, datasets, resource);
-  return restored;
+  return { ...restored, ownerToken: await renewOwnerToken(foundation) };
 }

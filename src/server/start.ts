@@ -6,6 +6,7 @@ import { bindOf } from "./api.ts";
 import type { ServerConfig } from "./config.ts";
 import { DataDirectory } from "./data-directory.ts";
 import { openFoundation } from "./foundation.ts";
+import { ownerTokenFile } from "./owner-token.ts";
 import { startRooms } from "./rooms.ts";
 import type { RunningServer } from "./running.ts";
 import { version } from "./version.ts";
@@ -16,6 +17,7 @@ export async function start(config: ServerConfig, signal: AbortSignal): Promise<
   try {
     await checkBind(bindOf(config)); // before anything is made
     const directory = held.use(await DataDirectory.take(config.values.dataDir));
+    await directory.mark();
     const logFile =
       config.values["log.file"] === "-"
         ? null
@@ -23,8 +25,8 @@ export async function start(config: ServerConfig, signal: AbortSignal): Promise<
     const log = held.use(openLog(config, logFile));
     const metrics = openMetrics({ log, undeclared: "log", processMetrics: true });
     const foundation = held.use(await openFoundation(config, { log, metrics }, signal));
-    const ownerTokenFile = path.join(directory.path, "owner.token");
-    const running = await startRooms({ config, foundation, log, metrics, ownerTokenFile, held }, signal);
+    const tokenFile = ownerTokenFile(directory.path);
+    const running = await startRooms({ config, foundation, log, metrics, ownerTokenFile: tokenFile, held }, signal);
     await directory.announce(running.url);
     log.info("ready", { url: running.url, version });
     return {
@@ -32,7 +34,7 @@ export async function start(config: ServerConfig, signal: AbortSignal): Promise<
       version,
       logFile,
       dataDirectory: directory.path,
-      ownerTokenFile,
+      ownerTokenFile: tokenFile,
       [Symbol.asyncDispose]: () => held.disposeAsync(),
     };
   } catch (error) {

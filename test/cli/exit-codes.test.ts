@@ -127,6 +127,14 @@ const cases: Readonly<Record<string, Case>> = {
       [["config", "--port", "abc"], /say a port from 0 to 65535/],
     ],
   },
+  doctor: {
+    done: [() => ["doctor", "--quick", ...data()], /^ok {7}server: [\s\S]*\nnothing is wrong\n$/],
+    refused: [], // what it finds is its data: test/drills/doctor.test.ts
+    wrong: [
+      [["doctor", "me"], /^usage: millrace doctor /],
+      [["doctor", "--quick", "--full"], /not both/],
+    ],
+  },
   reindex: {
     done: [() => ["reindex", "--data-dir", at("other")], /^indexed 0 datasets, 0 blocks\n$/],
     refused: [[() => ["reindex", ...data()], held]],

@@ -52,6 +52,7 @@ export async function startS3Proxy(
   const agent = new http.Agent({ keepAlive: true });
   const seen = new Map<string, number>();
   const proxy = http.createServer(async (incoming, outgoing) => {
+    outgoing.on("error", () => {}); // a client that has gone
     try {
       const request = await readRequest(incoming, seen);
       const fate = await rule(request, {
@@ -113,6 +114,7 @@ async function forward(
   const { expect: _awaited, ...headers } = incoming.headers;
   const { hostname, port } = new URL(server.endpoint);
   const asked = http.request({ hostname, port, agent, method: incoming.method, path: incoming.url, headers });
+  asked.on("error", () => {}); // a connection may break once more after it has failed
   asked.end(body);
   const [answer]: [http.IncomingMessage] = (await once(asked, "response")) as [http.IncomingMessage];
   return { status: answer.statusCode ?? 0, headers: answer.headers, body: await readAll(answer) };

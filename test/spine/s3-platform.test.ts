@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { appendFile, readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { tempDirectory } from "../kit/index.ts";
+import { z } from "zod";
+import { tempDirectory, until } from "../kit/index.ts";
 import { millrace, type Platform, startPlatform } from "../kit/platform.ts";
 import { s3ServerAbsent } from "../kit/s3-program.ts";
 import { startS3Proxy } from "../kit/s3-proxy.ts";
@@ -121,10 +122,14 @@ describe.skipIf(absent)(`the whole platform on an S3 store${absent === null ? ""
       });
       expect(answer.status, await answer.text()).toBeLessThan(300);
     };
+    const ready = async () => (await fetch(`${platform.url}/readyz`)).json();
+    expect(await ready()).toEqual({ ok: true, parts: { postgres: true, engines: true, objects: true } });
     await push(0, "&ack=committed");
     await server.kill();
+    expect(await ready()).toEqual({ ok: false, parts: { postgres: true, engines: true, objects: false } });
     await push(1, ""); // staged: the store is not needed for that
     await server.restart();
+    await until("it is ready again", async () => z.object({ ok: z.boolean() }).parse(await ready()).ok);
     await push(2, "&ack=committed");
     expect(await ask(platform, "SELECT list(n ORDER BY n) FROM my.numbers")).toBe(`"[0,1,2]"`);
   }, 120_000);

@@ -1,5 +1,4 @@
-import { setTimeout } from "node:timers/promises";
-import { MillraceError } from "../../base/index.ts";
+import { delay, MillraceError, systemClock } from "../../base/index.ts";
 
 const attempts = 6;
 const passing = ["unavailable", "too_many_requests", "worker_lost", "shutting_down", "request_timeout"];
@@ -17,12 +16,7 @@ export async function patiently<Result>(signal: AbortSignal, work: () => Promise
     } catch (error) {
       if (signal.aborted || attempt === attempts || !isPassing(error)) throw error;
       const waitMs = Math.min(10_000, Math.max(250 * 2 ** (attempt - 1), (error.retryAfterS ?? 0) * 1_000));
-      await pause(waitMs, signal);
+      await delay(systemClock, waitMs, signal);
     }
   }
-}
-
-/** Waits, and keeps the process alive meanwhile, which timers of a server do not. @throws the signal's reason */
-export async function pause(waitMs: number, signal: AbortSignal): Promise<void> {
-  await setTimeout(waitMs, undefined, { signal });
 }

@@ -5,7 +5,7 @@ import type { JSONValue, Sql } from "../../storage/index.ts";
 import type { StoredBlock } from "../chain/log.ts";
 import type { ColumnStatistics } from "../layout/live-slices.ts";
 import { datasetId, decodeBlock } from "../odf/index.ts";
-import { deleteAllBlocks, deleteBlocks, selectBlocks, selectHash, upsertBlocks } from "./sql/blocks.ts";
+import { deleteAllBlocks, deleteBlocks, selectBlocks, selectHash, selectNewest, upsertBlocks } from "./sql/blocks.ts";
 import {
   type DatasetRow,
   deleteAllDatasets,
@@ -96,6 +96,12 @@ export class ChainIndex {
   /** What the index holds under a sequence number, unproven. */
   async hashAt(id: DatasetId, seq: number): Promise<string | null> {
     return (await selectHash(this.#sql, id, seq))[0]?.hash ?? null;
+  }
+
+  /** The newest block that the index knows of, unproven; null where it knows none. */
+  async newest(id: DatasetId): Promise<{ readonly seq: number; readonly hash: string } | null> {
+    const [row] = await selectNewest(this.#sql, id);
+    return row === undefined ? null : { seq: Number(row.seq), hash: row.hash };
   }
 
   /** Blocks behind `after`, in order and without a gap, as far as the index has them. */

@@ -20,6 +20,11 @@ export class DatasetKeys {
     return `${this.#root}log/`;
   }
 
+  /** Of the objects that blocks name. */
+  folder(part: "data" | "checkpoints" | "quarantine"): string {
+    return `${this.#root}${part}/`;
+  }
+
   block(hash: Multihash): string {
     return `${this.#root}blocks/${hash}`;
   }

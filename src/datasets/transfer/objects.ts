@@ -58,6 +58,24 @@ export class TransferObjects {
     };
   }
 
+  /** What lies in the dataset's folders and no block of its chain names: left by commits that were lost or cut off. */
+  async unnamed(id: DatasetId, signal: AbortSignal): Promise<{ readonly objects: number; readonly bytes: number }> {
+    const { seq } = await this.#chains.current(id, signal);
+    const keys = new DatasetKeys(id);
+    let objects = 0;
+    let bytes = 0;
+    for (const part of ["data", "checkpoints", "quarantine"] as const) {
+      const folder = keys.folder(part);
+      for await (const { key, sizeBytes } of this.#store.list(folder, { signal })) {
+        const hash = hashOf(key.slice(folder.length));
+        if (hash !== null && (await this.#names.has(id, seq, { part, hash }, signal))) continue;
+        objects++;
+        bytes += sizeBytes;
+      }
+    }
+    return { objects, bytes };
+  }
+
   /** A block tells its number, and the chain what won that number: no list of blocks is searched. */
   async #block(id: DatasetId, hash: Multihash, signal?: AbortSignal): Promise<TransferObject | null> {
     const bytes = await this.#store.get(new DatasetKeys(id).block(hash), signal ? { signal } : {});

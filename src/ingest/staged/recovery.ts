@@ -6,7 +6,7 @@ import type { DatasetDefinition } from "../contract.ts";
 import type { History } from "../history.ts";
 import { stagedReceipt } from "../intake.ts";
 import type { IdempotencyKeys } from "../keys.ts";
-import { committedReceipt, type Receipts } from "../receipts.ts";
+import { committedReceipt, type IngestReceipt, type Receipts } from "../receipts.ts";
 import type { StagedEntry, StagingLog } from "../staging/log.ts";
 import type { StagedRequests } from "./staged-requests.ts";
 
@@ -65,11 +65,15 @@ async function headOrNull(datasets: Datasets, id: DatasetId): Promise<Head | nul
 
 /** The process ended between the commit and its receipt, or between that and the end of the entry. */
 async function keepReceipt({ header }: StagedEntry, datasetId: DatasetId, head: Head, options: RecoveryOptions) {
-  if ((await options.receipts.get(header.ingestId)) !== null) return;
+  const kept = await options.receipts.get(header.ingestId);
+  if (kept !== null && kept.state !== "staged") return; // a claim says "staged", and is ended by the receipt
   const shares = await findIngests(options.datasets, datasetId, [header.ingestId], head.seq);
   const share = shares.get(header.ingestId);
-  if (share === undefined) return;
-  const receipt = committedReceipt(header.ingestId, header.dataset, share);
+  // The chain has grown too long behind it to be searched: that the rows are in it is known, where they are is not.
+  const receipt: IngestReceipt =
+    share === undefined
+      ? { ...stagedReceipt(header.ingestId, header.dataset), state: "committed" }
+      : committedReceipt(header.ingestId, header.dataset, share);
   const { key, bodyHash, receivedAtMs: atMs } = header;
   await options.receipts.save(receipt, { datasetId, key, bodyHash, atMs });
   options.history.committed(header, receipt);

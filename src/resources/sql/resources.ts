@@ -96,3 +96,6 @@ export const updateStatus = (sql: Any, address: string, status: JSONValue) => sq
 
 export const newestPosition = (sql: Any) => sql<{ position: string }[]>`
   SELECT coalesce(max(position), 0)::text AS position FROM events`;
+
+export const selectWhole = (sql: Any) => sql<{ address: string; id: string; spec: JSONValue }[]>`
+  SELECT address, id, spec FROM resources ORDER BY address`;

@@ -1,5 +1,8 @@
 import type { JSONValue, TransactionSql } from "../../storage/index.ts";
 
+/** The objects are read between the statements, however long the store takes. */
+export const idleAsLongAsItTakes = (sql: TransactionSql) => sql`SET LOCAL idle_in_transaction_session_timeout = 0`;
+
 /** Nobody else changes definitions until the transaction ends. */
 export const lockResources = (sql: TransactionSql) => sql`LOCK TABLE resources IN EXCLUSIVE MODE`;
 

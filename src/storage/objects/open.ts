@@ -25,6 +25,7 @@ export interface OpenObjectStore extends AsyncDisposable {
   readonly store: ObjectStore;
   /** Below it lies every file that `local` gives. */
   readonly folder: string;
+  readonly isRemote: boolean;
 }
 
 /** Opens the store that the address names. @throws bad_config, unsafe_store, unavailable */
@@ -32,7 +33,12 @@ export async function openObjectStore(options: ObjectStoreOptions): Promise<Open
   const { address, directory, disk, random } = options;
   if (address?.startsWith("s3:")) return await openS3(address, options);
   const folder = path.resolve(address?.replace(/^file:/, "") ?? path.join(directory, "objects"));
-  return { store: directoryStore({ root: folder, disk, random }), folder, async [Symbol.asyncDispose]() {} };
+  return {
+    store: directoryStore({ root: folder, disk, random }),
+    folder,
+    isRemote: false,
+    async [Symbol.asyncDispose]() {},
+  };
 }
 
 async function openS3(address: string, options: ObjectStoreOptions): Promise<OpenObjectStore> {
@@ -53,5 +59,5 @@ async function openS3(address: string, options: ObjectStoreOptions): Promise<Ope
   store.dropAbandonedUploads(signal).catch((error: unknown) => {
     telemetry.log.warn("unfinished uploads could not be dropped", { error });
   });
-  return { store, folder, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
+  return { store, folder, isRemote: true, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
 }

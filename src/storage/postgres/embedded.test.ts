@@ -29,6 +29,9 @@ describe("the embedded PostgreSQL", () => {
     await expect(connect(url, 1)`SELECT 1`).rejects.toThrow();
     await using again = await open(directory);
     expect([...(await again.sql`SELECT n FROM kept`)]).toEqual([{ n: 42 }]);
+    // Whoever is frozen in a transaction does not stop the others for longer.
+    const [idle] = await again.sql`SHOW idle_in_transaction_session_timeout`;
+    expect(idle).toEqual({ idle_in_transaction_session_timeout: "20s" });
   });
 
   test("a server whose process was killed is adopted by the next one, with every committed row", async () => {

@@ -79,6 +79,17 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   }
 }
 
+/** Address of the server that runs on a folder; null where none does. */
+export async function runningEmbedded(directory: string): Promise<string | null> {
+  const running = await runningPostmaster(await clusterFolder(directory, await postgresUser()));
+  const password = await readFile(path.join(directory, "password"), "utf8").catch(() => null);
+  return running === null || password === null ? null : addressOf(running.port, password);
+}
+
+function addressOf(port: number, password: string): string {
+  return `postgres://${login}:${password}@127.0.0.1:${port}/postgres`;
+}
+
 /** Where and as whom a server runs. */
 interface Place {
   readonly cluster: string;
@@ -91,7 +102,7 @@ function kept(pid: number, place: Place, password: string): EmbeddedServer {
   const { clock, log } = place.options;
   const keeper = new Keeper({ pid, launch: () => launch(place, "again"), clock, log });
   return {
-    url: `postgres://${login}:${password}@127.0.0.1:${place.port}/postgres`,
+    url: addressOf(place.port, password),
     [Symbol.asyncDispose]: () => keeper[Symbol.asyncDispose](),
   };
 }

@@ -51,6 +51,19 @@ export async function migrate(sql: Sql, log: Logger): Promise<void> {
   }
 }
 
+/** How a database stands to this program's migrations; it is only read. One that has none lacks all. */
+export async function compareMigrations(sql: Sql): Promise<{ lacking: string[]; foreign: string[] }> {
+  const known = await readMigrations();
+  const [table] = await sql<{ found: string | null }[]>`SELECT to_regclass('migrations')::text AS found`;
+  const applied =
+    table?.found == null ? [] : await sql<{ name: string; hash: string }[]>`SELECT name, hash FROM migrations`;
+  const hashes = new Map(known.map(({ name, hash }) => [name, hash]));
+  return {
+    lacking: known.map(({ name }) => name).filter((name) => applied.every((row) => row.name !== name)),
+    foreign: applied.filter(({ name, hash }) => hashes.get(name) !== hash).map(({ name }) => name),
+  };
+}
+
 async function readMigrations(): Promise<Migration[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith(".sql")).sort();
   return await Promise.all(

@@ -57,6 +57,12 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   };
 }
 
+/**
+ * A server that was frozen in the middle of a transaction would hold its locks for as long, the order of all events among
+ * them, and every other server would stand still. Behind this its transaction is undone; transactions here never wait so long.
+ */
+const idleInTransactionMs = 20_000;
+
 /** A pool of connections to a database. */
 export function connect(url: string, maxConnections: number): Sql {
   return postgres(url, {
@@ -66,6 +72,10 @@ export function connect(url: string, maxConnections: number): Sql {
     // Seconds between attempts while the server is away: who waits for an answer is told soon, and is served soon after.
     backoff: (attempts) => Math.min(1, 3 ** attempts / 100),
     onnotice: () => {},
-    connection: { application_name: "millrace", TimeZone: "UTC" },
+    connection: {
+      application_name: "millrace",
+      TimeZone: "UTC",
+      idle_in_transaction_session_timeout: idleInTransactionMs,
+    },
   });
 }

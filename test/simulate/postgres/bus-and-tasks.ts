@@ -12,7 +12,6 @@ import {
   takeOver,
   updateProgress,
 } from "../../../src/tasks/sql/tasks.ts";
-import type { Row, View } from "./database.ts";
 import {
   answered,
   counted,
@@ -27,6 +26,8 @@ import {
   time,
   timeOrNull,
 } from "./statements.ts";
+import { PostgresError, type Row } from "./transaction.ts";
+import type { View } from "./view.ts";
 
 const eventKey = (position: number) => String(position).padStart(16, "0");
 
@@ -56,6 +57,7 @@ export function knowBusAndTasks(): void {
     return answered([{ position: String(newest) }]);
   });
   means(insertSubscription, (view, [name, position]) => {
+    view.awaitWriter("event_subscriptions", text(name));
     if (view.get("event_subscriptions", text(name)) !== undefined) return none;
     view.put("event_subscriptions", text(name), { position: number(position) });
     return counted(1);
@@ -83,8 +85,13 @@ function knowTasks(): void {
   means(insertTask, (view, values) => {
     const [id, kind, key, project, payload, priority, tokens, maxAttempts, notBefore, deadline, createdAt] = values;
     const same = key === null ? undefined : liveByKey(view, text(kind), text(key));
-    if (same !== undefined) return none;
+    if (same !== undefined) {
+      view.awaitWriter("tasks", text(same.id));
+      return none;
+    }
     if (key !== null) view.lock(`tasks_key ${text(kind)} ${text(key)}`, "update");
+    view.awaitWriter("tasks", text(id));
+    if (view.get("tasks", text(id)) !== undefined) throw new PostgresError("23505", "the id is taken");
     const row = {
       id: text(id),
       kind: text(kind),
@@ -135,6 +142,7 @@ function knowTasks(): void {
       .sort(byUrgency)
       .filter((row) => view.isFree(`tasks ${row.id}`, "update"))
       .slice(0, number(limit));
+    for (const row of waiting) view.lock(`tasks ${row.id}`, "update"); // also those that the tokens do not reach
     let held = 0;
     const claimed: Row[] = [];
     for (const row of waiting) {
@@ -232,9 +240,10 @@ function byUrgency(a: Row, b: Row): number {
 }
 
 function taskRow(row: Row): Row {
-  const { holder: _holder, lease_until: _lease, not_before: _before, ...rest } = row;
   return {
-    ...rest,
+    ...row,
+    lease_until: timeOrNull(row.lease_until),
+    not_before: timeOrNull(row.not_before),
     payload: parsed(row.payload),
     progress: orNull(row.progress, parsed),
     result: orNull(row.result, parsed),

@@ -23,7 +23,6 @@ import {
   selectIngest,
   selectIngestByKey,
 } from "../../../src/ingest/sql/ingests.ts";
-import type { Row, View } from "./database.ts";
 import {
   answered,
   counted,
@@ -36,9 +35,12 @@ import {
   orNull,
   parsed,
   text,
+  texts,
   time,
   timeOrNull,
 } from "./statements.ts";
+import { PostgresError, type Row } from "./transaction.ts";
+import type { View } from "./view.ts";
 
 const blockKey = (id: unknown, seq: number) => `${text(id)} ${String(seq).padStart(16, "0")}`;
 
@@ -130,11 +132,34 @@ function datasetRow({ id, project, name, created_at }: Row): Row {
 
 function knowReceipts(): void {
   means(insertIngest, (view, [id, datasetId, dataset, key, bodyHash, receipt, createdAt]) => {
-    const isTaken = view.get("ingests", text(id)) ?? (key === null ? undefined : byKey(view, datasetId, key));
-    if (isTaken !== undefined) return none;
-    if (key !== null) view.lock(`ingests_key ${datasetId} ${key}`, "update");
-    const row = { id, dataset_id: datasetId, dataset, key, body_hash: bodyHash, log_id: null, receipt: json(receipt) };
-    view.put("ingests", text(id), { ...row, created_at: time(createdAt) });
+    const row = { id, dataset_id: datasetId, dataset, key, body_hash: bodyHash, receipt: json(receipt), log_id: null };
+    return insertReceipt(view, { ...row, created_at: time(createdAt) });
+  });
+  means(insertClaim, (view, [id, datasetId, dataset, key, logId, receipt, at]) => {
+    const row = { id, dataset_id: datasetId, dataset, key, body_hash: null, receipt: json(receipt), log_id: logId };
+    return insertReceipt(view, { ...row, created_at: time(at) });
+  });
+  means(moveClaim, (view, [to, receipt, at, from, logId]) => {
+    const found = view.get("ingests", text(from));
+    if (found === undefined || found.log_id !== logId) return none;
+    if (to !== from && view.get("ingests", text(to)) !== undefined) throw new PostgresError("23505", "the id is taken");
+    view.delete("ingests", text(from));
+    view.put("ingests", text(to), { ...found, id: to, receipt: json(receipt), created_at: time(at) });
+    return counted(1);
+  });
+  means(deleteClaim, (view, [id, logId]) => {
+    if (view.get("ingests", text(id))?.log_id !== logId) return none;
+    return counted(view.delete("ingests", text(id)) ? 1 : 0);
+  });
+  means(deleteOtherClaims, (view, [logId, held]) => {
+    const kept = new Set(texts(held));
+    const others = view.rows("ingests").filter((row) => row.log_id === logId && !kept.has(text(row.id)));
+    return counted(others.filter((row) => view.delete("ingests", text(row.id))).length);
+  });
+  means(endClaim, (view, [receipt, bodyHash, id]) => {
+    const found = view.get("ingests", text(id));
+    if (found === undefined || found.log_id === null) return none;
+    view.put("ingests", text(id), { ...found, receipt: json(receipt), body_hash: bodyHash, log_id: null });
     return counted(1);
   });
   means(selectIngest, (view, [id]) => {
@@ -154,38 +179,19 @@ function knowReceipts(): void {
     for (const row of old) view.delete("ingests", text(row.id));
     return counted(old.length);
   });
-  knowClaims();
 }
 
-function knowClaims(): void {
-  means(insertClaim, (view, [id, datasetId, dataset, key, logId, receipt, at]) => {
-    if (view.get("ingests", text(id)) !== undefined || byKey(view, datasetId, key) !== undefined) return none;
-    view.lock(`ingests_key ${datasetId} ${key}`, "update");
-    const row = { id, dataset_id: datasetId, dataset, key, body_hash: null, log_id: logId, receipt: json(receipt) };
-    view.put("ingests", text(id), { ...row, created_at: time(at) });
-    return counted(1);
-  });
-  means(moveClaim, (view, [to, receipt, at, from, logId]) => {
-    const claim = view.get("ingests", text(from));
-    if (claim === undefined || claim.log_id !== logId) return none;
-    view.delete("ingests", text(from));
-    view.put("ingests", text(to), { ...claim, id: to, receipt: json(receipt), created_at: time(at) });
-    return counted(1);
-  });
-  means(deleteClaim, (view, [id, logId]) =>
-    counted(view.get("ingests", text(id))?.log_id === logId && view.delete("ingests", text(id)) ? 1 : 0),
-  );
-  means(deleteOtherClaims, (view, [logId, held]) => {
-    const kept = new Set(Array.isArray(held) ? held : []);
-    const others = view.rows("ingests").filter((row) => row.log_id === logId && !kept.has(row.id));
-    return counted(others.filter((row) => view.delete("ingests", text(row.id))).length);
-  });
-  means(endClaim, (view, [receipt, bodyHash, id]) => {
-    const claim = view.get("ingests", text(id));
-    if (claim === undefined || claim.log_id === null) return none;
-    view.put("ingests", text(id), { ...claim, receipt: json(receipt), body_hash: bodyHash, log_id: null });
-    return counted(1);
-  });
+/** ON CONFLICT DO NOTHING over the id and, where there is one, the dataset's key. */
+function insertReceipt(view: View, row: Row) {
+  const { id, dataset_id: datasetId, key } = row;
+  const inTheWay = view.get("ingests", text(id)) ?? (key === null ? undefined : byKey(view, datasetId, key));
+  if (inTheWay !== undefined) {
+    view.awaitWriter("ingests", text(inTheWay.id));
+    return none;
+  }
+  if (key !== null) view.lock(`ingests_key ${datasetId} ${key}`, "update");
+  view.put("ingests", text(id), row);
+  return counted(1);
 }
 
 function byKey(view: View, datasetId: unknown, key: unknown): Row | undefined {
@@ -193,5 +199,5 @@ function byKey(view: View, datasetId: unknown, key: unknown): Row | undefined {
 }
 
 function receiptRow({ id, receipt, body_hash, log_id }: Row): Row {
-  return { id, receipt: parsed(receipt), body_hash, log_id: orNull(log_id, text) };
+  return { id, receipt: parsed(receipt), body_hash, log_id };
 }

@@ -4,9 +4,10 @@ import type { Link } from "../world/link.ts";
 import type { Actor, Chance, Scheduler } from "../world/scheduler.ts";
 import { knowBusAndTasks } from "./bus-and-tasks.ts";
 import { knowChainsAndReceipts } from "./chains-and-receipts.ts";
-import { type Answer, type Database, PostgresError, type Row, type Transaction } from "./database.ts";
+import type { Answer, Database } from "./database.ts";
 import { knowDefinitions } from "./definitions.ts";
 import { handlerOf, isTemplate, Json, Rows } from "./statements.ts";
+import { PostgresError, type Row, type Transaction } from "./transaction.ts";
 
 knowBusAndTasks();
 knowChainsAndReceipts();
@@ -43,7 +44,7 @@ export function connectSimulated(options: ClientOptions): Sql {
 type Runner = (template: TemplateStringsArray, values: readonly unknown[]) => Promise<Answer>;
 
 /** `sql` as a template tag and a maker of helpers: a statement runs when it is first awaited. */
-function statementsIn(run: Runner) {
+export function statementsIn(run: Runner) {
   const tag = (first: unknown, ...rest: unknown[]): unknown => {
     if (!isTemplate(first)) return new Rows(Array.isArray(first) ? first : [first]);
     let running: Promise<readonly Row[]> | null = null;
@@ -77,7 +78,7 @@ class Pool {
   async begin<Result>(work: (transaction: unknown) => Promise<Result>): Promise<Result> {
     const { database, owner } = this.#options;
     using _connection = await this.acquire();
-    const transaction = database.begin(owner);
+    const transaction = database.beginLong(owner);
     await this.#arrive(transaction, "BEGIN");
     try {
       const sql = statementsIn((template, values) => this.run(transaction, template, values, false));

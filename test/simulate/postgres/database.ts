@@ -1,137 +1,6 @@
 import type { Chance, Scheduler } from "../world/scheduler.ts";
-
-export type Row = Readonly<Record<string, unknown>>;
-
-/** Row locks in the modes of PostgreSQL (documentation, "Row-Level Locks"), and advisory ones, which are `update`. */
-export type LockMode = "key share" | "no key update" | "update";
-
-function conflicts(a: LockMode, b: LockMode): boolean {
-  if (a === "update" || b === "update") return true;
-  return a === "no key update" && b === "no key update";
-}
-
-export class PostgresError extends Error {
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-/** A statement met another transaction's lock: it waits for that transaction's end and is run anew. */
-class Blocked {
-  readonly by: Transaction;
-
-  constructor(by: Transaction) {
-    this.by = by;
-  }
-}
-
-type Writes = Map<string, Map<string, Row | null>>;
-
-/** What a transaction holds until it ends. */
-export class Transaction {
-  /** Whose connection it is. */
-  readonly owner: unknown;
-  readonly writes: Writes = new Map();
-  readonly locks = new Map<string, LockMode>();
-  readonly notifications: { readonly channel: string; readonly payload: string }[] = [];
-  readonly waiters: (() => void)[] = [];
-  waitsFor: Transaction | null = null;
-  state: "open" | "failed" | "ended" = "open";
-
-  constructor(owner: unknown) {
-    this.owner = owner;
-  }
-}
-
-/** The tables as one statement sees them, READ COMMITTED: what was committed when it ran, and its transaction's own. */
-export class View {
-  readonly #database: Database;
-  readonly #transaction: Transaction;
-  readonly writes: Writes = new Map();
-  readonly taken = new Map<string, LockMode>();
-  readonly notifications: { channel: string; payload: string }[] = [];
-
-  constructor(database: Database, transaction: Transaction) {
-    this.#database = database;
-    this.#transaction = transaction;
-  }
-
-  get nowMs(): number {
-    return this.#database.nowMs;
-  }
-
-  get(table: string, key: string): Row | undefined {
-    for (const layer of [this.writes, this.#transaction.writes]) {
-      const written = layer.get(table)?.get(key);
-      if (written !== undefined) return written ?? undefined;
-    }
-    return this.#database.committed(table).get(key);
-  }
-
-  /** In no order that a statement may rely on. */
-  all(table: string): (readonly [string, Row])[] {
-    const layers = [this.#transaction.writes.get(table), this.writes.get(table)];
-    const committed = this.#database.committed(table);
-    if (layers.every((layer) => layer === undefined)) return [...committed];
-    const merged = new Map<string, Row | null>(committed);
-    for (const layer of layers) for (const [key, row] of layer ?? []) merged.set(key, row);
-    return [...merged].flatMap(([key, row]) => (row === null ? [] : [[key, row] as const]));
-  }
-
-  rows(table: string): Row[] {
-    return this.all(table).map(([, row]) => row);
-  }
-
-  put(table: string, key: string, row: Row): void {
-    this.lock(`${table} ${key}`, this.get(table, key) === undefined ? "update" : "no key update");
-    this.#write(table, key, row);
-  }
-
-  /** Whether there was one. */
-  delete(table: string, key: string): boolean {
-    if (this.get(table, key) === undefined) return false;
-    this.lock(`${table} ${key}`, "update");
-    this.#write(table, key, null);
-    return true;
-  }
-
-  lock(name: string, mode: LockMode): void {
-    const holder = this.#database.holder(name, mode, this.#transaction);
-    if (holder !== null) throw new Blocked(holder);
-    if (this.#transaction.locks.get(name) !== "update" && this.taken.get(name) !== "update") this.taken.set(name, mode);
-  }
-
-  /** SKIP LOCKED. */
-  isFree(name: string, mode: LockMode): boolean {
-    return this.#database.holder(name, mode, this.#transaction) === null;
-  }
-
-  /** As sequences do, it gives no number twice, whatever becomes of the transaction. */
-  next(sequence: string): number {
-    return this.#database.next(sequence);
-  }
-
-  setNext(sequence: string, last: number): void {
-    this.#database.sequences.set(sequence, last);
-  }
-
-  lastOf(sequence: string): number {
-    return this.#database.sequences.get(sequence) ?? 0;
-  }
-
-  notify(channel: string, payload: string): void {
-    this.notifications.push({ channel, payload });
-  }
-
-  #write(table: string, key: string, row: Row | null): void {
-    const layer = this.writes.get(table) ?? new Map<string, Row | null>();
-    layer.set(key, row);
-    this.writes.set(table, layer);
-  }
-}
+import { Blocked, conflicts, type LockMode, PostgresError, type Row, Transaction } from "./transaction.ts";
+import { View } from "./view.ts";
 
 /** What a statement answers, rows and their number. */
 export interface Answer {
@@ -139,6 +8,9 @@ export interface Answer {
   readonly count: number;
 }
 export type Handler = (view: View, values: readonly unknown[]) => Answer;
+
+/** As `connect` sets it. */
+const idleInTransactionMs = 20_000;
 
 /**
  * PostgreSQL as the rooms use it: tables, transactions at READ COMMITTED, row and advisory locks, deadlock detection,
@@ -187,10 +59,30 @@ export class Database {
     return null;
   }
 
+  /** Another transaction that has changed a row and not ended. */
+  writer(table: string, key: string, asking: Transaction): Transaction | null {
+    for (const other of this.#open) if (other !== asking && other.writes.get(table)?.has(key) === true) return other;
+    return null;
+  }
+
   begin(owner: unknown): Transaction {
     const transaction = new Transaction(owner);
     this.#open.add(transaction);
     return transaction;
+  }
+
+  /** A transaction of several statements, which is undone when its client leaves it alone (a setting of `connect`). */
+  beginLong(owner: unknown): Transaction {
+    const transaction = this.begin(owner);
+    this.#watchIdle(transaction);
+    return transaction;
+  }
+
+  #watchIdle(transaction: Transaction): void {
+    transaction.activeMs = this.#scheduler.nowMs;
+    transaction.forgetIdle();
+    if (transaction.mayIdle) return;
+    transaction.forgetIdle = this.#scheduler.after(idleInTransactionMs, null, () => this.rollback(transaction));
   }
 
   /** Runs a statement in a transaction, waiting for locks. @throws PostgresError, which fails the transaction */
@@ -202,6 +94,7 @@ export class Database {
       try {
         const answer = handler(view, values);
         this.#keep(transaction, view);
+        if (transaction.activeMs > 0) this.#watchIdle(transaction);
         return answer;
       } catch (error) {
         if (!(error instanceof Blocked)) {
@@ -210,6 +103,7 @@ export class Database {
         }
         // Locks that the statement took before it met another's stay taken, as they do there.
         this.#lock(transaction, view.taken);
+        transaction.forgetIdle(); // who waits for a lock is not idle
         await this.#wait(transaction, error.by);
       }
     }
@@ -306,6 +200,7 @@ export class Database {
 
   #end(transaction: Transaction): void {
     transaction.state = "ended";
+    transaction.forgetIdle();
     this.#open.delete(transaction);
     for (const name of transaction.locks.keys()) {
       const holders = this.#locks.get(name);

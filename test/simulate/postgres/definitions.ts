@@ -25,11 +25,13 @@ import {
   countResources,
   deleteAddresses,
   deleteEverything,
+  idleAsLongAsItTakes,
   lockResources,
   writeDefinitions,
 } from "../../../src/resources/sql/restore.ts";
-import { type LockMode, PostgresError, type Row, type View } from "./database.ts";
 import { answered, counted, json, means, none, number, parsed, text, texts, time, timeOrNull } from "./statements.ts";
+import { type LockMode, PostgresError, type Row } from "./transaction.ts";
+import type { View } from "./view.ts";
 
 export function knowDefinitions(): void {
   knowResources();
@@ -42,6 +44,7 @@ const positionKey = (position: number) => String(position).padStart(16, "0");
 function knowMirror(): void {
   means(insertChange, (view, [position, address, body]) => {
     const key = positionKey(number(position));
+    view.awaitWriter("resource_changes", key);
     if (view.get("resource_changes", key) !== undefined) throw new PostgresError("23505", "the position is taken");
     view.put("resource_changes", key, { position: number(position), address: text(address), body: text(body) });
     return counted(1);
@@ -78,7 +81,7 @@ function knowResources(): void {
     return answered([{ pg_advisory_xact_lock: "" }]);
   });
   means(lockOwners, (view, [addresses]) => {
-    const found = lockedRows(view, [...texts(addresses)].sort(), "key share");
+    const found = lockedRows(view, [...new Set(texts(addresses))].sort(), "key share");
     return answered(found.map(({ address }) => ({ address })));
   });
   means(selectForChange, (view, [address]) =>
@@ -111,7 +114,9 @@ function knowResources(): void {
   means(insertResource, (view, values) => {
     const [id, kind, project, name, generation, labels, spec, owners, created, updated, by] = values;
     const address = `${text(kind)}/${text(project)}/${text(name)}`;
+    view.awaitWriter("resources", address);
     if (view.get("resources", address) !== undefined) throw new PostgresError("23505", "the address is taken");
+    checkId(view, id, address);
     view.put("resources", address, {
       ...{ id, kind, project, name, address, status: "{}", owners: texts(owners), updated_by: text(by) },
       ...{ generation: number(generation), labels: json(labels), spec: json(spec) },
@@ -145,6 +150,10 @@ function knowResources(): void {
 }
 
 function knowRestore(): void {
+  means(idleAsLongAsItTakes, (view) => {
+    view.neverIdle();
+    return none;
+  });
   means(lockResources, (view) => {
     view.lock("table resources", "update");
     return none;
@@ -160,6 +169,7 @@ function knowRestore(): void {
     for (const row of given) {
       const { kind, project, name, labels, spec, created_at, updated_at, generation, id, owners, updated_by } = row;
       const address = `${kind}/${project}/${name}`;
+      checkId(view, id, address);
       view.put("resources", address, {
         ...{ id, kind, project, name, address, owners, updated_by, status: "{}", generation },
         ...{ labels: JSON.stringify(labels), spec: JSON.stringify(spec) },
@@ -188,6 +198,16 @@ function lockedRows(view: View, addresses: readonly string[], mode: LockMode): R
     found.push(row);
   }
   return found;
+}
+
+/** An id belongs to one resource. */
+function checkId(view: View, id: unknown, address: string): void {
+  const other = view.rows("resources").find((row) => row.id === id && row.address !== address);
+  if (other !== undefined) {
+    view.awaitWriter("resources", text(other.address));
+    throw new PostgresError("23505", "the id is taken");
+  }
+  view.lock(`resources id ${text(id)}`, "update");
 }
 
 function isBehind(row: Row, project: string, name: string): boolean {

@@ -1,4 +1,6 @@
-import type { Answer, Handler, Row, View } from "./database.ts";
+import type { Answer, Handler } from "./database.ts";
+import type { Row } from "./transaction.ts";
+import type { View } from "./view.ts";
 
 /** JSON on its way into the database. */
 export class Json {

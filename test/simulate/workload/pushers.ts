@@ -7,7 +7,7 @@ import type { Sent } from "./model.ts";
 
 const traceId = "0".repeat(32) as TraceId;
 
-/** A client that pushes rows under idempotency keys, and sends again what was not answered, until it is. */
+/** A client that pushes rows under idempotency keys, and sends again what was not answered, to any server, until it is. */
 export async function pusher(scene: Scene, name: string, requests: number): Promise<void> {
   const { world } = scene;
   const chance = world.chance(name);
@@ -38,7 +38,7 @@ async function pushUntilAnswered(scene: Scene, name: string, home: Machine, push
   const { world, model } = scene;
   let sent: Sent | null = null;
   for (;;) {
-    const machine = push.part === undefined ? home : push.chance.pick(world.machines);
+    const machine = push.chance.happens(0.5) ? home : push.chance.pick(world.machines);
     const what = `pushes ${push.key} to ${push.path} at ${machine.name}`;
     const end = await noted(scene, name, what, () => attemptOn(machine), told);
     if (end === "answered" || end === "gone") return;

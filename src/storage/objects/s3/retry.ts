@@ -13,6 +13,7 @@ const pausesMs = {
 /** What retries may cost together: when the store is away, requests soon fail at their first try instead of piling up. */
 const budgetTokens = 500;
 const retryCostTokens = 5;
+const tokensPerSecond = 20;
 
 export interface Limits {
   /** The request with all its tries. */
@@ -31,10 +32,12 @@ export class Retries {
   readonly #clock: Clock;
   readonly #random: Random;
   #tokens = budgetTokens;
+  #countedMs: number;
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock;
     this.#random = random;
+    this.#countedMs = clock.monotonicMs();
   }
 
   /**
@@ -54,7 +57,7 @@ export class Retries {
       const answer = await this.#try(limits.tryMs, work, deadline.signal);
       deadline.signal.throwIfAborted();
       if (answer.ok) {
-        this.#tokens = Math.min(budgetTokens, this.#tokens + 1);
+        this.#tokens++;
         return answer;
       }
       const { kind } = answer.failure;
@@ -81,6 +84,10 @@ export class Retries {
   }
 
   #spend(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    const grown = ((nowMs - this.#countedMs) / 1_000) * tokensPerSecond;
+    this.#countedMs = nowMs;
+    this.#tokens = Math.min(budgetTokens, this.#tokens + grown);
     if (this.#tokens < retryCostTokens) return false;
     this.#tokens -= retryCostTokens;
     return true;
