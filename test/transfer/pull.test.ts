@@ -319,6 +319,43 @@ describe("names and rights", () => {
     expect([taken.code, taken.stderr]).toEqual([1, expect.stringContaining("(conflict")]);
   });
 
+  test("a copy is moved on by who has admin on it, and by nobody else", async () => {
+    await filled("rights", 1);
+    expect((await pull(`${origin.url}/odf/web/rights`, "mirror.rights")).code).toBe(0);
+    const json = { "content-type": "application/json" };
+    const made = {
+      method: "POST",
+      headers: json,
+      body: JSON.stringify({ name: "mover", password: "a long password" }),
+    };
+    expect((await ask(copy, "/api/v1/users", made)).status).toBe(201);
+    for (const privilege of ["select", "insert", "alter"])
+      await ask(copy, `/api/v1/projects/mirror/datasets/rights/grants/mover/${privilege}`, { method: "PUT" });
+    const authorization = `Basic ${Buffer.from("mover:a long password").toString("base64")}`;
+    const door = "/api/v1/projects/mirror/datasets/rights/replica";
+    const hash = `f1620${"0".repeat(64)}`;
+    const tries: readonly (readonly [string, string, string])[] = [
+      ["POST", `${door}/walk`, JSON.stringify({ from: hash })],
+      ["POST", `${door}/blocks`, "\u0004\u0000\u0000\u0000abcd"],
+      ["DELETE", `${door}/blocks`, ""],
+      ["PUT", `${door}/objects/data/${hash}?block=${hash}`, "bytes"],
+      ["POST", `${door}/advance`, JSON.stringify({ blocks: [] })],
+      ["PUT", door, JSON.stringify({ origin: "https://origin.example", seed: hash })],
+    ];
+    const send = async (method: string, target: string, body: string) => {
+      const headers = { ...json, authorization };
+      const reply = await fetch(new URL(target, copy.url), { method, headers, ...(body === "" ? {} : { body }) });
+      await reply.text();
+      return reply.status;
+    };
+    for (const [method, target, body] of tries)
+      expect([403, 404], `${method} ${target}`).toContain(await send(method, target, body));
+    await ask(copy, "/api/v1/projects/mirror/datasets/rights/grants/mover/admin", { method: "PUT" });
+    expect(await send("POST", `${door}/advance`, JSON.stringify({ blocks: [] }))).toBe(200);
+    expect(await send("POST", `${door}/blocks`, "\u0004\u0000\u0000\u0000abcd")).toBe(422); // no block
+    expect(await send("POST", `${door}/blocks`, "abcd")).toBe(400); // no frame
+  });
+
   test("the origin's token is needed, read from file or environment, and never shown", async () => {
     await filled("closed", 1);
     const url = `${origin.url}/odf/web/closed`;

@@ -1,6 +1,7 @@
 import { MillraceError } from "../../base/index.ts";
 import { decodeBlock } from "../../datasets/index.ts";
 import { sha3Multihash } from "../../slices/index.ts";
+import { HashList } from "./hash-list.ts";
 import type { Origin } from "./origin.ts";
 import type { MissingObject, Replica } from "./replica.ts";
 import { patiently } from "./retries.ts";
@@ -11,7 +12,7 @@ const objectsAtOnce = 4;
 /** Blocks that are kept with the copy at once; an interruption loses at most as many. */
 const keptBlocks = 100;
 const keptBytes = 4 << 20;
-/** A chain of more blocks is not begun: their hashes are held in memory. */
+/** A chain of more blocks is not begun: 128 MB of hashes are held in memory. */
 const mostBlocks = 4_000_000;
 
 export interface CopyProgress {
@@ -53,7 +54,7 @@ export async function copyOnce(job: Copying): Promise<Copied> {
   if (back === "behind") throw new Error("nothing is behind a copy that was not begun");
   let { seq, head: reached } = before ?? (await begin(job, back));
   for (let at = 0; at < back.length; at += blocksAtOnce) {
-    const window = back.slice(at, at + blocksAtOnce);
+    const window = back.fromOldest(at, blocksAtOnce);
     const done = await advance(job, window);
     counts.objects += done.objects;
     counts.bytes += done.bytes;
@@ -65,23 +66,23 @@ export async function copyOnce(job: Copying): Promise<Copied> {
   return { seq, head: reached, ...counts, originIsBehind: false };
 }
 
-/** Hashes of what the copy lacks, oldest first; `behind` where it lacks nothing. */
+/** What the copy lacks; `behind` where it lacks nothing. */
 async function walkBack(
   job: Copying,
   head: string,
   copy: { readonly seq: number } | null,
-): Promise<readonly string[] | "behind"> {
+): Promise<HashList | "behind"> {
   const { replica } = job;
-  const newestFirst: string[] = [];
+  const lacking = new HashList();
   for (let from = head; ; ) {
     const { blocks, missing } = await replica.walk(from);
-    for (const { hash } of blocks) newestFirst.push(hash);
-    if (newestFirst.length > mostBlocks) throw tooManyBlocks();
-    if (missing === null) return newestFirst.reverse();
+    for (const { hash } of blocks) lacking.push(hash);
+    if (lacking.length > mostBlocks) throw tooManyBlocks();
+    if (missing === null) return lacking;
     const older = await fetchBack(job, missing, copy);
     if (older !== null) {
       const isOurs = (await replica.committed(older.seq)) === older.hash;
-      if (isOurs && newestFirst.length === 0 && older.hash === head) return "behind";
+      if (isOurs && lacking.length === 0 && older.hash === head) return "behind";
       throw diverged(older.seq);
     }
     from = missing;
@@ -136,8 +137,8 @@ function readable(block: Uint8Array) {
   }
 }
 
-async function begin({ originUrl, replica }: Copying, blocks: readonly string[]) {
-  const [seed] = blocks;
+async function begin({ originUrl, replica }: Copying, blocks: HashList) {
+  const [seed] = blocks.fromOldest(0, 1);
   if (seed === undefined) throw new MillraceError("replica_refused", "The origin's chain has no first block.");
   return await replica.begin(originUrl, seed);
 }

@@ -51,7 +51,11 @@ async function* whole(bytes: Uint8Array): AsyncIterable<Uint8Array> {
 }
 
 /** Puts blocks and what they name, as far as the origin has it, and commits what proves itself. */
-async function take(blocks: readonly Uint8Array[], one = copy): Promise<number> {
+async function take(
+  blocks: readonly Uint8Array[],
+  one = copy,
+  other: (object: NamedObject) => Uint8Array | null = () => null,
+): Promise<number> {
   const { replicas } = one.datasets;
   await replicas.waiting.put(name, blocks);
   const hashes = blocks.map(sha3Multihash);
@@ -63,7 +67,7 @@ async function take(blocks: readonly Uint8Array[], one = copy): Promise<number> 
     for (const object of missing) {
       const named = await replicas.expect(ref, object.block, object.part, object.hash);
       const file = path.join(here.work, object.hash);
-      await receiveObject(nodeDisk, file, named, whole(await originObject(named)));
+      await receiveObject(nodeDisk, file, named, whole(other(named) ?? (await originObject(named))));
       await replicas.adopt(ref, named, file);
     }
   }
@@ -100,6 +104,23 @@ test("a copy has the origin's rows, blocks and quarantine, takes no rows, and go
   await expect(commitBatch(here, here.instance(), source.id, rows)).rejects.toMatchObject({
     code: "dataset_read_only",
   });
+});
+
+test("checkpoints are copied, carried on, and handed out like slices", async () => {
+  const left = Buffer.from("what an engine left");
+  const hash = sha3Multihash(left);
+  const blocks = retold(retold(await originBlocks(), 3, withCheckpoint), 4, (block) =>
+    block.event.kind === "AddData" ? { ...block, event: { ...block.event, prevCheckpoint: hash } } : block,
+  );
+  function withCheckpoint(block: MetadataBlock): MetadataBlock {
+    if (block.event.kind !== "AddData") return block;
+    return { ...block, event: { ...block.event, newCheckpoint: { physicalHash: hash, size: left.length } } };
+  }
+  expect(await take(blocks, copy, (object) => (object.part === "checkpoints" ? left : null))).toBe(4);
+  const served = await copy.datasets.transferObject(source.id, "checkpoints", hash);
+  const chunks = await Array.fromAsync(served?.chunks(0, left.length, forever) ?? []);
+  expect(Buffer.concat(chunks)).toEqual(left);
+  expect(await copy.datasets.transferObject(source.id, "data", hash)).toBeNull();
 });
 
 test("two who pull at once commit the same chain", async () => {
