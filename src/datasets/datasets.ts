@@ -10,20 +10,24 @@ import {
 } from "../base/index.ts";
 import type { DataSchema, Multihash } from "../slices/index.ts";
 import type { ObjectStore, Sql } from "../storage/index.ts";
+import type { QuarantineRef } from "./chain/chain.ts";
 import { Chains } from "./chain/chains.ts";
 import type { Change } from "./chain/commit.ts";
 import { DatasetKeys } from "./chain/keys.ts";
-import { deletedEntry, readBlock, readLog, type StoredBlock } from "./chain/log.ts";
+import { deletedEntry, type StoredBlock } from "./chain/stored-block.ts";
 import { type CommitOutcome, Writer } from "./chain/writer.ts";
 import { ChainIndex, type DatasetPage, type DatasetRef } from "./chain-index/chain-index.ts";
+import { type AsOf, milestoneAt, quarantinesUpTo } from "./history.ts";
 import type { ColumnStatistics, SliceObject } from "./layout/live-slices.ts";
 import { Names } from "./names.ts";
 import { type MetadataEvent, newDatasetId, type SourceState } from "./odf/index.ts";
+import type { PackReport } from "./packs/packer.ts";
 import { type ReindexReport, reindex } from "./reindex.ts";
-import { type AsOf, type Snapshot, snapshotOf } from "./snapshot.ts";
+import { type Snapshot, snapshotOf } from "./snapshot.ts";
 import type { ObjectPart } from "./transfer/named-objects.ts";
 import { type TransferObject, TransferObjects } from "./transfer/objects.ts";
 import { Replicas } from "./transfer/replica.ts";
+import { Upkeep } from "./upkeep.ts";
 import { type SliceReader, type VerifyOptions, type VerifyReport, verifyChain } from "./verify/verify.ts";
 
 export interface DatasetsOptions {
@@ -37,12 +41,25 @@ export interface DatasetsOptions {
   readonly announce: (commit: CommitNews) => Promise<void>;
   /** Memory for chains that were used lately; default 128 MiB. */
   readonly cacheBytes?: number;
+  /** How much of a chain is put together; the same for all who use the store. */
+  readonly layout?: LayoutSizes;
+  /** Whether chains are kept short behind their commits (the default), or only when `upkeep` is called. */
+  readonly keepsUp?: boolean;
 }
 
 interface StatisticsReader {
   /** Of a Parquet file, as pruning uses them. */
   columnStatistics(path: string, signal: AbortSignal): Promise<readonly ColumnStatistics[]>;
 }
+
+export interface LayoutSizes {
+  /** Blocks of a pack. */
+  readonly packBlocks: number;
+  /** Commits from one checkpoint to the next. */
+  readonly checkpointBlocks: number;
+}
+
+const layoutSizes: LayoutSizes = { packBlocks: 1_024, checkpointBlocks: 64 };
 
 export interface CommitNews {
   readonly datasetId: DatasetId;
@@ -74,22 +91,24 @@ export interface Head {
 const openedAtOnce = 16;
 
 /** Datasets: chains over an object store, and their index. */
-export class Datasets {
+export class Datasets implements AsyncDisposable {
   readonly #options: DatasetsOptions;
   readonly #index: ChainIndex;
   readonly #chains: Chains;
   readonly #writer: Writer;
   readonly #names: Names;
+  readonly #upkeep: Upkeep;
   readonly #transfer: TransferObjects;
   /** Read-only copies of datasets elsewhere. */
   readonly replicas: Replicas;
 
   constructor(options: DatasetsOptions) {
-    const { store, sql, slices, clock, telemetry, cacheBytes } = options;
+    const { store, sql, slices, clock, telemetry, cacheBytes, layout = layoutSizes } = options;
     this.#options = options;
     this.#index = new ChainIndex(sql);
-    this.#chains = new Chains({ store, index: this.#index, clock, log: telemetry.log, cacheBytes });
+    this.#chains = new Chains({ store, index: this.#index, clock, log: telemetry.log, cacheBytes, ...layout });
     this.#names = new Names(this.#index, clock);
+    this.#upkeep = new Upkeep({ store, chains: this.#chains, index: this.#index, log: telemetry.log, ...layout });
     this.#transfer = new TransferObjects({
       store,
       chains: this.#chains,
@@ -186,16 +205,24 @@ export class Datasets {
       schema,
       watermark,
       rows: nextOffset,
-      bytes: chain.bytes,
+      bytes: chain.milestone.bytes,
       slices: chain.slices.length,
-      quarantined: chain.quarantined,
+      quarantined: chain.milestone.quarantined,
       sourceState: (name) => chain.sourceState(name),
     };
   }
 
   /** The dataset now, or as it was. @throws version_not_found, dataset_not_found, chain_broken */
   async snapshot(id: DatasetId, asOf?: AsOf, signal?: AbortSignal): Promise<Snapshot> {
-    return snapshotOf(await this.#chains.current(id, signal), asOf);
+    const chain = await this.#chains.current(id, signal);
+    if (asOf === undefined) return snapshotOf(chain, chain.milestone);
+    return snapshotOf(chain, await milestoneAt(this.#chains.log(id), chain, asOf, signal));
+  }
+
+  /** Where the quarantined rows of a dataset lie, up to a version of it. */
+  async quarantines(id: DatasetId, seq: number, signal?: AbortSignal): Promise<readonly QuarantineRef[]> {
+    const chain = await this.#chains.current(id, signal);
+    return await quarantinesUpTo(this.#chains.log(id), chain, seq, signal);
   }
 
   /**
@@ -257,23 +284,25 @@ export class Datasets {
     range: { readonly from: number; readonly to: number; readonly newestFirst: boolean },
     signal?: AbortSignal,
   ): AsyncIterable<StoredBlock> {
-    const keys = new DatasetKeys(id);
-    const step = range.newestFirst ? -1 : 1;
-    const chain = await this.#chains.current(id, signal);
-    const last = Math.min(range.to, chain.seq);
-    for (let seq = range.newestFirst ? last : range.from; seq >= range.from && seq <= last && seq >= 0; seq += step) {
-      const hash = chain.links[seq]?.hash;
-      if (hash !== undefined) yield await readBlock(this.#options.store, keys, seq, hash, signal);
-    }
+    const { seq } = await this.#chains.current(id, signal);
+    const [from, to] = [Math.max(0, range.from), Math.min(range.to, seq)];
+    const log = this.#chains.log(id);
+    yield* range.newestFirst ? log.readBack(from, to, signal) : log.read(from, to, signal);
   }
 
   /** The block that a commit made, by its number; for receipts. */
   async block(id: DatasetId, seq: number, signal?: AbortSignal): Promise<StoredBlock | null> {
-    const keys = new DatasetKeys(id);
-    const hash = await readLog(this.#options.store, keys, seq, signal);
-    return hash === null || hash === deletedEntry
-      ? null
-      : await readBlock(this.#options.store, keys, seq, hash, signal);
+    const log = this.#chains.log(id);
+    const entry = await log.entry(seq, signal);
+    return entry === null || entry === deletedEntry ? null : await log.at(seq, signal);
+  }
+
+  /** A committed block by its hash, wherever it lies; null where the chain has none. @throws as `head` */
+  async blockByHash(id: DatasetId, hash: Multihash, signal?: AbortSignal): Promise<StoredBlock | null> {
+    const { seq: newest } = await this.#chains.current(id, signal);
+    const log = this.#chains.log(id);
+    const seq = await log.seqOf(hash, newest, signal);
+    return seq === null ? null : await log.at(seq, signal);
   }
 
   /** What lies in the dataset's folders and its chain does not name. @throws chain_broken */
@@ -302,7 +331,7 @@ export class Datasets {
   /** Proves a dataset from the object store. @throws dataset_not_found where it was deleted */
   verify(id: DatasetId, options: VerifyOptions): Promise<VerifyReport> {
     const lostEntry = (newest: number) => this.#chains.lostEntry(id, newest, options.signal);
-    return verifyChain({ store: this.#options.store, reader: this.#options.slices, lostEntry }, id, options);
+    return verifyChain({ log: this.#chains.freshLog(id), reader: this.#options.slices, lostEntry }, id, options);
   }
 
   /** Drops the index and rebuilds it from the object store alone. */
@@ -311,7 +340,18 @@ export class Datasets {
     return await reindex({ ...this.#options, index: this.#index, chains: this.#chains }, signal);
   }
 
+  /** Writes the checkpoint and the packs that are due, to the end. @throws chain_broken, the signal's reason */
+  upkeep(id: DatasetId, signal: AbortSignal): Promise<PackReport> {
+    return this.#upkeep.run(id, signal);
+  }
+
+  /** Ends what is done behind commits. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#upkeep[Symbol.asyncDispose]();
+  }
+
   async #announce(id: DatasetId, { seq, hash, block: { event } }: StoredBlock): Promise<void> {
+    if (this.#options.keepsUp !== false) this.#upkeep.look(id);
     const data = event.kind === "AddData" || event.kind === "ExecuteTransform" ? event.newData : undefined;
     await this.#options.announce({
       datasetId: id,

@@ -1,5 +1,6 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commitBatch, commitOnce, type Instance, type OpenDatasets, openDatasets } from "../../test/datasets/open.ts";
 import { type DatasetId, datasetPath } from "../base/index.ts";
@@ -58,7 +59,8 @@ describe("deletion", () => {
         }
       }
     });
-    while ((await one.datasets.head(ref.id)).seq < 8);
+    // A look takes no turn of the event loop: the writers need theirs.
+    while ((await one.datasets.head(ref.id)).seq < 8) await setImmediate();
     await one.datasets.delete(ref);
     const acknowledged = (await Promise.all(writers)).reduce((sum, count) => sum + count);
     const entries = await readdir(path.join(folder(ref.id), "log"));

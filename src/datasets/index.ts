@@ -1,7 +1,7 @@
 export type { QuarantineRef } from "./chain/chain.ts";
 export type { Change, NewQuarantine, NewSlice } from "./chain/commit.ts";
 export { type CommitNotes, type IngestShare, readNotes } from "./chain/extra.ts";
-export type { StoredBlock } from "./chain/log.ts";
+export type { StoredBlock } from "./chain/stored-block.ts";
 export type { CommitOutcome } from "./chain/writer.ts";
 export type { DatasetPage, DatasetRef } from "./chain-index/chain-index.ts";
 export {
@@ -9,12 +9,15 @@ export {
   Datasets,
   type DatasetsOptions,
   type Head,
+  type LayoutSizes,
   type OpenSlices,
 } from "./datasets.ts";
+export type { AsOf } from "./history.ts";
 export type { ColumnStatistics, LiveSlice, SliceObject } from "./layout/live-slices.ts";
 export { blockToJson, decodeBlock, type MetadataBlock, type MetadataEvent, type SourceState } from "./odf/index.ts";
+export type { PackReport } from "./packs/packer.ts";
 export type { ReindexReport } from "./reindex.ts";
-export type { AsOf, Snapshot } from "./snapshot.ts";
+export type { Snapshot } from "./snapshot.ts";
 export { type StoredDataset, storedDatasets } from "./stored.ts";
 export type { ObjectPart } from "./transfer/named-objects.ts";
 export type { TransferObject } from "./transfer/objects.ts";

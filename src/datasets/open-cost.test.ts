@@ -1,13 +1,13 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commitBatch, type OpenDatasets, openDatasets, readRows } from "../../test/datasets/open.ts";
 import { type DatasetId, datasetPath } from "../base/index.ts";
 
-const commits = 2_000;
+const commits = 1_500;
 let open: OpenDatasets;
 let id: DatasetId;
-let hint: string;
+let folder: string;
 
 beforeAll(async () => {
   open = await openDatasets();
@@ -15,7 +15,7 @@ beforeAll(async () => {
   id = (await one.datasets.create(datasetPath("cost.long"))).id;
   for (let position = 1; position <= commits; position++)
     await commitBatch(open, one, id, { source: "log", position, values: [`row ${position}`] });
-  hint = path.join(open.root, "datasets", id.slice("did:odf:".length), "refs/head");
+  folder = path.join(open.root, "datasets", id.slice("did:odf:".length));
 }, 120_000);
 afterAll(() => open[Symbol.asyncDispose]());
 
@@ -28,46 +28,85 @@ async function cost(): Promise<{ store: number; sql: number; stats: number }> {
   const count = (name: string) => steps.filter((step) => step === name).length;
   return { store: count("readFile"), sql: count("sql"), stats: count("stat") };
 }
-const dropIndex = () => open.database.sql`DELETE FROM chain_blocks WHERE dataset_id = ${id}`;
+async function dropIndex(): Promise<void> {
+  await open.database.sql`DELETE FROM chain_blocks WHERE dataset_id = ${id}`;
+  await open.database.sql`DELETE FROM chain_checkpoints WHERE dataset_id = ${id}`;
+}
 
-test("through the index a long chain opens with two looks at the store; then with one", async () => {
-  expect(await cost()).toEqual({ store: 1, sql: 3, stats: 1 });
-  const fresh = open.instance();
-  await fresh.datasets.head(id);
-  fresh.faults.arm(null);
-  await fresh.datasets.head(id);
-  expect(fresh.faults.steps).toEqual(["stat"]);
+describe("a dataset of an older build, without packs and checkpoints", () => {
+  /** The newest entry and its pack; the next entry and its pack. */
+  const throughIndex = { store: 1, stats: 3 };
+
+  test("opens through the rows of its index; nothing new costs two looks", async () => {
+    expect(await cost()).toEqual({ ...throughIndex, sql: 2 });
+    const fresh = open.instance();
+    await fresh.datasets.head(id);
+    fresh.faults.arm(null);
+    await fresh.datasets.head(id);
+    expect(fresh.faults.steps).toEqual(["stat", "stat"]);
+  });
+
+  test("an index that is behind costs what it lacks", async () => {
+    await open.database.sql`DELETE FROM chain_blocks WHERE dataset_id = ${id} AND seq > ${commits - 9}`;
+    const { store, stats } = await cost();
+    // The log entry that the index is held against, and of each of ten blocks the entry, the block, the statistics.
+    expect(store).toBe(1 + 10 * 3);
+    expect(stats).toBeLessThan(15);
+    expect(await cost()).toEqual({ ...throughIndex, sql: 2 });
+  });
+
+  test("a row of the index that is damaged is mended by whoever meets it", async () => {
+    await open.database.sql`UPDATE chain_blocks SET bytes = '\\x00' WHERE dataset_id = ${id} AND seq = ${commits - 20}`;
+    expect((await cost()).store).toBeGreaterThan(60);
+    expect(await cost()).toEqual({ ...throughIndex, sql: 2 });
+  });
+
+  test("without index and hint the end is found by doubling and halving; then the index has the state", async () => {
+    const hint = path.join(folder, "refs/head");
+    const right = await readFile(hint);
+    for (const damage of [() => rm(hint), () => writeFile(hint, "nonsense")]) {
+      await dropIndex();
+      await damage();
+      // Of each slice the listed statistics, of each batch of 32 blocks a look for a pack.
+      expect((await cost()).stats).toBeLessThan(commits + commits / 32 + 50);
+      expect(await cost()).toEqual({ ...throughIndex, sql: 1 });
+    }
+    await writeFile(hint, right);
+    expect(await readRows(open.instance(), id)).toHaveLength(commits);
+  }, 60_000);
 });
 
-test("an index that is behind costs what it lacks", async () => {
-  await open.database.sql`DELETE FROM chain_blocks WHERE dataset_id = ${id} AND seq > ${commits - 9}`;
-  const { store, stats } = await cost();
-  // The log entry that the index is held against, and of each of ten blocks the entry, the block, the statistics.
-  expect(store).toBe(1 + 10 * 3);
-  expect(stats).toBeLessThan(12);
-  expect(await cost()).toEqual({ store: 1, sql: 3, stats: 1 });
-});
-
-test("a row of the index that is damaged is mended by whoever meets it", async () => {
-  await open.database.sql`UPDATE chain_blocks SET bytes = '\\x00' WHERE dataset_id = ${id} AND seq = ${commits - 20}`;
-  expect((await cost()).store).toBeGreaterThan(60);
-  expect(await cost()).toEqual({ store: 1, sql: 3, stats: 1 });
-});
-
-test("without the index the hint tells where the log ends; then the index is there again", async () => {
-  await dropIndex();
-  const { stats } = await cost();
-  expect(stats).toBe(1);
-  expect(await cost()).toEqual({ store: 1, sql: 3, stats: 1 });
-}, 60_000);
-
-test("without index and hint the end is found by doubling and halving", async () => {
-  const right = await readFile(hint);
-  for (const damage of [() => rm(hint), () => writeFile(hint, "nonsense")]) {
+describe("kept short", () => {
+  beforeAll(async () => {
     await dropIndex();
-    await damage();
-    expect((await cost()).stats).toBeLessThan(30);
-  }
-  await writeFile(hint, right);
-  expect(await readRows(open.instance(), id)).toHaveLength(commits);
-}, 60_000);
+    expect(await open.instance().datasets.upkeep(id, new AbortController().signal)).toEqual({
+      packs: 1,
+      deleted: 1_024,
+    });
+  }, 60_000);
+
+  test("the packed blocks and entries are gone, and everything is there", async () => {
+    expect(await readdir(path.join(folder, "log"))).toHaveLength(commits + 2 - 1_024);
+    expect(await readdir(path.join(folder, "blocks"))).toHaveLength(commits + 2 - 1_024);
+    expect(await readRows(open.instance(), id)).toHaveLength(commits);
+  });
+
+  test("the index is one row", async () => {
+    expect(await cost()).toEqual({ store: 1, stats: 3, sql: 1 });
+    const [rows] = await open.database.sql`SELECT count(*)::int AS count FROM chain_blocks WHERE dataset_id = ${id}`;
+    expect(rows?.count).toBe(0);
+  });
+
+  test("a reader without an index needs the hint, the checkpoint, and what was committed behind it", async () => {
+    const one = open.instance();
+    for (let position = 1; position <= 3; position++)
+      await commitBatch(open, one, id, { source: "later", position, values: [`later ${position}`] });
+    await dropIndex();
+    const fresh = open.instance();
+    expect(await fresh.datasets.head(id)).toMatchObject({ seq: commits + 4, rows: commits + 3 });
+    const reads = fresh.faults.steps.filter((step) => step === "readFile").length;
+    // The hint, the checkpoint, the entry that it is held against, refs/head; of each block entry, block, statistics.
+    expect(reads).toBeLessThanOrEqual(4 + 3 * 3);
+    expect(fresh.faults.steps.filter((step) => step === "stat").length).toBeLessThan(12);
+  });
+});

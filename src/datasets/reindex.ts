@@ -10,7 +10,6 @@ import type { ObjectStore } from "../storage/index.ts";
 import type { Chain } from "./chain/chain.ts";
 import type { Chains } from "./chain/chains.ts";
 import { DatasetKeys, datasetsPrefix } from "./chain/keys.ts";
-import { readBlock, readLog } from "./chain/log.ts";
 import type { ChainIndex, DatasetRef } from "./chain-index/chain-index.ts";
 import { isDatasetId } from "./odf/index.ts";
 
@@ -95,7 +94,7 @@ async function* storedIds({ store, telemetry }: ReindexOptions, signal?: AbortSi
 }
 
 async function readRef(
-  { store, clock }: ReindexOptions,
+  { store, clock, chains }: ReindexOptions,
   id: DatasetId,
   signal?: AbortSignal,
 ): Promise<DatasetRef | null> {
@@ -103,14 +102,12 @@ async function readRef(
   const alias = await store.get(keys.alias, signal ? { signal } : {});
   if (alias === null || (await store.stat(keys.tombstone)) !== null) return null;
   const path = datasetPath(new TextDecoder().decode(alias));
-  return { id, path, createdAt: (await seedTime(store, keys, signal)) ?? clock.now() };
+  return { id, path, createdAt: (await seedTime(chains, id, signal)) ?? clock.now() };
 }
 
-async function seedTime(store: ObjectStore, keys: DatasetKeys, signal?: AbortSignal) {
+async function seedTime(chains: Chains, id: DatasetId, signal?: AbortSignal) {
   try {
-    const hash = await readLog(store, keys, 0, signal);
-    if (hash === null || hash === "deleted") return null;
-    return (await readBlock(store, keys, 0, hash, signal)).block.systemTime;
+    return (await chains.log(id).at(0, signal)).block.systemTime;
   } catch (error) {
     if (error instanceof MillraceError) return null; // told when the chain is read
     throw error;
@@ -153,5 +150,5 @@ async function chainOrNull(chains: Chains, id: DatasetId, signal?: AbortSignal):
 
 /** A chain that cannot be read may hold rows. */
 function isUsed(chain: Chain | null): boolean {
-  return chain === null || chain.tip.nextOffset > 0 || chain.quarantined > 0;
+  return chain === null || chain.tip.nextOffset > 0 || chain.milestone.quarantined > 0;
 }

@@ -142,7 +142,7 @@ export class Compiler {
     const snapshot = await datasets.snapshot(id, asOf(resolved.past), signal);
     for (const field of snapshot.schema?.fields ?? []) columns.add(field.name);
     const slices = part === "data" ? neededSlices(resolved.reference, snapshot) : [];
-    const files = part === "data" ? slices : snapshot.quarantines;
+    const files = part === "data" ? slices : await datasets.quarantines(id, snapshot.seq, signal);
     const skipped = part === "data" ? snapshot.slices.length - slices.length : 0;
     const open = held.use(await datasets.openSlices(id, files, signal));
     about.slicesRead += files.length;

@@ -49,7 +49,7 @@ async function quarantineReasons(
   limit: number,
   signal: AbortSignal,
 ) {
-  const { quarantines } = await datasets.snapshot(id, undefined, signal);
+  const quarantines = await datasets.quarantines(id, (await datasets.head(id, signal)).seq, signal);
   if (quarantines.length === 0) return [];
   await using open = await datasets.openSlices(id, quarantines, signal);
   const files = open.paths.map((path) => `'${path.replaceAll("'", "''")}'`).join(", ");

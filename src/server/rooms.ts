@@ -118,6 +118,7 @@ export async function startRooms(
     example: values.example,
   });
   const figures = { name: "figures", start: () => commits.begin(datasets), stop: async () => {} };
+  const chains = { name: "datasets", start: async () => {}, stop: () => datasets[Symbol.asyncDispose]() };
   const started = { name: "queries", start: async () => {}, stop: () => queries.stop() };
   const gateway = openApi({
     config,
@@ -135,7 +136,21 @@ export async function startRooms(
   collectWorkers(metrics, engines);
 
   const lifecycle = new Lifecycle(
-    [bus, resources, identity, engines, firstStart, figures, ingest, history, started, runner, sources, gateway],
+    [
+      bus,
+      resources,
+      identity,
+      engines,
+      chains,
+      firstStart,
+      figures,
+      ingest,
+      history,
+      started,
+      runner,
+      sources,
+      gateway,
+    ],
     log,
   );
   await lifecycle.start(signal);

@@ -14,6 +14,7 @@ export { digestLeaves, type Leaf, type LeafEncoding, leafCast } from "./leaves.t
 export type { NestedVector } from "./lists.ts";
 export { duckdbType, fieldFromDuckdb, ownColumns, schemaWith, systemColumns, systemFields } from "./mapping.ts";
 export {
+  isMultihash,
   type Multihash,
   multihash,
   multihashBytes,

@@ -17,9 +17,13 @@ export function multihashOfDigest(kind: "sha3-256" | "arrow0-sha3-256", digest: 
   return ((kind === "sha3-256" ? sha3Prefix : arrowPrefix) + Buffer.from(digest).toString("hex")) as Multihash;
 }
 
+export function isMultihash(text: string): text is Multihash {
+  return /^(f1620|f9680c00120)[0-9a-f]{64}$/.test(text);
+}
+
 /** @throws chain_broken on anything but the two kinds above */
 export function multihash(text: string): Multihash {
-  if (/^(f1620|f9680c00120)[0-9a-f]{64}$/.test(text)) return text as Multihash;
+  if (isMultihash(text)) return text;
   throw new MillraceError("chain_broken", `"${text.slice(0, 100)}" is not the hash of an object.`);
 }
 

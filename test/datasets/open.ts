@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type DatasetId, instant, type Logger, silentTelemetry, systemRandom } from "../../src/base/index.ts";
-import { type CommitNews, type CommitOutcome, Datasets, type SliceReader } from "../../src/datasets/index.ts";
+import {
+  type CommitNews,
+  type CommitOutcome,
+  Datasets,
+  type LayoutSizes,
+  type SliceReader,
+} from "../../src/datasets/index.ts";
 import {
   type DataSchema,
   fieldFromDuckdb,
@@ -21,6 +27,14 @@ export interface Instance {
   readonly news: CommitNews[];
 }
 
+export interface InstanceOptions {
+  readonly cacheBytes?: number;
+  readonly slices?: SliceReader;
+  readonly layout?: LayoutSizes;
+  /** Packs and checkpoints behind its commits; otherwise only when it is told to. */
+  readonly keepsUp?: boolean;
+}
+
 /** One object store and one database, and any number of servers on them. */
 export interface Servers {
   readonly root: string;
@@ -28,7 +42,7 @@ export interface Servers {
   readonly clock: FakeClock;
   readonly errors: string[];
   /** A server of its own: its caches, its faults. */
-  instance(options?: { readonly cacheBytes?: number; readonly slices?: SliceReader }): Instance;
+  instance(options?: InstanceOptions): Instance;
 }
 
 export interface OpenDatasets extends Servers, AsyncDisposable {
@@ -59,7 +73,7 @@ export function openOn({ root, work, sql }: { root: string; work: string; sql: S
     work,
     clock,
     errors,
-    instance({ cacheBytes, slices = textSlices } = {}) {
+    instance({ cacheBytes, slices = textSlices, layout, keepsUp = false } = {}) {
       const faults = new Faults();
       const store = directoryStore({ root, disk: faultyDisk(nodeDisk, faults), random: systemRandom });
       const news: CommitNews[] = [];
@@ -75,6 +89,8 @@ export function openOn({ root, work, sql }: { root: string; work: string; sql: S
           news.push(one);
         },
         ...(cacheBytes === undefined ? {} : { cacheBytes }),
+        ...(layout === undefined ? {} : { layout }),
+        keepsUp,
       });
       return { datasets, store, faults, news };
     },

@@ -99,7 +99,7 @@ function checkPlaces({ key, rows, receipt }: Sent, places: ReadonlyMap<string, n
 }
 
 async function allAside(world: World, server: Server, machine: Machine, id: DatasetId): Promise<string[]> {
-  const { quarantines } = await server.datasets.snapshot(id);
+  const quarantines = await server.datasets.quarantines(id, (await server.datasets.head(id)).seq);
   await using open = await server.datasets.openSlices(id, quarantines);
   const raw: string[] = [];
   for (const file of open.paths) raw.push(...asideLines(await world.diskOf(machine).readFile(file)));

@@ -1,11 +1,21 @@
-import { z } from "zod";
 import { type DatasetId, type DatasetPath, datasetName, type Instant, instant, projectName } from "../../base/index.ts";
 import { multihash, sha3Multihash } from "../../slices/index.ts";
 import type { JSONValue, Sql } from "../../storage/index.ts";
-import type { StoredBlock } from "../chain/log.ts";
-import type { ColumnStatistics } from "../layout/live-slices.ts";
+import type { ChainState } from "../chain/chain.ts";
+import type { StoredBlock } from "../chain/stored-block.ts";
+import { decodeCheckpoint, encodeCheckpoint } from "../layout/checkpoint.ts";
+import { type ColumnStatistics, statisticsShape } from "../layout/live-slices.ts";
 import { datasetId, decodeBlock } from "../odf/index.ts";
-import { deleteAllBlocks, deleteBlocks, selectBlocks, selectHash, selectNewest, upsertBlocks } from "./sql/blocks.ts";
+import {
+  type BlockRow,
+  deleteAllBlocks,
+  deleteBlocks,
+  selectBlocks,
+  selectHash,
+  selectNewest,
+  upsertBlocks,
+} from "./sql/blocks.ts";
+import { deleteAllCheckpoints, deleteCheckpoint, selectChain, upsertCheckpoint } from "./sql/checkpoints.ts";
 import {
   type DatasetRow,
   deleteAllDatasets,
@@ -30,16 +40,6 @@ export interface DatasetPage {
 export interface IndexedBlock extends StoredBlock {
   readonly statistics: readonly ColumnStatistics[] | null;
 }
-
-export const statisticsShape: z.ZodType<readonly ColumnStatistics[]> = z.array(
-  z.object({
-    column: z.string(),
-    type: z.string(),
-    nullCount: z.number().nullable(),
-    min: z.string().nullable(),
-    max: z.string().nullable(),
-  }),
-);
 
 const pageRows = 1_000;
 
@@ -68,7 +68,7 @@ export class ChainIndex {
 
   async remove(id: DatasetId): Promise<void> {
     await deleteDataset(this.#sql, id);
-    await deleteBlocks(this.#sql, id);
+    await this.removeChain(id);
   }
 
   /** Makes these the only datasets, without blocks, all at once: a crash leaves the old index. */
@@ -76,6 +76,7 @@ export class ChainIndex {
     await this.#sql.begin(async (transaction) => {
       await deleteAllDatasets(transaction);
       await deleteAllBlocks(transaction);
+      await deleteAllCheckpoints(transaction);
       for (let at = 0; at < refs.length; at += pageRows)
         await insertDatasets(transaction, refs.slice(at, at + pageRows).map(rowOf));
     });
@@ -89,7 +90,15 @@ export class ChainIndex {
     await upsertBlocks(this.#sql, id, rows);
   }
 
-  async removeBlocks(id: DatasetId): Promise<void> {
+  /** Keeps the state of a chain, unless a later one is kept, and drops the blocks that it covers. */
+  async setCheckpoint(id: DatasetId, state: ChainState): Promise<void> {
+    const { seq, head } = state.tip;
+    if (head === null) return;
+    await upsertCheckpoint(this.#sql, id, { seq, head, bytes: Buffer.from(encodeCheckpoint(id, state)) });
+  }
+
+  async removeChain(id: DatasetId): Promise<void> {
+    await deleteCheckpoint(this.#sql, id);
     await deleteBlocks(this.#sql, id);
   }
 
@@ -104,10 +113,21 @@ export class ChainIndex {
     return row === undefined ? null : { seq: Number(row.seq), hash: row.hash };
   }
 
-  /** Blocks behind `after`, in order and without a gap, as far as the index has them. */
-  async *blocks(id: DatasetId, after: number): AsyncIterable<IndexedBlock> {
-    for (let seq = after; ; ) {
-      const rows = await selectBlocks(this.#sql, id, seq, pageRows);
+  /**
+   * What the index has of a chain, in one statement where it is not long: a state, if one is kept, and the blocks behind it, in
+   * order and without a gap. @throws chain_broken where the state cannot be read
+   */
+  async chain(id: DatasetId): Promise<{ state: ChainState | null; blocks: AsyncIterable<IndexedBlock> }> {
+    const rows = await selectChain(this.#sql, id, pageRows);
+    const kept = rows.find((row) => row.is_checkpoint);
+    const state = kept === undefined ? null : decodeCheckpoint(id, kept.bytes);
+    const behind = rows.filter((row) => !row.is_checkpoint);
+    return { state, blocks: this.#blocks(id, state?.tip.seq ?? -1, behind) };
+  }
+
+  async *#blocks(id: DatasetId, after: number, firstRows: readonly BlockRow[]): AsyncIterable<IndexedBlock> {
+    let seq = after;
+    for (let rows = firstRows; ; rows = await selectBlocks(this.#sql, id, seq, pageRows)) {
       for (const row of rows) {
         const hash = multihash(row.hash);
         if (Number(row.seq) !== seq + 1 || sha3Multihash(row.bytes) !== hash) return;

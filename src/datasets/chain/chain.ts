@@ -1,9 +1,10 @@
-import type { DatasetId, Instant } from "../../base/index.ts";
+import type { DatasetId } from "../../base/index.ts";
 import type { DataSchema, Multihash } from "../../slices/index.ts";
 import { type ColumnStatistics, LiveSlices, type SliceObject } from "../layout/live-slices.ts";
 import type { AddData, ExecuteTransform, MetadataBlock, SourceState } from "../odf/index.ts";
+import { advance, type Milestone, start } from "../packs/milestone.ts";
 import type { Tip } from "../rules/index.ts";
-import { type QuarantineSlice, readNotes } from "./extra.ts";
+import { readNotes } from "./extra.ts";
 import { DatasetKeys } from "./keys.ts";
 import { follow, noBlock } from "./tip.ts";
 
@@ -14,35 +15,75 @@ export interface QuarantineRef extends SliceObject {
   readonly sizeBytes: number;
 }
 
-interface Link {
-  readonly hash: Multihash;
-  readonly systemTime: Instant;
-  readonly watermark: Instant | null;
-  readonly nextOffset: number;
+export interface SetSchema {
+  readonly seq: number;
+  readonly schema: DataSchema;
+}
+
+/** All that a chain is going on from at one of its blocks: as much as a checkpoint keeps. */
+export interface ChainState {
+  readonly tip: Tip;
+  readonly milestone: Milestone;
+  readonly schemas: readonly SetSchema[];
+  readonly sourceStates: readonly SourceState[];
+  readonly slices: LiveSlices;
+  /** Of the blocks from `quarantinesFrom` on; those before are in the packs. */
+  readonly quarantines: readonly QuarantineRef[];
+  readonly quarantinesFrom: number;
 }
 
 /** About what the parts of a chain take in memory. */
-const weights = { link: 250, schema: 2_000 } as const;
+const weights = { milestone: 350, quarantine: 350, source: 250, schema: 2_000 } as const;
+/** Milestones kept of the newest blocks: as many as this at least, twice as many at most. */
+const tailBlocks = 1_024;
 
 /**
- * What a chain says, folded from its blocks in order. It only grows: what was read of it stays true, so readers keep the
- * lengths they saw. It may grow whenever its holder waits: who builds on it takes its `tip`, which stays.
+ * What a chain says at its newest block, folded from its blocks in order, and milestones of the last ones; its history is
+ * read when somebody asks for it. What was taken of it stays as it was. It may grow whenever its holder waits: who builds on it
+ * takes its `tip`, which stays.
  */
 export class Chain {
-  readonly links: Link[] = [];
-  readonly quarantines: QuarantineRef[] = [];
-  readonly schemas: { readonly seq: number; readonly schema: DataSchema }[] = [];
-  readonly #sourceStates = new Map<string, SourceState>();
   readonly #keys: DatasetKeys;
+  readonly #sourceStates = new Map<string, SourceState>();
   #tip: Tip;
+  #schemas: readonly SetSchema[] = [];
   #slices = LiveSlices.none;
-  #bytes = 0;
-  #quarantined = 0;
-  #weightBytes = 0;
+  #quarantines: readonly QuarantineRef[] = [];
+  #quarantinesFrom = 0;
+  #milestone: Milestone = start;
+  #tail: Milestone[] = [];
+  #restoredSeq = -1;
 
   constructor(id: DatasetId) {
-    this.#keys = new DatasetKeys(id);
     this.#tip = noBlock(id);
+    this.#keys = new DatasetKeys(id);
+  }
+
+  /** Goes on from a state that was kept. */
+  static restore(id: DatasetId, state: ChainState): Chain {
+    const chain = new Chain(id);
+    chain.#tip = state.tip;
+    chain.#milestone = state.milestone;
+    chain.#tail = [state.milestone];
+    chain.#restoredSeq = state.tip.seq;
+    chain.#schemas = state.schemas;
+    chain.#slices = state.slices;
+    chain.#quarantines = state.quarantines;
+    chain.#quarantinesFrom = state.quarantinesFrom;
+    for (const source of state.sourceStates) chain.#sourceStates.set(source.sourceName, source);
+    return chain;
+  }
+
+  get state(): ChainState {
+    return {
+      tip: this.#tip,
+      milestone: this.#milestone,
+      schemas: this.#schemas,
+      sourceStates: [...this.#sourceStates.values()],
+      slices: this.#slices,
+      quarantines: this.#quarantines,
+      quarantinesFrom: this.#quarantinesFrom,
+    };
   }
 
   get tip(): Tip {
@@ -54,27 +95,47 @@ export class Chain {
     return this.#tip.seq;
   }
 
-  /** The files that hold its rows, as an unchanging value. */
+  /** The block behind which the state was kept that it was restored from; -1 where it was folded from its first block. */
+  get restoredSeq(): number {
+    return this.#restoredSeq;
+  }
+
+  get milestone(): Milestone {
+    return this.#milestone;
+  }
+
+  /** Those of the newest blocks, in order and without a gap. */
+  get tail(): readonly Milestone[] {
+    return this.#tail;
+  }
+
+  get schemas(): readonly SetSchema[] {
+    return this.#schemas;
+  }
+
+  /** The files that hold its rows. */
   get slices(): LiveSlices {
     return this.#slices;
   }
 
-  get bytes(): number {
-    return this.#bytes;
+  get quarantines(): readonly QuarantineRef[] {
+    return this.#quarantines;
   }
 
-  get quarantined(): number {
-    return this.#quarantined;
+  /** Quarantined rows of blocks before this one are listed by the packs alone. */
+  get quarantinesFrom(): number {
+    return this.#quarantinesFrom;
   }
 
   /** About how much memory it takes. */
   get weightBytes(): number {
-    return this.#weightBytes + this.#slices.weightBytes;
-  }
-
-  /** How many rows there were behind a block. */
-  rowsAt(seq: number): number {
-    return this.links[seq]?.nextOffset ?? 0;
+    return (
+      this.#slices.weightBytes +
+      this.#tail.length * weights.milestone +
+      this.#quarantines.length * weights.quarantine +
+      this.#sourceStates.size * weights.source +
+      this.#schemas.length * weights.schema
+    );
   }
 
   sourceState(name: string): SourceState | null {
@@ -84,22 +145,29 @@ export class Chain {
   /** Adds the next block. @throws chain_broken where it breaks a rule; the chain is then as before */
   append(hash: Multihash, block: MetadataBlock, statistics: readonly ColumnStatistics[] | null): void {
     const { event } = block;
-    const notes = event.kind === "AddData" ? readNotes(event) : null;
+    const milestone = advance(this.#milestone, hash, block);
     this.#tip = follow(this.#tip, hash, block);
-    if (event.kind === "SetDataSchema") {
-      this.schemas.push({ seq: block.sequenceNumber, schema: event.schema });
-      this.#weightBytes += weights.schema;
-    }
+    this.#milestone = milestone;
+    if (this.#tail.length >= 2 * tailBlocks) this.#tail = this.#tail.slice(-tailBlocks);
+    this.#tail.push(milestone);
+    if (event.kind === "SetDataSchema")
+      this.#schemas = [...this.#schemas, { seq: block.sequenceNumber, schema: event.schema }];
     if (event.kind === "AddData" || event.kind === "ExecuteTransform") this.#addSlice(block, event, statistics);
-    if (notes?.quarantine !== undefined) this.#addQuarantine(block.sequenceNumber, notes.quarantine);
-    if (event.kind === "AddData" && event.newSourceState !== undefined) this.#setSourceState(event.newSourceState);
-    this.links.push({
-      hash,
-      systemTime: block.systemTime,
-      watermark: this.#tip.watermark,
-      nextOffset: this.#tip.nextOffset,
-    });
-    this.#weightBytes += weights.link;
+    if (event.kind === "AddData") this.#addNotes(block.sequenceNumber, event);
+  }
+
+  /** Reads rows from these files from now on, where they stand for what is there. @returns whether they do */
+  replaceSlices(files: Parameters<LiveSlices["replace"]>[0]): boolean {
+    const before = this.#slices;
+    this.#slices = before.replace(files);
+    return this.#slices !== before;
+  }
+
+  /** Drops what packs list: quarantined rows below a floor. */
+  forgetQuarantines(floor: number): void {
+    if (floor <= this.#quarantinesFrom) return;
+    this.#quarantinesFrom = floor;
+    this.#quarantines = this.#quarantines.filter(({ seq }) => seq >= floor);
   }
 
   #addSlice(
@@ -120,19 +188,17 @@ export class Chain {
       sizeBytes: size,
       systemTime,
       statistics,
-      schemaVersion: this.schemas.length,
+      schemaVersion: this.#schemas.length,
     });
-    this.#bytes += size;
   }
 
-  #addQuarantine(seq: number, { physicalHash: hash, rows, size: sizeBytes }: QuarantineSlice): void {
-    this.quarantines.push({ seq, hash, key: this.#keys.quarantine(hash), rows, sizeBytes });
-    this.#quarantined += rows;
-    this.#weightBytes += weights.link;
-  }
-
-  #setSourceState(state: SourceState): void {
-    if (!this.#sourceStates.has(state.sourceName)) this.#weightBytes += weights.link;
-    this.#sourceStates.set(state.sourceName, state);
+  #addNotes(seq: number, event: AddData): void {
+    const { quarantine } = readNotes(event);
+    if (quarantine !== undefined) {
+      const { physicalHash: hash, rows, size: sizeBytes } = quarantine;
+      this.#quarantines = [...this.#quarantines, { seq, hash, key: this.#keys.quarantine(hash), rows, sizeBytes }];
+    }
+    if (event.newSourceState !== undefined)
+      this.#sourceStates.set(event.newSourceState.sourceName, event.newSourceState);
   }
 }

@@ -1,18 +1,32 @@
-import { abortable, type Clock, type DatasetId, deadlineSignal, type Logger, Mutex } from "../../base/index.ts";
+import {
+  abortable,
+  type Clock,
+  type DatasetId,
+  deadlineSignal,
+  type Logger,
+  MillraceError,
+  Mutex,
+} from "../../base/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
-import { type ChainIndex, type IndexedBlock, statisticsShape } from "../chain-index/chain-index.ts";
+import type { ChainIndex } from "../chain-index/chain-index.ts";
+import { readCheckpoint } from "../layout/checkpoint-store.ts";
 import type { ColumnStatistics } from "../layout/live-slices.ts";
+import { PackCache } from "../packs/pack-cache.ts";
 import { Recent } from "../recent.ts";
 import type { Tip } from "../rules/index.ts";
-import { Chain } from "./chain.ts";
+import { Chain, type ChainState } from "./chain.ts";
 import { DatasetKeys } from "./keys.ts";
-import { brokenObject, newestSeq, readBlock, readEntry, readHint, readLog, type StoredBlock } from "./log.ts";
+import { DatasetLog } from "./log.ts";
+import { StatisticsReader } from "./statistics.ts";
+import { brokenObject, type StoredBlock } from "./stored-block.ts";
 
 /** Chains kept in memory, by number and by weight; the least lately used one goes first. */
 const mostChains = 2_000;
 const defaultCacheBytes = 128 << 20;
-/** Blocks read at once from the object store. */
+/** Blocks whose statistics are read at once. */
 const readAhead = 32;
+/** Blocks read on a way forward that are indexed one by one; behind more of them, the index takes the chain's state. */
+const mostRows = 64;
 
 /** How long a commit or a reader waits for the index to take blocks; they are durable without it. */
 const indexWaitMs = 2_000;
@@ -23,20 +37,27 @@ export interface ChainsOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly cacheBytes: number | undefined;
+  /** How many blocks a pack holds. */
+  readonly packBlocks: number;
 }
 
-interface Entry {
+/** A dataset as this process knows it. */
+export interface KnownChain {
+  readonly chain: Chain;
+  readonly log: DatasetLog;
+}
+
+interface Entry extends KnownChain {
   chain: Chain;
-  readonly keys: DatasetKeys;
   readonly mutex: Mutex;
   /** What of the chain's weight the cache has counted. */
   weighedBytes: number;
 }
 
 /**
- * The chains as this process knows them. `current` brings one up to date with the log: one look at the next log entry
- * when nothing has changed, the index for what it has, the object store for the rest. The log decides: an index that says
- * something else is dropped, unless `refs/head` bears it out, for then the log has lost what was committed.
+ * The chains as this process knows them. `current` brings one up to date with the log: two looks when nothing has changed;
+ * else the index for what it has, or a checkpoint, and packs and log for the rest. The log decides: an index or a checkpoint
+ * that says something else is not used, unless the store itself bears it out, for then the log has lost what was committed.
  */
 export class Chains {
   readonly #store: ObjectStore;
@@ -44,28 +65,47 @@ export class Chains {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #cacheBytes: number;
+  readonly #packBlocks: number;
+  readonly #packCache = new PackCache();
   readonly #entries = new Recent<DatasetId, Entry>(Number.POSITIVE_INFINITY);
   #weightBytes = 0;
 
-  constructor({ store, index, clock, log, cacheBytes = defaultCacheBytes }: ChainsOptions) {
+  constructor({ store, index, clock, log, cacheBytes = defaultCacheBytes, packBlocks }: ChainsOptions) {
     this.#store = store;
     this.#index = index;
     this.#clock = clock;
     this.#log = log;
     this.#cacheBytes = cacheBytes;
+    this.#packBlocks = packBlocks;
   }
 
   /** The chain with everything that was committed before the call. @throws chain_broken, dataset_not_found */
   async current(id: DatasetId, signal?: AbortSignal): Promise<Chain> {
     const entry = this.#entry(id);
-    const { chain, keys } = entry;
-    if (chain.seq >= 0 && (await this.#store.stat(keys.log(chain.seq + 1))) === null) return chain;
+    const { chain, log } = entry;
+    if (chain.seq >= 0 && (await log.isNewest(chain.seq))) return chain;
     try {
       await entry.mutex.run(() => this.#catchUp(id, entry, signal), signal);
     } finally {
       this.#weigh(id, entry);
     }
     return entry.chain;
+  }
+
+  /** Packs and log of a dataset. */
+  log(id: DatasetId): DatasetLog {
+    return this.#entry(id).log;
+  }
+
+  /** One that believes nothing that was read before. */
+  freshLog(id: DatasetId): DatasetLog {
+    const [packCache, packBlocks] = [new PackCache(), this.#packBlocks];
+    return new DatasetLog({ store: this.#store, keys: new DatasetKeys(id), packCache, packBlocks });
+  }
+
+  /** As far as it is in memory, not brought up to date. */
+  known(id: DatasetId): KnownChain {
+    return this.#entry(id);
   }
 
   /** Adds a block that this process has just committed, unless a reader was faster. */
@@ -75,7 +115,7 @@ export class Chains {
       if (entry.chain.seq === stored.seq - 1) entry.chain.append(stored.hash, stored.block, statistics);
     });
     this.#weigh(id, entry);
-    await this.#addToIndex(id, [{ ...stored, statistics }]);
+    await this.#tellIndex(id, stored.seq, () => this.#index.addBlocks(id, [{ ...stored, statistics }]));
   }
 
   forget(id: DatasetId): void {
@@ -85,75 +125,109 @@ export class Chains {
   }
 
   /**
-   * The first log entry that is gone though it was committed: the index and the hint, which are written after the entry,
-   * both know of a later block. Null where nothing speaks against the log.
+   * The first log entry that is gone though it was committed: a checkpoint, or index and hint together, which are all written
+   * after the entry, know of a later block. Null where nothing speaks against the log.
    */
   async lostEntry(id: DatasetId, newest: number, signal?: AbortSignal): Promise<string | null> {
-    const keys = new DatasetKeys(id);
-    const hinted = await readHint(this.#store, keys, signal);
+    const { log } = this.#entry(id);
+    const checkpoint = await this.#readCheckpoint(id, signal);
+    if (checkpoint !== null && checkpoint.tip.seq > newest) return log.keys.log(newest + 1);
+    const hinted = await log.hinted(signal);
     if (hinted === null || hinted.seq <= newest) return null;
-    return (await this.#indexedHash(id, hinted.seq)) === hinted.hash ? keys.log(newest + 1) : null;
+    return (await this.#indexedHash(id, hinted.seq)) === hinted.hash ? log.keys.log(newest + 1) : null;
   }
 
   #entry(id: DatasetId): Entry {
     const known = this.#entries.get(id);
     if (known !== undefined) return known;
-    const entry = { chain: new Chain(id), keys: new DatasetKeys(id), mutex: new Mutex(), weighedBytes: 0 };
+    const [packCache, packBlocks] = [this.#packCache, this.#packBlocks];
+    const log = new DatasetLog({ store: this.#store, keys: new DatasetKeys(id), packCache, packBlocks });
+    const entry = { chain: new Chain(id), log, mutex: new Mutex(), weighedBytes: 0 };
     this.#entries.set(id, entry);
     return entry;
   }
 
   #weigh(id: DatasetId, entry: Entry): void {
     if (this.#entries.get(id) !== entry) return; // dropped meanwhile
-    this.#weightBytes += entry.chain.weightBytes - entry.weighedBytes;
-    entry.weighedBytes = entry.chain.weightBytes;
+    const { weightBytes } = entry.chain;
+    this.#weightBytes += weightBytes - entry.weighedBytes;
+    entry.weighedBytes = weightBytes;
     while (this.#entries.size > 1 && (this.#entries.size > mostChains || this.#weightBytes > this.#cacheBytes))
       this.#weightBytes -= this.#entries.dropOldest()?.weighedBytes ?? 0;
   }
 
   async #catchUp(id: DatasetId, entry: Entry, signal?: AbortSignal): Promise<void> {
-    const { keys } = entry;
-    if (entry.chain.seq < 0) entry.chain = (await this.#readIndex(id, keys, signal)) ?? entry.chain;
+    const { log } = entry;
+    if (entry.chain.seq < 0)
+      entry.chain =
+        (await this.#fromIndex(id, log, signal)) ?? (await this.#fromCheckpoint(id, log, signal)) ?? entry.chain;
     const { chain } = entry;
-    const known = chain.seq < 0 ? await this.#hintedSeq(keys, signal) : chain.seq;
-    const newest = await newestSeq(this.#store, keys, known, signal);
-    while (chain.seq < newest) {
-      const from = chain.seq + 1;
-      const count = Math.min(readAhead, newest - chain.seq);
-      const read = await Promise.all(Array.from({ length: count }, (_, i) => this.#read(keys, from + i, signal)));
+    const before = chain.seq;
+    const known = chain.seq < 0 ? await this.#hintedSeq(log, signal) : chain.seq;
+    const newest = await log.newest(known, signal);
+    const reader = new StatisticsReader(log, newest - before > this.#packBlocks);
+    const isLong = newest - before > mostRows;
+    let batch: StoredBlock[] = [];
+    for await (const block of log.read(before + 1, newest, signal)) {
+      batch.push(block);
+      if (batch.length < readAhead && block.seq < newest) continue;
+      const read = await reader.addTo(batch, signal);
       for (const { hash, block, statistics } of read) chain.append(hash, block, statistics);
-      await this.#addToIndex(id, read);
+      if (!isLong) await this.#tellIndex(id, block.seq, () => this.#index.addBlocks(id, read));
+      batch = [];
     }
+    if (isLong) await this.#tellIndex(id, chain.seq, () => this.#index.setCheckpoint(id, chain.state));
   }
 
   /** What the index has of a chain. A broken index must not stop a reader: the rest is read from the store. */
-  async #readIndex(id: DatasetId, keys: DatasetKeys, signal?: AbortSignal): Promise<Chain | null> {
-    const chain = new Chain(id);
+  async #fromIndex(id: DatasetId, log: DatasetLog, signal?: AbortSignal): Promise<Chain | null> {
+    let chain = new Chain(id);
     try {
-      for await (const { hash, block, statistics } of this.#index.blocks(id, -1)) chain.append(hash, block, statistics);
+      const { state, blocks } = await this.#index.chain(id);
+      if (state !== null) chain = Chain.restore(id, state);
+      for await (const { hash, block, statistics } of blocks) chain.append(hash, block, statistics);
     } catch (error) {
       this.#log.warn("the index of a chain cannot be read; reading the object store", { datasetId: id, error });
+      if (error instanceof MillraceError) await this.#index.removeChain(id); // damaged: it is written anew
+      return null;
     }
-    return chain.seq >= 0 && (await this.#agrees(id, chain.tip, keys, signal)) ? chain : null;
+    if (chain.seq < 0) return null;
+    if (await this.#agrees(id, chain.tip, log, signal)) return chain;
+    await this.#index.removeChain(id);
+    return null;
   }
 
-  /** Each block names the one before it: where the last agrees with the log, all do. */
-  async #agrees(id: DatasetId, { seq, head }: Tip, keys: DatasetKeys, signal?: AbortSignal): Promise<boolean> {
-    const entry = await readLog(this.#store, keys, seq, signal);
+  /** The state behind the newest checkpoint of the store. */
+  async #fromCheckpoint(id: DatasetId, log: DatasetLog, signal?: AbortSignal): Promise<Chain | null> {
+    const state = await this.#readCheckpoint(id, signal);
+    if (state === null || !(await this.#agrees(id, state.tip, log, signal))) return null;
+    return Chain.restore(id, state);
+  }
+
+  async #readCheckpoint(id: DatasetId, signal?: AbortSignal): Promise<ChainState | null> {
+    const ignored = (object: string, error: unknown) =>
+      this.#log.warn("a checkpoint cannot be read; going without it", { datasetId: id, object, error });
+    return await readCheckpoint(this.#store, id, ignored, signal);
+  }
+
+  /**
+   * Each block names the one before it: where the last agrees with the log, all do.
+   * @throws chain_broken where it does not because the log has lost it
+   */
+  async #agrees(id: DatasetId, { seq, head }: Tip, log: DatasetLog, signal?: AbortSignal): Promise<boolean> {
+    const entry = await log.entry(seq, signal);
     if (entry === head) return true;
-    const newest = await newestSeq(this.#store, keys, -1, signal);
+    const newest = await log.newest(-1, signal);
     const lost = await this.lostEntry(id, newest, signal);
     if (lost !== null) throw brokenObject(lost, "it is missing, though later blocks were committed");
     this.#log.error("the index of a chain is not the object store's; dropping it", { datasetId: id, seq, head, entry });
-    await this.#index.removeBlocks(id);
     return false;
   }
 
   /** A sequence number to look from: the hint's, where the log bears it out. */
-  async #hintedSeq(keys: DatasetKeys, signal?: AbortSignal): Promise<number> {
-    const hinted = await readHint(this.#store, keys, signal);
-    if (hinted === null || (await readLog(this.#store, keys, hinted.seq, signal)) !== hinted.hash) return -1;
-    return hinted.seq;
+  async #hintedSeq(log: DatasetLog, signal?: AbortSignal): Promise<number> {
+    const hinted = await log.hinted(signal);
+    return hinted !== null && (await log.entry(hinted.seq, signal)) === hinted.hash ? hinted.seq : -1;
   }
 
   async #indexedHash(id: DatasetId, seq: number): Promise<string | null> {
@@ -164,40 +238,12 @@ export class Chains {
     }
   }
 
-  async #read(keys: DatasetKeys, seq: number, signal?: AbortSignal): Promise<IndexedBlock> {
-    const hash = await readEntry(this.#store, keys, seq, signal);
-    const stored = await readBlock(this.#store, keys, seq, hash, signal);
-    return { ...stored, statistics: await this.#readStatistics(keys, stored, signal) };
-  }
-
-  /** Derived, so that what is missing or damaged is no more than unknown. */
-  async #readStatistics(
-    keys: DatasetKeys,
-    { block: { event } }: StoredBlock,
-    signal?: AbortSignal,
-  ): Promise<readonly ColumnStatistics[] | null> {
-    if ((event.kind !== "AddData" && event.kind !== "ExecuteTransform") || event.newData === undefined) return null;
-    const bytes = await this.#store.get(keys.statistics(event.newData.physicalHash), signal ? { signal } : {});
-    if (bytes === null) return null;
-    const parsed = statisticsShape.safeParse(parseJson(new TextDecoder().decode(bytes)));
-    return parsed.success ? parsed.data : null;
-  }
-
-  async #addToIndex(id: DatasetId, blocks: readonly IndexedBlock[]): Promise<void> {
+  async #tellIndex(id: DatasetId, seq: number, work: () => Promise<void>): Promise<void> {
     try {
       using deadline = deadlineSignal(this.#clock, indexWaitMs, () => new Error("the index does not answer"));
-      await abortable(this.#index.addBlocks(id, blocks), deadline.signal);
+      await abortable(work(), deadline.signal);
     } catch (error) {
-      const seq = blocks[0]?.seq;
       this.#log.warn("blocks were not indexed; readers find them in the object store", { datasetId: id, seq, error });
     }
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }

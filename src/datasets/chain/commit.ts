@@ -6,7 +6,8 @@ import type { MetadataEvent, SourceState } from "../odf/index.ts";
 import type { Tip } from "../rules/index.ts";
 import { type CommitNotes, type QuarantineSlice, writeNotes } from "./extra.ts";
 import type { DatasetKeys } from "./keys.ts";
-import { datasetDeleted, deletedEntry, readLog, type StoredBlock } from "./log.ts";
+import type { DatasetLog } from "./log.ts";
+import type { StoredBlock } from "./stored-block.ts";
 
 /** A finished Parquet file on its way into the object store. */
 export interface NewSlice {
@@ -40,39 +41,22 @@ export interface Change {
   readonly by: string;
 }
 
-/** Tries of one log entry whose creation failed without saying whether it happened. */
-const mostClaims = 3;
-
 /**
  * Commits a block: durable when it returns `committed`.
  *
- *   stored --put block--> named --log entry: created------> COMMITTED
- *                               \--log entry: another's---> LOST
- *                               \--failed, and failed again: UNKNOWN (the store's error is thrown)
+ *   stored --put block--> named --log entry: created, and no pack of its region--> COMMITTED
+ *                               \--log entry or pack: another's----------------> LOST
+ *                               \--failed, and failed again-------------------> UNKNOWN (the store's error is thrown)
  *
  * The log entry is the commit: it is created if absent, so of racing writers one wins. A crash before it leaves objects
- * that nothing names.
+ * that nothing names. A writer that was frozen may create an entry whose number was taken and packed away meanwhile: the pack
+ * tells it so (`DatasetLog.claim`).
  * @throws dataset_not_found where the dataset was deleted meanwhile; the store's errors, after which the head must be
  * asked again: the block may be committed
  */
-export async function commitBlock(
-  store: ObjectStore,
-  keys: DatasetKeys,
-  { seq, hash, bytes }: StoredBlock,
-): Promise<"committed" | "lost"> {
-  await store.put(keys.block(hash), bytes);
-  for (let attempt = 1; ; attempt++) {
-    try {
-      if ((await store.putIfAbsent(keys.log(seq), new TextEncoder().encode(hash))) === "created") return "committed";
-      break;
-    } catch (error) {
-      // It may have happened. Asked again, the store tells: our own entry has our block's name.
-      if (attempt === mostClaims) throw error;
-    }
-  }
-  const winner = await readLog(store, keys, seq);
-  if (winner === deletedEntry) throw datasetDeleted();
-  return winner === hash ? "committed" : "lost";
+export async function commitBlock(log: DatasetLog, { seq, hash, bytes }: StoredBlock): Promise<"committed" | "lost"> {
+  await log.store.put(log.keys.block(hash), bytes);
+  return (await log.claim(seq, hash)) === "ours" ? "committed" : "lost";
 }
 
 /** Brings a change's objects into the store. Orphans of a lost commit are named by content and do no harm. */

@@ -2,7 +2,7 @@ import type { DatasetId, Instant } from "../../base/index.ts";
 import { type Multihash, sha3Multihash } from "../../slices/index.ts";
 import { encodeBlock, type MetadataBlock, type MetadataEvent } from "../odf/index.ts";
 import { checkRules, type Tip } from "../rules/index.ts";
-import type { StoredBlock } from "./log.ts";
+import type { StoredBlock } from "./stored-block.ts";
 
 /** Before the first block of a dataset. */
 export function noBlock(id: DatasetId): Tip {

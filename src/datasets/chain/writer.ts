@@ -14,7 +14,8 @@ import type { MetadataEvent } from "../odf/index.ts";
 import type { Chains } from "./chains.ts";
 import { addDataEvent, adoptObjects, type Change, commitBlock } from "./commit.ts";
 import { DatasetKeys } from "./keys.ts";
-import { deletedEntry, newestSeq, readLog, type StoredBlock } from "./log.ts";
+import type { DatasetLog } from "./log.ts";
+import { deletedEntry, type StoredBlock } from "./stored-block.ts";
 import { follow, type NextBlock, nextBlock } from "./tip.ts";
 
 export type CommitOutcome =
@@ -100,7 +101,7 @@ export class Writer {
     const { chains } = this.#options;
     await this.#inTurn(id, undefined, async () => {
       const chain = await chains.current(id);
-      if (stored.seq <= chain.seq && chain.links[stored.seq]?.hash === stored.hash) return;
+      if (stored.seq <= chain.seq && (await chains.log(id).entry(stored.seq)) === stored.hash) return;
       const next = { stored, tip: follow(chain.tip, stored.hash, stored.block) };
       if ((await this.#write(id, next, statistics)) === "lost")
         throw new MillraceError("conflict", "Another writer was faster.", { retryAfterS: 1 });
@@ -109,14 +110,14 @@ export class Writer {
 
   /** Ends a dataset's log, so that no writer anywhere can commit behind it. Repeating it does nothing. */
   async end(id: DatasetId): Promise<void> {
-    const { store, chains } = this.#options;
-    const keys = new DatasetKeys(id);
+    const { chains } = this.#options;
+    const log = chains.log(id);
+    let newest = -1;
     for (let attempt = 1; attempt <= mostEndings; attempt++) {
-      // Not through the chain: one that is broken must be deletable too.
-      const newest = await newestSeq(store, keys, -1);
-      if (await isEnd(store, keys, newest)) return;
-      const entry = new TextEncoder().encode(deletedEntry);
-      if ((await store.putIfAbsent(keys.log(newest + 1), entry)) === "created") {
+      // Not through the chain: one that is broken must be deletable too. And quickly: others commit meanwhile.
+      newest = await log.newest(newest);
+      if (await isEnd(log, newest)) return;
+      if ((await claimEnd(log, newest + 1)) === "ours") {
         chains.forget(id);
         return;
       }
@@ -125,9 +126,8 @@ export class Writer {
   }
 
   async hasEnded(id: DatasetId): Promise<boolean> {
-    const { store } = this.#options;
-    const keys = new DatasetKeys(id);
-    return await isEnd(store, keys, await newestSeq(store, keys, -1));
+    const log = this.#options.chains.log(id);
+    return await isEnd(log, await log.newest(-1));
   }
 
   async #write(
@@ -136,11 +136,11 @@ export class Writer {
     statistics: readonly ColumnStatistics[] | null,
   ): Promise<"committed" | "lost"> {
     const { store, chains, clock, telemetry, announce } = this.#options;
-    const keys = new DatasetKeys(id);
-    if ((await commitBlock(store, keys, stored)) === "lost") return "lost";
+    const log = chains.log(id);
+    if ((await commitBlock(log, stored)) === "lost") return "lost";
     // From here on the block is committed: what fails now is caught up with by others, and must not look like a failure.
     try {
-      await store.put(keys.head, new TextEncoder().encode(stored.hash));
+      await store.put(log.keys.head, new TextEncoder().encode(stored.hash));
     } catch (error) {
       telemetry.log.warn("the hint of a dataset's head was not written", { datasetId: id, seq: stored.seq, error });
     }
@@ -166,13 +166,23 @@ export class Writer {
   }
 }
 
+async function claimEnd(log: DatasetLog, seq: number): Promise<"ours" | "another's"> {
+  try {
+    return await log.claim(seq, deletedEntry);
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === "dataset_not_found") return "ours"; // it is deleted
+    throw error;
+  }
+}
+
 /** A damaged entry is not the end, and does not stop one from being set behind it. */
-async function isEnd(store: ObjectStore, keys: DatasetKeys, seq: number): Promise<boolean> {
+async function isEnd(log: DatasetLog, seq: number): Promise<boolean> {
   if (seq < 0) return false;
   try {
-    return (await readLog(store, keys, seq)) === deletedEntry;
+    return (await log.entry(seq)) === deletedEntry;
   } catch (error) {
-    if (error instanceof MillraceError) return false;
+    // Its packs say it, where the log was collected.
+    if (error instanceof MillraceError) return error.code === "dataset_not_found";
     throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { Instant } from "../../base/index.ts";
 import type { Multihash } from "../../slices/index.ts";
 
@@ -9,6 +10,16 @@ export interface ColumnStatistics {
   readonly min: string | null;
   readonly max: string | null;
 }
+
+export const statisticsShape: z.ZodType<readonly ColumnStatistics[]> = z.array(
+  z.object({
+    column: z.string(),
+    type: z.string(),
+    nullCount: z.number().nullable(),
+    min: z.string().nullable(),
+    max: z.string().nullable(),
+  }),
+);
 
 /** A file of rows as it lies in the object store. */
 export interface SliceObject {

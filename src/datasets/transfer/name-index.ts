@@ -1,6 +1,6 @@
 import { type DatasetId, Mutex } from "../../base/index.ts";
 import type { Multihash } from "../../slices/index.ts";
-import type { StoredBlock } from "../chain/log.ts";
+import type { StoredBlock } from "../chain/stored-block.ts";
 import { Recent } from "../recent.ts";
 import { namedObjects, type ObjectPart } from "./named-objects.ts";
 

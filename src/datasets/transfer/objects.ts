@@ -3,7 +3,6 @@ import { type Multihash, multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
 import type { Chains } from "../chain/chains.ts";
 import { DatasetKeys } from "../chain/keys.ts";
-import { decodeBlock } from "../odf/index.ts";
 import { type BlockReader, NameIndex } from "./name-index.ts";
 import { type ObjectPart, objectKey } from "./named-objects.ts";
 
@@ -46,9 +45,9 @@ export class TransferObjects {
   ): Promise<TransferObject | null> {
     const hash = hashOf(name);
     if (hash === null) return null;
-    const chain = await this.#chains.current(id, signal);
-    if (part === "blocks") return await this.#block(id, hash, signal);
-    if (!(await this.#names.has(id, chain.seq, { part, hash }, signal))) return null;
+    const { seq } = await this.#chains.current(id, signal);
+    if (part === "blocks") return await this.#block(id, seq, hash, signal);
+    if (!(await this.#names.has(id, seq, { part, hash }, signal))) return null;
     const key = objectKey(new DatasetKeys(id), part, hash);
     const found = await this.#store.stat(key);
     if (found === null) throw gone(part, hash);
@@ -76,13 +75,12 @@ export class TransferObjects {
     return { objects, bytes };
   }
 
-  /** A block tells its number, and the chain what won that number: no list of blocks is searched. */
-  async #block(id: DatasetId, hash: Multihash, signal?: AbortSignal): Promise<TransferObject | null> {
-    const bytes = await this.#store.get(new DatasetKeys(id).block(hash), signal ? { signal } : {});
-    if (bytes === null) return null;
-    const { sequenceNumber: seq } = decodeBlock(bytes);
-    const chain = await this.#chains.current(id, signal);
-    if (chain.links[seq]?.hash !== hash) return null; // of a commit that lost
+  /** Packed or not, under its own name; not where its commit lost. */
+  async #block(id: DatasetId, newest: number, hash: Multihash, signal?: AbortSignal): Promise<TransferObject | null> {
+    const log = this.#chains.log(id);
+    const seq = await log.seqOf(hash, newest, signal);
+    if (seq === null) return null;
+    const { bytes } = await log.at(seq, signal);
     return {
       sizeBytes: bytes.length,
       async *chunks(start, end) {

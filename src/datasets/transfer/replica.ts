@@ -4,7 +4,7 @@ import type { Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
 import type { Chains } from "../chain/chains.ts";
 import { DatasetKeys } from "../chain/keys.ts";
-import type { StoredBlock } from "../chain/log.ts";
+import type { StoredBlock } from "../chain/stored-block.ts";
 import { follow } from "../chain/tip.ts";
 import type { Writer } from "../chain/writer.ts";
 import type { ColumnStatistics } from "../layout/live-slices.ts";

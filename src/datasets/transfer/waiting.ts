@@ -1,7 +1,7 @@
 import type { DatasetPath } from "../../base/index.ts";
 import { type Multihash, multihash, sha3Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
-import type { StoredBlock } from "../chain/log.ts";
+import type { StoredBlock } from "../chain/stored-block.ts";
 import { decodeBlock, type MetadataBlock } from "../odf/index.ts";
 import type { Tip } from "../rules/index.ts";
 import { diverged, refused } from "./refusals.ts";

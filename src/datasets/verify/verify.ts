@@ -1,10 +1,12 @@
+import { isDeepStrictEqual } from "node:util";
 import { type DatasetId, MillraceError } from "../../base/index.ts";
 import type { Multihash } from "../../slices/index.ts";
-import type { ObjectStore } from "../../storage/index.ts";
-import { Chain } from "../chain/chain.ts";
-import { DatasetKeys } from "../chain/keys.ts";
-import { newestSeq, readBlock, readEntry } from "../chain/log.ts";
-import type { DataSlice } from "../odf/index.ts";
+import { type QuarantineSlice, readNotes } from "../chain/extra.ts";
+import type { DatasetLog } from "../chain/log.ts";
+import { follow, noBlock } from "../chain/tip.ts";
+import type { DataSlice, MetadataBlock } from "../odf/index.ts";
+import { advance, type Milestone, start } from "../packs/milestone.ts";
+import type { Tip } from "../rules/index.ts";
 import { physicalProblem } from "./bytes.ts";
 
 export type VerifyLevel = "chain" | "physical" | "logical";
@@ -43,7 +45,7 @@ export interface VerifyOptions {
 }
 
 export interface VerifySource {
-  readonly store: ObjectStore;
+  readonly log: DatasetLog;
   readonly reader: SliceReader;
   /** The log entry behind the newest, where there is proof that it was there. */
   readonly lostEntry: (newest: number) => Promise<string | null>;
@@ -51,91 +53,170 @@ export interface VerifySource {
 
 interface Verification {
   readonly source: VerifySource;
-  readonly keys: DatasetKeys;
-  readonly chain: Chain;
   readonly options: VerifyOptions;
-  readonly originals: { readonly seq: number; readonly slice: DataSlice }[];
+  tip: Tip;
+  milestone: Milestone;
+  slices: number;
+  objects: number;
 }
 
 /**
- * Proves a dataset, in order of the chain: each log entry, each block's name and rules; from `physical` on the bytes of
- * each data object; for `logical` also the hash and offsets of its rows. Nothing but the object store is believed: an index
- * can add a doubt, not take one away.
+ * Proves a dataset, in order of the chain: each pack and log entry, each block's name and rules; from `physical` on the bytes of
+ * each data object; for `logical` also the hash and offsets of its rows. Nothing but packs, log, blocks and objects is believed:
+ * an index or a checkpoint can add a doubt, not take one away.
  * @throws dataset_not_found where it was deleted; the signal's reason; the store's errors
  */
 export async function verifyChain(source: VerifySource, id: DatasetId, options: VerifyOptions): Promise<VerifyReport> {
-  const one: Verification = { source, keys: new DatasetKeys(id), chain: new Chain(id), options, originals: [] };
+  const one: Verification = { source, options, tip: noBlock(id), milestone: start, slices: 0, objects: 0 };
   const broken = (await verifyLog(one)) ?? (options.level === "chain" ? null : await verifyObjects(one));
-  const { tip } = one.chain;
   return {
     ok: broken === null,
     level: options.level,
-    blocks: tip.seq + 1,
-    slices: one.originals.length,
-    rows: tip.nextOffset,
+    blocks: one.tip.seq + 1,
+    slices: one.slices,
+    rows: one.tip.nextOffset,
     broken,
   };
 }
 
-/** Every entry that is there, as the store lists them, so that no gap is jumped over. */
 async function verifyLog(one: Verification): Promise<Broken | null> {
-  const { source, keys, chain, options } = one;
-  const { signal } = options;
-  const total = (await newestSeq(source.store, keys, -1, signal)) + 1;
-  for await (const { key } of source.store.list(keys.logFolder, { signal })) {
-    signal.throwIfAborted();
-    const wanted = keys.log(chain.seq + 1);
-    if (key > wanted) return { object: wanted, reason: "it is missing" };
-    if (key < wanted) return { object: key, reason: "it is no entry of the log" };
-    const broken = await verifyLink(one, chain.seq + 1);
-    if (broken !== null) return broken;
-    options.progress?.(chain.seq + 1, Math.max(total, chain.seq + 1));
-  }
-  if (chain.seq < 0) return { object: keys.log(0), reason: "the commit log is empty" };
-  const lost = await source.lostEntry(chain.seq);
+  const { log, lostEntry } = one.source;
+  const total = (await log.newest(-1, one.options.signal)) + 1;
+  const broken = (await verifyPacks(one, total)) ?? (await verifyEntries(one, total));
+  if (broken !== null) return broken;
+  if (one.tip.seq < 0) return { object: log.keys.log(0), reason: "the commit log is empty" };
+  const lost = await lostEntry(one.tip.seq);
   return lost === null ? null : { object: lost, reason: "it is missing, though later blocks were committed" };
 }
 
-async function verifyLink(one: Verification, seq: number): Promise<Broken | null> {
-  const { source, keys, chain, options, originals } = one;
-  let object = keys.log(seq);
-  try {
-    const hash = await readEntry(source.store, keys, seq, options.signal);
-    object = keys.block(hash);
-    const { block } = await readBlock(source.store, keys, seq, hash, options.signal);
-    chain.append(hash, block, null);
-    const { event } = block;
-    const slice = event.kind === "AddData" || event.kind === "ExecuteTransform" ? event.newData : undefined;
-    if (slice !== undefined) originals.push({ seq, slice });
-    return null;
-  } catch (error) {
-    if (!(error instanceof MillraceError) || error.code === "dataset_not_found") throw error;
-    const reason = error.data?.reason ?? error.data?.problem;
-    return { object, reason: typeof reason === "string" ? reason : error.message };
+/** Every pack that is there, as the store lists them, so that no gap is jumped over. */
+async function verifyPacks(one: Verification, total: number): Promise<Broken | null> {
+  const { log } = one.source;
+  const { signal } = one.options;
+  for await (const { key } of log.store.list(log.keys.packsFolder, { signal })) {
+    const region = log.region(one.tip.seq + 1);
+    const wanted = log.keys.pack(region);
+    if (key > wanted) return { object: wanted, reason: "it is missing" };
+    if (key < wanted) return { object: key, reason: "it is no pack" };
+    const broken = (await verifyHeader(one, region)) ?? (await verifyPacked(one, total));
+    if (broken !== null) return broken;
   }
+  return null;
+}
+
+/** A pack's header must say what the blocks before it come to: the past is found by it. */
+async function verifyHeader({ source: { log }, milestone }: Verification, region: number): Promise<Broken | null> {
+  const object = log.keys.pack(region);
+  try {
+    await log.isPacked(region);
+    const { base } = (await log.packs.read(region)).header;
+    const differs = isDeepStrictEqual(base, milestone)
+      ? null
+      : "its header says something else than the blocks before it";
+    return differs === null ? null : { object, reason: differs };
+  } catch (error) {
+    return brokenBy(error, object);
+  }
+}
+
+/** The blocks of one region, from its pack. */
+async function verifyPacked(one: Verification, total: number): Promise<Broken | null> {
+  const { log } = one.source;
+  const end = (log.region(one.tip.seq + 1) + 1) * log.packBlocks;
+  while (one.tip.seq + 1 < end) {
+    const broken = await verifyLink(one, one.tip.seq + 1, total);
+    if (broken !== null) return broken;
+  }
+  return null;
+}
+
+/** Every entry of the log above the packs, as the store lists them. Those below mean nothing. */
+async function verifyEntries(one: Verification, total: number): Promise<Broken | null> {
+  const { log } = one.source;
+  for await (const { key } of log.store.list(log.keys.logFolder, { signal: one.options.signal })) {
+    if (isBelow(key, log)) continue;
+    const next = () => log.keys.log(one.tip.seq + 1);
+    // What was listed first may be packed by now.
+    while (key > next() && (await log.isPacked(log.region(one.tip.seq + 1)))) {
+      const broken = await verifyPacked(one, total);
+      if (broken !== null) return broken;
+    }
+    if (key > next()) return { object: next(), reason: "it is missing" };
+    if (isBelow(key, log)) continue;
+    if (key < next()) return { object: key, reason: "it is no entry of the log" };
+    const broken = await verifyLink(one, one.tip.seq + 1, total);
+    if (broken !== null) return broken;
+  }
+  return null;
+}
+
+function isBelow(key: string, log: DatasetLog): boolean {
+  const seq = log.keys.seqOf(key);
+  return seq !== null && seq < log.floor;
+}
+
+async function verifyLink(one: Verification, seq: number, total: number): Promise<Broken | null> {
+  const { log } = one.source;
+  const { signal, progress } = one.options;
+  signal.throwIfAborted();
+  let object = log.keys.log(seq);
+  try {
+    const { hash, block } = await log.at(seq, signal);
+    object = seq < log.floor ? log.keys.pack(log.region(seq)) : log.keys.block(hash);
+    const milestone = advance(one.milestone, hash, block);
+    one.tip = follow(one.tip, hash, block);
+    one.milestone = milestone;
+    const { slice, quarantine } = objectsOf(block);
+    if (slice !== undefined) one.slices++;
+    one.objects += (slice === undefined ? 0 : 1) + (quarantine === undefined ? 0 : 1);
+  } catch (error) {
+    return brokenBy(error, object);
+  }
+  progress?.(seq + 1, Math.max(total, seq + 1));
+  return null;
+}
+
+/** What an error says of an object; one that speaks of no object is thrown on. */
+function brokenBy(error: unknown, object: string): Broken {
+  if (!(error instanceof MillraceError) || error.code === "dataset_not_found") throw error;
+  const reason = error.data?.reason ?? error.data?.problem;
+  const named = error.data?.object;
+  return {
+    object: typeof named === "string" ? named : object,
+    reason: typeof reason === "string" ? reason : error.message,
+  };
+}
+
+function objectsOf({ event }: MetadataBlock) {
+  const slice = event.kind === "AddData" || event.kind === "ExecuteTransform" ? event.newData : undefined;
+  const quarantine = event.kind === "AddData" ? readNotes(event).quarantine : undefined;
+  return { slice, quarantine };
 }
 
 /** What the blocks name, in their order. */
 async function verifyObjects(one: Verification): Promise<Broken | null> {
-  const { keys, chain, options } = one;
-  const quarantined = chain.quarantines.map(({ seq, hash, sizeBytes }) => ({
-    seq,
-    verify: () => verifyBytes(one, keys.quarantine(hash), hash, sizeBytes),
-  }));
-  const objects = [
-    ...one.originals.map(({ seq, slice }) => ({ seq, verify: () => verifySlice(one, slice) })),
-    ...quarantined,
-  ];
-  objects.sort((a, b) => a.seq - b.seq);
-  let done = chain.seq + 1;
-  const total = done + objects.length;
-  for (const { verify } of objects) {
-    options.signal.throwIfAborted();
-    const broken = await verify();
-    if (broken !== null) return broken;
-    options.progress?.(++done, total);
+  const { log } = one.source;
+  const { signal, progress } = one.options;
+  let done = one.tip.seq + 1;
+  const total = done + one.objects;
+  for await (const { block } of log.read(0, one.tip.seq, signal)) {
+    const { slice, quarantine } = objectsOf(block);
+    const checks = [
+      ...(slice === undefined ? [] : [() => verifySlice(one, slice)]),
+      ...(quarantine === undefined ? [] : [() => verifyQuarantine(one, quarantine)]),
+    ];
+    for (const check of checks) {
+      signal.throwIfAborted();
+      const broken = await check();
+      if (broken !== null) return broken;
+      progress?.(++done, total);
+    }
   }
   return null;
+}
+
+async function verifyQuarantine(one: Verification, { physicalHash, size }: QuarantineSlice): Promise<Broken | null> {
+  return await verifyBytes(one, one.source.log.keys.quarantine(physicalHash), physicalHash, size);
 }
 
 async function verifyBytes(
@@ -144,16 +225,16 @@ async function verifyBytes(
   hash: Multihash,
   sizeBytes: number,
 ): Promise<Broken | null> {
-  const reason = await physicalProblem(source.store, { object, hash, sizeBytes }, options.signal);
+  const reason = await physicalProblem(source.log.store, { object, hash, sizeBytes }, options.signal);
   return reason === null ? null : { object, reason };
 }
 
 async function verifySlice(one: Verification, slice: DataSlice): Promise<Broken | null> {
-  const { source, keys, options } = one;
-  const object = keys.data(slice.physicalHash);
+  const { source, options } = one;
+  const object = source.log.keys.data(slice.physicalHash);
   const broken = await verifyBytes(one, object, slice.physicalHash, slice.size);
   if (broken !== null || options.level === "physical") return broken;
-  await using file = await source.store.local(object, options.signal);
+  await using file = await source.log.store.local(object, options.signal);
   if (file === null) return { object, reason: "it is missing" };
   try {
     const reason = await logicalProblem(source.reader, file.path, slice, options.signal);

@@ -9,6 +9,14 @@ CREATE TABLE chain_blocks (
   PRIMARY KEY (dataset_id, seq)
 );
 
+CREATE TABLE chain_checkpoints (
+  dataset_id text NOT NULL,
+  seq bigint NOT NULL,
+  head text NOT NULL,
+  bytes bytea NOT NULL,
+  PRIMARY KEY (dataset_id)
+);
+
 CREATE TABLE datasets (
   id text NOT NULL,
   project text NOT NULL,

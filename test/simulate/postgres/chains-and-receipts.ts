@@ -6,6 +6,12 @@ import {
   upsertBlocks,
 } from "../../../src/datasets/chain-index/sql/blocks.ts";
 import {
+  deleteAllCheckpoints,
+  deleteCheckpoint,
+  selectChain,
+  upsertCheckpoint,
+} from "../../../src/datasets/chain-index/sql/checkpoints.ts";
+import {
   deleteAllDatasets,
   deleteDataset,
   insertDatasets,
@@ -65,22 +71,35 @@ export function knowChainsAndReceipts(): void {
   });
   means(selectHash, (view, [id, seq]) => {
     const found = view.get("chain_blocks", blockKey(id, number(seq)));
-    return answered(found === undefined ? [] : [{ hash: found.hash }]);
+    const kept = view.get("chain_checkpoints", text(id));
+    return answered([
+      ...(found === undefined ? [] : [{ hash: found.hash }]),
+      ...(kept === undefined || number(kept.seq) !== number(seq) ? [] : [{ hash: kept.head }]),
+    ]);
   });
   means(selectBlocks, (view, [id, after, limit]) => {
-    const found = blocksOf(view, id)
-      .filter((row) => number(row.seq) > number(after))
-      .sort((a, b) => number(a.seq) - number(b.seq))
-      .slice(0, number(limit));
-    return answered(
-      found.map(({ seq, hash, bytes, statistics }) => ({
-        seq: String(seq),
-        hash,
-        bytes: bytesOf(bytes),
-        statistics: orNull(statistics, parsed),
-      })),
-    );
+    return answered(blocksBehind(view, id, number(after), number(limit)));
   });
+  means(selectChain, (view, [id, , limit]) => {
+    const kept = view.get("chain_checkpoints", text(id));
+    const first = kept === undefined ? -1 : number(kept.seq);
+    const blocks = blocksBehind(view, id, first, number(limit)).map((row) => ({ is_checkpoint: false, ...row }));
+    if (kept === undefined) return answered(blocks);
+    const { seq, head, bytes } = kept;
+    const checkpoint = { seq: String(seq), hash: head, bytes: bytesOf(bytes), statistics: null };
+    return answered([{ is_checkpoint: true, ...checkpoint }, ...blocks]);
+  });
+  means(upsertCheckpoint, (view, [id, seq, head, bytes]) => {
+    const before = view.get("chain_checkpoints", text(id));
+    if (before !== undefined && number(before.seq) >= number(seq)) return none;
+    const kept = { dataset_id: id, seq: number(seq), head: text(head), bytes: bytesOf(bytes) };
+    view.put("chain_checkpoints", text(id), kept);
+    const covered = blocksOf(view, id).filter((row) => number(row.seq) <= number(seq));
+    for (const row of covered) view.delete("chain_blocks", blockKey(id, number(row.seq)));
+    return counted(covered.length);
+  });
+  means(deleteCheckpoint, (view, [id]) => counted(view.delete("chain_checkpoints", text(id)) ? 1 : 0));
+  means(deleteAllCheckpoints, (view) => deleteAll(view, "chain_checkpoints"));
   means(deleteBlocks, (view, [id]) => {
     const keys = blocksOf(view, id).map((row) => blockKey(id, number(row.seq)));
     return counted(keys.filter((key) => view.delete("chain_blocks", key)).length);
@@ -92,6 +111,19 @@ export function knowChainsAndReceipts(): void {
 
 function blocksOf(view: View, id: unknown): Row[] {
   return view.rows("chain_blocks").filter((row) => row.dataset_id === id);
+}
+
+function blocksBehind(view: View, id: unknown, after: number, limit: number): Row[] {
+  const found = blocksOf(view, id)
+    .filter((row) => number(row.seq) > after)
+    .sort((a, b) => number(a.seq) - number(b.seq))
+    .slice(0, limit);
+  return found.map(({ seq, hash, bytes, statistics }) => ({
+    seq: String(seq),
+    hash,
+    bytes: bytesOf(bytes),
+    statistics: orNull(statistics, parsed),
+  }));
 }
 
 function deleteAll(view: View, table: string) {
