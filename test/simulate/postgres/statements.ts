@@ -55,14 +55,17 @@ export function isTemplate(value: unknown): value is TemplateStringsArray {
   return Array.isArray(value) && "raw" in value;
 }
 
-/** Stands for any value while a statement is learnt. */
-const anything: unknown = new Proxy(() => {}, {
-  get: (_target, name) => {
-    if (name === Symbol.iterator) return () => [][Symbol.iterator]();
-    return name === Symbol.toPrimitive ? () => "0" : anything;
+/** Stands for any value while a statement is learnt: an object of which every member is one too, and a list of nothing. */
+const anything: object = new Proxy(
+  {},
+  {
+    get: (_target, name) => {
+      if (name === Symbol.iterator) return () => [][Symbol.iterator]();
+      if (name === Symbol.toPrimitive) return () => "0";
+      return ["map", "filter", "flatMap", "slice", "valueOf"].includes(String(name)) ? () => anything : anything;
+    },
   },
-  apply: () => anything,
-});
+);
 
 export const none: Answer = { rows: [], count: 0 };
 export const counted = (count: number): Answer => ({ rows: [], count });
