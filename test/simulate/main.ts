@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { reduce, run } from "./run.ts";
-import { runSeeds } from "./seeds.ts";
+import { type Report, runSeeds } from "./seeds.ts";
 
 /** `npm run test:simulate -- --seeds N [--seed S]`: N worlds from seed S on; with `--seed` alone that one, and its trace. */
 const { values } = parseArgs({
@@ -32,12 +32,12 @@ async function many(): Promise<number> {
   const progress = (done: number, failed: number) => {
     if (isTerminal && done % 50 === 0) process.stderr.write(`\r${done} of ${count} seeds, ${failed} failed`);
   };
-  const { done, failures, events, simulatedMs } = await runSeeds({ from, count, progress, ...workers });
+  const failed = ({ seed, failure, trace }: Report) => {
+    process.stdout.write(`\n${trace}\nseed ${seed} FAILED: ${failure}\n`);
+  };
+  const { done, failures, events, simulatedMs } = await runSeeds({ from, count, progress, failed, ...workers });
   if (isTerminal) process.stderr.write("\n");
-  for (const { seed, failure, faults, trace } of failures) {
-    process.stdout.write(`\n${trace}\n`);
-    await tell(seed, failure ?? "", faults);
-  }
+  for (const { seed, failure, faults } of failures) await tell(seed, failure ?? "", faults);
   const seconds = (performance.now() - startedMs) / 1_000;
   const hours = simulatedMs / 3_600_000;
   process.stdout.write(

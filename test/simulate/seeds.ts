@@ -13,7 +13,7 @@ const report = z.object({
   traceHash: z.string(),
   trace: z.string(),
 });
-type Report = z.infer<typeof report>;
+export type Report = z.infer<typeof report>;
 
 export interface SeedsOptions {
   readonly from: number;
@@ -22,6 +22,8 @@ export interface SeedsOptions {
   readonly workers?: number;
   /** Told after each report. */
   readonly progress?: (done: number, failed: number) => void;
+  /** Told of each failure when it comes. */
+  readonly failed?: (report: Report) => void;
   /** Failures after which no new seed begins. */
   readonly mostFailures?: number;
 }
@@ -52,7 +54,10 @@ export async function runSeeds(options: SeedsOptions): Promise<SeedsReport> {
       total.done++;
       total.events += one.events;
       total.simulatedMs += one.simulatedMs;
-      if (one.failure !== null) total.failures.push(one);
+      if (one.failure !== null) {
+        total.failures.push(one);
+        options.failed?.(one);
+      }
       progress?.(total.done, total.failures.length);
       give(child);
     });
