@@ -2,7 +2,7 @@ import type { Clock, IdSource, Service, Telemetry } from "../base/index.ts";
 import { type BindOptions, decideTls, defaultLimits, type EdgeLimits, EdgeServer } from "./edge/index.ts";
 import { httpRoutes, type Principal, type Rooms } from "./http/index.ts";
 
-export type { BindOptions, EdgeLimits } from "./edge/index.ts";
+export { type BindOptions, checkPort, type EdgeLimits } from "./edge/index.ts";
 export type * from "./http/index.ts";
 
 export interface GatewayOptions<Format> {

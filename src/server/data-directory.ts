@@ -1,4 +1,15 @@
-import { access, constants, type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import {
+  access,
+  constants,
+  type FileHandle,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { MillraceError } from "../base/index.ts";
@@ -22,7 +33,7 @@ export class DataDirectory implements AsyncDisposable {
     const taken = new DataDirectory(path.resolve(directory));
     await checkFolderFormat(taken.path);
     try {
-      await mkdir(taken.path, { recursive: true, mode: 0o711 });
+      await makeFolders(taken.path);
       await access(taken.path, constants.W_OK);
     } catch (cause) {
       const said = cause instanceof Error ? cause.message : String(cause);
@@ -78,6 +89,18 @@ export class DataDirectory implements AsyncDisposable {
     } catch {
       return null;
     }
+  }
+}
+
+/** One folder after another: `recursive` goes round for ever where the system has no place for new folders, as in /proc. */
+async function makeFolders(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => null);
+  if (found?.isDirectory()) return;
+  if (path.dirname(folder) !== folder) await makeFolders(path.dirname(folder));
+  try {
+    await mkdir(folder, { mode: 0o711 });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   }
 }
 

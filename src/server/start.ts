@@ -1,6 +1,7 @@
+import { access } from "node:fs/promises";
 import path from "node:path";
 import { systemClock } from "../base/index.ts";
-import { checkBind } from "../gateway/index.ts";
+import { checkBind, checkPort } from "../gateway/index.ts";
 import { openLogger, openMetrics, type RootLogger } from "../telemetry/index.ts";
 import { bindOf } from "./api.ts";
 import type { ServerConfig } from "./config.ts";
@@ -16,6 +17,7 @@ export async function start(config: ServerConfig, signal: AbortSignal): Promise<
   const held = new AsyncDisposableStack();
   try {
     await checkBind(bindOf(config)); // before anything is made
+    if (await isAbsent(config.values.dataDir)) await checkPort(bindOf(config));
     const directory = held.use(await DataDirectory.take(config.values.dataDir));
     await directory.mark();
     const logFile =
@@ -41,6 +43,14 @@ export async function start(config: ServerConfig, signal: AbortSignal): Promise<
     await held.disposeAsync();
     throw error;
   }
+}
+
+/** Of a folder that is there, whoever runs on it is the better reason. */
+function isAbsent(folder: string): Promise<boolean> {
+  return access(folder).then(
+    () => false,
+    () => true,
+  );
 }
 
 function openLog(config: ServerConfig, file: string | null): RootLogger {

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { isIPv4, isIPv6 } from "node:net";
+import { createServer, isIPv4, isIPv6 } from "node:net";
 import { createSecureContext } from "node:tls";
 import { MillraceError } from "../../base/index.ts";
 
@@ -31,6 +31,29 @@ export function isLoopback(host: string): boolean {
 export function reachableHost(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
   return host === "::" ? "::1" : host;
+}
+
+/** Whether the port can be had now; asked before a server makes anything. @throws unavailable when it is taken */
+export async function checkPort({ host, port }: BindOptions): Promise<void> {
+  const probe = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once("error", reject);
+      probe.listen({ host, port }, resolve);
+    });
+  } catch (cause) {
+    throw cannotListen(host, port, cause);
+  } finally {
+    probe.close();
+  }
+}
+
+export function cannotListen(host: string, port: number, cause: unknown): MillraceError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new MillraceError("unavailable", `Cannot listen on ${host} port ${port}: ${reason}.`, {
+    hint: "Is another server running? Choose another --port.",
+    cause,
+  });
 }
 
 /**

@@ -1,4 +1,4 @@
-export { type BindOptions, decideTls, isLoopback } from "./bind.ts";
+export { type BindOptions, checkPort, decideTls, isLoopback } from "./bind.ts";
 export type { Credentials } from "./credentials.ts";
 export { type AnswerHeaders, Exchange } from "./exchange.ts";
 export { errorReply, schemaFailure } from "./failure.ts";

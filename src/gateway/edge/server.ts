@@ -9,7 +9,7 @@ import {
   type Service,
   type Telemetry,
 } from "../../base/index.ts";
-import { type BindOptions, decideTls, isLoopback, reachableHost, type TlsFiles } from "./bind.ts";
+import { type BindOptions, cannotListen, decideTls, isLoopback, reachableHost, type TlsFiles } from "./bind.ts";
 import { linger } from "./body.ts";
 import { refuseForeignBrowser } from "./browser.ts";
 import { type Credentials, readCredentials } from "./credentials.ts";
@@ -90,11 +90,7 @@ export class EdgeServer<Principal> implements Service {
     try {
       await app.listen({ host: bind.host, port: bind.port });
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new MillraceError("unavailable", `Cannot listen on ${bind.host} port ${bind.port}: ${reason}.`, {
-        hint: "Is another server running? Choose another --port.",
-        cause,
-      });
+      throw cannotListen(bind.host, bind.port, cause);
     }
     const address = app.server.address();
     const port = isAddressInfo(address) ? address.port : bind.port;

@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { tempDirectory } from "../../../test/kit/index.ts";
@@ -247,4 +247,18 @@ test("a file of another file system is copied in, synced before its name, and re
   expect(done.filter((operation) => operation === "write").length).toBeGreaterThan(1);
   expect((await readFile(path.join(root, "a", "b"))).equals(body)).toBe(true);
   expect(readdirSync(folder.path)).toEqual(["objects"]);
+});
+
+test("what killed writers have left in the temporary folder goes when it is old, and nothing else", async () => {
+  await using folder = await tempDirectory();
+  const root = path.join(folder.path, "objects");
+  const open = () => directoryStore({ root, disk: nodeDisk, random: systemRandom });
+  await open().put("first", bytes("1"));
+  const [old, fresh] = ["0ld", "fre5h"].map((name) => path.join(root, ".tmp", name));
+  if (old === undefined || fresh === undefined) throw new Error("two names");
+  for (const file of [old, fresh]) await writeFile(file, "half");
+  const twoHoursAgo = Date.now() / 1_000 - 7_200;
+  await utimes(old, twoHoursAgo, twoHoursAgo);
+  await open().put("second", bytes("2"));
+  expect(readdirSync(path.join(root, ".tmp"))).toEqual(["fre5h"]);
 });

@@ -46,7 +46,8 @@ export async function migrate(sql: Sql, log: Logger): Promise<void> {
       log.info("migrated the database", { migration: migration.name });
     }
   } finally {
-    await session`SELECT pg_advisory_unlock(${lockKey})`;
+    // Where the connection has broken, the lock has gone with it: the error that broke it is the one to tell.
+    await session`SELECT pg_advisory_unlock(${lockKey})`.catch(() => {});
     session.release();
   }
 }

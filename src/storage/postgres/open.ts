@@ -1,5 +1,5 @@
 import postgres, { type Sql } from "postgres";
-import { type Clock, type Logger, MillraceError, type Random } from "../../base/index.ts";
+import { asMillraceError, type Clock, delay, type Logger, MillraceError, type Random } from "../../base/index.ts";
 import { type EmbeddedServer, startEmbedded } from "./embedded.ts";
 import { migrate } from "./migrate.ts";
 
@@ -25,6 +25,8 @@ export interface PostgresOptions {
   readonly signal?: AbortSignal;
 }
 
+const patienceMs = 60_000;
+
 /** Connects, starting our own server where none is given, and migrates. @throws unavailable, unsupported_version */
 export async function openPostgres(options: PostgresOptions): Promise<Postgres> {
   const { server, clock, random, log, signal } = options;
@@ -35,7 +37,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   const url = embedded?.url ?? (server.kind === "external" ? server.url : "");
   const sql = connect(url, options.maxConnections ?? 12);
   try {
-    await migrate(sql, log);
+    if (embedded === null) await migrate(sql, log);
+    else await migrateOnceThere(sql, options);
   } catch (error) {
     await sql.end({ timeout: 1 });
     await embedded?.[Symbol.asyncDispose]();
@@ -62,6 +65,20 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
  * them, and every other server would stand still. Behind this its transaction is undone; transactions here never wait so long.
  */
 const idleInTransactionMs = 20_000;
+
+/** One that was adopted may be about to end, and is started again by its keeper: that is waited for. */
+async function migrateOnceThere(sql: Sql, { clock, log, signal }: PostgresOptions): Promise<void> {
+  const untilMs = clock.monotonicMs() + patienceMs;
+  for (;;) {
+    try {
+      return await migrate(sql, log);
+    } catch (error) {
+      if (asMillraceError(error).code !== "unavailable" || clock.monotonicMs() > untilMs) throw error;
+      log.warn("PostgreSQL does not answer yet; it is tried again", { error });
+      await delay(clock, 250, signal);
+    }
+  }
+}
 
 /** A pool of connections to a database. */
 export function connect(url: string, maxConnections: number): Sql {

@@ -9,6 +9,7 @@ import { fromSchema, textFor } from "../schema-values.ts";
 import { anyStatement } from "../sql-grammar.ts";
 import type { Target } from "../target.ts";
 import { anyManifests } from "./manifests.ts";
+import { anyBlock } from "./odf.ts";
 
 const schemaShape: z.ZodType<Record<string, unknown>> = z.record(z.string(), z.unknown());
 const parameterShape = z.object({
@@ -41,6 +42,9 @@ const bodies: Readonly<Record<string, (dice: Dice, seeds: SeedBodies) => string 
     anyBody(dice, dice.pick(["ndjson", "json", "text"]), seeds),
   post_api_v1_apply: anyManifests,
   post_api_v1_diff: anyManifests,
+  post_api_v1_projects_project_datasets_dataset_replica_blocks: anyBlock,
+  put_api_v1_projects_project_datasets_dataset_replica_objects_part_hash: (dice, seeds) =>
+    anyBody(dice, "parquet", seeds),
 };
 /** Answers that have no end of their own. */
 const endless = new Set(["get_api_v1_events_stream"]);

@@ -9,6 +9,7 @@ import {
 } from "../../../src/datasets/odf/index.ts";
 import { sha3Multihash } from "../../../src/slices/index.ts";
 import type { FuzzEntry } from "../campaign.ts";
+import type { Dice } from "../dice.ts";
 import { checkRefusal, Finding } from "../finding.ts";
 import { plainInput } from "../input.ts";
 import { mutateBytes } from "../mutate.ts";
@@ -67,14 +68,19 @@ const valid: readonly Uint8Array[] = events.map((event, sequenceNumber) => {
   return encodeBlock(block);
 });
 
+/** A block that mostly is one no more. */
+export function anyBlock(dice: Dice): Uint8Array {
+  if (dice.chance(0.05)) return dice.bytes(dice.few(500));
+  return dice.chance(0.1) ? dice.pick(valid) : mutateBytes(dice, dice.pick(valid), valid);
+}
+
 /** Decoding blocks of a chain that somebody else may have written, in this process. What is read is written back the same. */
 export function odfEntry(): FuzzEntry {
   return {
     name: "odf",
     atOnce: 1,
     deadlineMs: 2_000,
-    make: (dice) =>
-      plainInput(dice.chance(0.05) ? dice.bytes(dice.few(500)) : mutateBytes(dice, dice.pick(valid), valid)),
+    make: (dice) => plainInput(anyBlock(dice)),
     async judge(input) {
       try {
         const block = decodeBlock(Buffer.from(input.body ?? []));
