@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import type { Disk } from "../../base/index.ts";
+import { type Disk, MillraceError } from "../../base/index.ts";
 import { multihashOfDigest } from "../../slices/index.ts";
 import type { NamedObject } from "./named-objects.ts";
 import { refused } from "./refusals.ts";
 
 /**
  * Writes a body of unproven bytes into a local file, and proves them: neither more nor fewer than the block says, and those
- * that the name says. The file is gone where they are not. @throws replica_refused
+ * that the name says. The file is gone where they are not. @throws replica_refused, disk_full
  */
 export async function receiveObject(
   disk: Disk,
@@ -32,6 +32,15 @@ export async function receiveObject(
       throw refused(`the bytes of ${part}/${hash} are not those that its name says`);
   } catch (error) {
     await disk.remove(file);
-    throw error;
+    throw asFullDisk(error);
   }
+}
+
+function asFullDisk(error: unknown): unknown {
+  const isFull = error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
+  if (!isFull) return error;
+  return new MillraceError("disk_full", "No room is left on the disk for what the origin gives.", {
+    hint: "Make room, and pull again: it goes on where it stopped.",
+    cause: error,
+  });
 }

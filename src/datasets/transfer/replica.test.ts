@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { commitBatch, type Instance, type OpenDatasets, openDatasets, readRows } from "../../../test/datasets/open.ts";
-import { datasetPath, instant } from "../../base/index.ts";
+import { type Disk, datasetPath, instant } from "../../base/index.ts";
 import { type Multihash, multihash, sha3Multihash } from "../../slices/index.ts";
 import { nodeDisk } from "../../storage/index.ts";
 import type { DatasetRef } from "../chain-index/chain-index.ts";
@@ -203,6 +203,24 @@ describe("a chain that does not prove itself stays out from the block that lies"
   });
 });
 
+test("a disk that fills while an object comes is told as full, and nothing of it stays", async () => {
+  const full: Disk = {
+    ...nodeDisk,
+    async open(file, mode) {
+      const handle = await nodeDisk.open(file, mode);
+      const write = () => Promise.reject(Object.assign(new Error("no room"), { code: "ENOSPC" }));
+      return Object.assign(Object.create(handle), {
+        write,
+        [Symbol.asyncDispose]: () => handle[Symbol.asyncDispose](),
+      });
+    },
+  };
+  const file = path.join(here.work, "received");
+  const object = { part: "data", hash: otherHash("f1620"), sizeBytes: 10 } as const;
+  await expect(receiveObject(full, file, object, whole(Buffer.alloc(10)))).rejects.toMatchObject({ code: "disk_full" });
+  await expect(readFile(file)).rejects.toThrow("ENOENT");
+});
+
 describe("whose place it is", () => {
   test("a dataset of our own is never turned into a copy", async () => {
     const blocks = await originBlocks();
@@ -234,9 +252,11 @@ describe("whose place it is", () => {
   test("a record of a newer version is told, not guessed at", async () => {
     await take(await originBlocks());
     const file = path.join(here.root, "datasets", source.id.slice("did:odf:".length), "info", "replica");
-    await writeFile(file, JSON.stringify({ version: 2, from: "elsewhere" }));
-    await expect(here.instance().datasets.replicas.origin(source.id)).rejects.toMatchObject({
-      code: "unsupported_version",
-    });
+    for (const text of [JSON.stringify({ version: 2, from: "elsewhere" }), "no json"]) {
+      await writeFile(file, text);
+      await expect(here.instance().datasets.replicas.origin(source.id)).rejects.toMatchObject({
+        code: "unsupported_version",
+      });
+    }
   });
 });

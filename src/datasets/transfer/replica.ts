@@ -164,11 +164,15 @@ export class Replicas {
   async #read(id: DatasetId): Promise<ReplicaOrigin | null> {
     const text = await this.#options.store.get(new DatasetKeys(id).replica);
     if (text === null) return null;
-    const parsed = shape.safeParse(JSON.parse(new TextDecoder().decode(text)));
-    if (parsed.success) return { origin: parsed.data.origin, path: parsed.data.path };
-    throw new MillraceError("unsupported_version", "The record of where the copy comes from cannot be read.", {
-      hint: "Was it written by a newer Millrace? Run that version or a later one.",
-    });
+    try {
+      const { origin, path } = shape.parse(JSON.parse(new TextDecoder().decode(text)));
+      return { origin, path };
+    } catch (cause) {
+      throw new MillraceError("unsupported_version", "The record of where the copy comes from cannot be read.", {
+        hint: "Was it written by a newer Millrace? Run that version or a later one.",
+        cause,
+      });
+    }
   }
 
   /** The mark comes before the first block: a dataset's kind is known before anything can be committed to it. */
