@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { commitBatch, type Instance, type OpenDatasets, openDatasets, readRows } from "../../../test/datasets/open.ts";
@@ -104,6 +104,31 @@ test("a copy has the origin's rows, blocks and quarantine, takes no rows, and go
   await expect(commitBatch(here, here.instance(), source.id, rows)).rejects.toMatchObject({
     code: "dataset_read_only",
   });
+});
+
+test("a chain whose old blocks are packed is handed out and copied as if they were not; so is a packed copy gone on with", async () => {
+  const layout = { packBlocks: 4, checkpointBlocks: 2 };
+  origin = there.instance({ layout });
+  for (let position = 4; position <= 9; position++)
+    await commitBatch(there, origin, source.id, { source: "s", position, values: [`${position}`] });
+  const blocks = await originBlocks();
+  await origin.datasets.upkeep(source.id, forever);
+  const folder = path.join(there.root, "datasets", source.id.slice("did:odf:".length), "blocks");
+  expect((await readdir(folder)).length).toBe(blocks.length % 4);
+  for (const bytes of blocks) {
+    const found = await origin.datasets.transferObject(source.id, "blocks", sha3Multihash(bytes));
+    expect(Buffer.concat(await Array.fromAsync(found?.chunks(0, found.sizeBytes, forever) ?? []))).toEqual(
+      Buffer.from(bytes),
+    );
+  }
+  expect(await originBlocks()).toEqual(blocks);
+  const mirror = here.instance({ layout });
+  expect(await take(blocks.slice(0, 9), mirror)).toBe(8);
+  await mirror.datasets.upkeep(source.id, forever);
+  expect(await take(blocks, here.instance({ layout }))).toBe(blocks.length - 1);
+  expect(await readRows(mirror, source.id)).toEqual(await readRows(origin, source.id));
+  const report = await mirror.datasets.verify(source.id, { level: "logical", signal: forever });
+  expect(report).toMatchObject({ ok: true, blocks: blocks.length });
 });
 
 test("checkpoints are copied, carried on, and handed out like slices", async () => {
