@@ -165,6 +165,14 @@ export function objectStoreConformance(name: string, open: () => Promise<OpenSto
         expect(sha256(await readFile(held?.path ?? ""))).toBe(sha256(body));
       });
 
+      test("once more, when its file is gone, changes nothing", async () => {
+        const key = `${fresh()}/twice`;
+        const file = await localFile(bytes("once"));
+        await store.adopt(key, file);
+        await store.adopt(key, file);
+        expect(text(await store.get(key))).toBe("once");
+      });
+
       test("an absent one makes no object", async () => {
         const key = `${fresh()}/none`;
         await expect(store.adopt(key, path.join(opened.localFolder, "none"))).rejects.toThrow();

@@ -178,6 +178,7 @@ describe.skipIf(s3ServerAbsent)(`faults of an S3 store${s3ServerAbsent === null 
       ["refusal", 403, "AccessDenied", { code: "unavailable", data: { reason: "refused" } }],
       ["a full store", 507, "XMinioStorageFull", { code: "disk_full", data: { reason: "full" } }],
       ["a failing store", 500, "InternalError", { code: "unavailable", data: { reason: "unreachable" } }],
+      ["an unknown user", 404, "XAdminUserNotFound", { code: "unavailable", data: { reason: "rejected" } }],
       ["a bucket that is gone", 404, "NoSuchBucket", { code: "unavailable", data: { reason: "no bucket" } }],
     ])("%s is no absence", async (_, status, code, expected) => {
       await using proxy = await startS3Proxy(server, async () => s3Error(status, code));

@@ -79,6 +79,8 @@ export class S3Store implements ObjectStore, AsyncDisposable {
 
   async adopt(key: string, localPath: string): Promise<void> {
     const name = this.#name(key);
+    // A file that is gone was adopted before, if its object is there.
+    if ((await this.#disk.stat(localPath)) === null && (await this.stat(key)) !== null) return;
     {
       await using file = await this.#disk.open(localPath, "read");
       await this.#uploads.putFile(name, file, await file.sizeBytes());

@@ -72,8 +72,8 @@ export function failureOf(cause: unknown): Failure {
   return { kind: "unreachable", said: cause.message === "" ? code : cause.message.slice(0, 300), cause };
 }
 
+/** 404 alone is no absence: some servers answer so to a user whom they do not know. */
 function byStatus(status: number): FailureKind {
-  if (status === 404) return "absent";
   if (status === 412) return "exists";
   if (status === 409) return "conflict";
   if (status === 416) return "bad range";
