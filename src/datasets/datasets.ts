@@ -312,10 +312,11 @@ export class Datasets implements AsyncDisposable {
 
   /** Why the index is not the object store's for a dataset, or null; nothing is changed. One that is behind is right. */
   async indexProblem(id: DatasetId, signal?: AbortSignal): Promise<string | null> {
-    const indexed = await this.#index.newest(id);
-    if (indexed === null) return null;
-    const stored = await this.block(id, indexed.seq, signal);
-    return stored?.hash === indexed.hash ? null : `its block ${indexed.seq} is not the one of the log`;
+    for (const { seq, hash } of await this.#index.ends(id)) {
+      const stored = await this.block(id, seq, signal);
+      if (stored?.hash !== hash) return `its block ${seq} is not the one of the log`;
+    }
+    return null;
   }
 
   /** What the chain names under a hash, for who copies it; null where it names none. @throws data_expired, dataset_not_found */

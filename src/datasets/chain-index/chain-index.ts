@@ -6,16 +6,14 @@ import type { StoredBlock } from "../chain/stored-block.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "../layout/checkpoint.ts";
 import { type ColumnStatistics, statisticsShape } from "../layout/live-slices.ts";
 import { datasetId, decodeBlock } from "../odf/index.ts";
+import { type BlockRow, deleteAllBlocks, deleteBlocks, selectBlocks, selectHash, upsertBlocks } from "./sql/blocks.ts";
 import {
-  type BlockRow,
-  deleteAllBlocks,
-  deleteBlocks,
-  selectBlocks,
-  selectHash,
-  selectNewest,
-  upsertBlocks,
-} from "./sql/blocks.ts";
-import { deleteAllCheckpoints, deleteCheckpoint, selectChain, upsertCheckpoint } from "./sql/checkpoints.ts";
+  deleteAllCheckpoints,
+  deleteCheckpoint,
+  selectChain,
+  selectEnds,
+  upsertCheckpoint,
+} from "./sql/checkpoints.ts";
 import {
   type DatasetRow,
   deleteAllDatasets,
@@ -107,10 +105,9 @@ export class ChainIndex {
     return (await selectHash(this.#sql, id, seq))[0]?.hash ?? null;
   }
 
-  /** The newest block that the index knows of, unproven; null where it knows none. */
-  async newest(id: DatasetId): Promise<{ readonly seq: number; readonly hash: string } | null> {
-    const [row] = await selectNewest(this.#sql, id);
-    return row === undefined ? null : { seq: Number(row.seq), hash: row.hash };
+  /** The blocks that the rest of the index stands on, unproven: the checkpoint's and the newest. */
+  async ends(id: DatasetId): Promise<readonly { readonly seq: number; readonly hash: string }[]> {
+    return (await selectEnds(this.#sql, id)).map(({ seq, hash }) => ({ seq: Number(seq), hash }));
   }
 
   /**

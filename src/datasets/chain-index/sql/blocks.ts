@@ -33,11 +33,6 @@ export const selectHash = (sql: Sql, datasetId: string, seq: number) => sql<{ ha
   SELECT hash FROM chain_blocks WHERE dataset_id = ${datasetId} AND seq = ${seq}
   UNION ALL SELECT head FROM chain_checkpoints WHERE dataset_id = ${datasetId} AND seq = ${seq}`;
 
-export const selectNewest = (sql: Sql, datasetId: string) => sql<{ seq: string; hash: string }[]>`
-  (SELECT seq, hash FROM chain_blocks WHERE dataset_id = ${datasetId} ORDER BY seq DESC LIMIT 1)
-  UNION ALL SELECT seq, head FROM chain_checkpoints WHERE dataset_id = ${datasetId}
-  ORDER BY seq DESC LIMIT 1`;
-
 export const selectBlocks = (sql: Sql, datasetId: string, after: number, limit: number) => sql<BlockRow[]>`
   SELECT seq, hash, bytes, statistics FROM chain_blocks
   WHERE dataset_id = ${datasetId} AND seq > ${after}

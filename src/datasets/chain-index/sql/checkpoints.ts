@@ -16,6 +16,13 @@ export const selectChain = (sql: Sql, datasetId: string, limit: number) => sql<C
   )
   ORDER BY is_checkpoint DESC, seq`;
 
+/** The checkpoint and the newest block of a dataset, as far as there are any. */
+export const selectEnds = (sql: Sql, datasetId: string) => sql<{ seq: string; hash: string }[]>`
+  SELECT seq, head AS hash FROM chain_checkpoints WHERE dataset_id = ${datasetId}
+  UNION ALL (
+    SELECT seq, hash FROM chain_blocks WHERE dataset_id = ${datasetId} ORDER BY seq DESC LIMIT 1
+  )`;
+
 /** One row a dataset, which never goes back; with it the blocks go that it covers. */
 export const upsertCheckpoint = (
   sql: Sql,
