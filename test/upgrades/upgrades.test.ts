@@ -20,6 +20,8 @@ const expectedShape = z.object({
   readerToken: z.string(),
   rows: z.array(z.unknown()),
   stagedRows: z.number(),
+  /** Of web.many, where the folder has it: each by a commit of its own. */
+  manyRows: z.number().default(0),
 });
 
 let folder: TempDirectory;
@@ -98,7 +100,12 @@ describe("a folder that an older version wrote", () => {
         `SELECT count(*)::INTEGER AS n FROM web.access AT (VERSION => '${expected.head}')`,
       );
       expect(past.rows).toEqual([{ n: expected.rows.length }]);
-      for (const dataset of ["web.access", "web.other"]) {
+      const { manyRows } = expected;
+      if (manyRows > 0) {
+        const many = "SELECT count(*)::INTEGER AS n, count(DISTINCT n)::INTEGER AS d FROM web.many";
+        expect((await asked(platform, platform.token, many)).rows).toEqual([{ n: manyRows, d: manyRows }]);
+      }
+      for (const dataset of ["web.access", "web.other", ...(manyRows > 0 ? ["web.many"] : [])]) {
         const verified = await millrace(["verify", dataset], platform);
         expect(verified.code, verified.stdout).toBe(0);
       }

@@ -39,6 +39,8 @@ await send("POST", rows("access", "committed"), lines(0, 100));
 await send("POST", rows("access", "committed"), `${lines(100, 50)}\nno json at all`);
 await send("POST", rows("access", "committed"), lines(150, 50, { price: 1.5, tags: ["a", "b"] }));
 await send("POST", rows("other", "committed"), lines(0, 10));
+// Enough commits for a checkpoint of the layout.
+for (let n = 0; n < 70; n++) await send("POST", rows("many", "committed"), JSON.stringify({ n }));
 await send("POST", "/api/v1/users", { name: "reader", password: "a long password" });
 const created = await send("POST", "/api/v1/users/reader/tokens", { label: "fixture", scopes: ["read"] });
 await send("PUT", "/api/v1/projects/web/datasets/access/grants/reader/select");
@@ -65,5 +67,6 @@ const expected = {
   readerToken: (created as { token: string }).token,
   rows: (answered as { rows: unknown }).rows,
   stagedRows: 7,
+  manyRows: 70,
 };
 await writeFile(`${target}.json`, `${JSON.stringify(expected)}\n`);
