@@ -14,7 +14,7 @@ import type { QuarantineRef } from "./chain/chain.ts";
 import { Chains } from "./chain/chains.ts";
 import type { Change } from "./chain/commit.ts";
 import { DatasetKeys } from "./chain/keys.ts";
-import { deletedEntry, type StoredBlock } from "./chain/stored-block.ts";
+import type { StoredBlock } from "./chain/stored-block.ts";
 import { type CommitOutcome, Writer } from "./chain/writer.ts";
 import { ChainIndex, type DatasetPage, type DatasetRef } from "./chain-index/chain-index.ts";
 import { type AsOf, milestoneAt, quarantinesUpTo } from "./history.ts";
@@ -292,9 +292,8 @@ export class Datasets implements AsyncDisposable {
 
   /** The block that a commit made, by its number; for receipts. */
   async block(id: DatasetId, seq: number, signal?: AbortSignal): Promise<StoredBlock | null> {
-    const log = this.#chains.log(id);
-    const entry = await log.entry(seq, signal);
-    return entry === null || entry === deletedEntry ? null : await log.at(seq, signal);
+    const { seq: newest } = await this.#chains.current(id, signal);
+    return seq >= 0 && seq <= newest ? await this.#chains.log(id).at(seq, signal) : null;
   }
 
   /** A committed block by its hash, wherever it lies; null where the chain has none. @throws as `head` */

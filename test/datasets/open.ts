@@ -31,6 +31,8 @@ export interface InstanceOptions {
   readonly cacheBytes?: number;
   readonly slices?: SliceReader;
   readonly layout?: LayoutSizes;
+  /** Stands between the server and its store. */
+  readonly between?: (store: ObjectStore) => ObjectStore;
   /** Packs and checkpoints behind its commits; otherwise only when it is told to. */
   readonly keepsUp?: boolean;
 }
@@ -64,6 +66,8 @@ export async function openDatasets(): Promise<OpenDatasets> {
   };
 }
 
+const asIs = (store: ObjectStore) => store;
+
 export function openOn({ root, work, sql }: { root: string; work: string; sql: Sql }): Servers {
   const clock = fakeClock();
   const errors: string[] = [];
@@ -73,9 +77,9 @@ export function openOn({ root, work, sql }: { root: string; work: string; sql: S
     work,
     clock,
     errors,
-    instance({ cacheBytes, slices = textSlices, layout, keepsUp = false } = {}) {
+    instance({ cacheBytes, slices = textSlices, layout, between = asIs, keepsUp = false } = {}) {
       const faults = new Faults();
-      const store = directoryStore({ root, disk: faultyDisk(nodeDisk, faults), random: systemRandom });
+      const store = between(directoryStore({ root, disk: faultyDisk(nodeDisk, faults), random: systemRandom }));
       const news: CommitNews[] = [];
       const datasets = new Datasets({
         store,

@@ -163,8 +163,10 @@ export class Chains {
         (await this.#fromIndex(id, log, signal)) ?? (await this.#fromCheckpoint(id, log, signal)) ?? entry.chain;
     const { chain } = entry;
     const before = chain.seq;
-    const known = chain.seq < 0 ? await this.#hintedSeq(log, signal) : chain.seq;
-    const newest = await log.newest(known, signal);
+    const newest =
+      chain.seq < 0
+        ? await log.newestListed(await this.#hintedSeq(log, signal), signal)
+        : await log.newest(chain.seq, signal);
     const reader = new StatisticsReader(log, newest - before > this.#packBlocks);
     const isLong = newest - before > mostRows;
     let batch: StoredBlock[] = [];

@@ -177,6 +177,31 @@ export class DatasetLog {
     }
   }
 
+  /**
+   * As `newest`, for who knows nothing else of the chain: what the store lists beyond a gap is not taken for an end.
+   * @throws chain_broken where an entry or a pack is missing
+   */
+  async newestListed(known: number, signal?: AbortSignal): Promise<number> {
+    for (let newest = await this.newest(known, signal); ; ) {
+      const beyond = await this.#listedBehind(newest, signal);
+      if (beyond === null) return newest;
+      const now = await this.newest(newest, signal); // it may have been committed meanwhile
+      if (now === newest) throw brokenObject(this.keys.log(newest + 1), `it is missing, though there is ${beyond}`);
+      newest = now;
+    }
+  }
+
+  async #listedBehind(seq: number, signal?: AbortSignal): Promise<string | null> {
+    const options = { limit: 1, ...(signal ? { signal } : {}) };
+    const pack = this.region(seq + 1) - 1;
+    const behind = [
+      this.store.list(this.keys.packsFolder, pack < 0 ? options : { ...options, after: this.keys.pack(pack) }),
+      this.store.list(this.keys.logFolder, seq < 0 ? options : { ...options, after: this.keys.log(seq) }),
+    ];
+    for (const listing of behind) for await (const { key } of listing) return key;
+    return null;
+  }
+
   /** The number of a committed block; null where the chain up to `newest` has none of this hash. @throws chain_broken */
   async seqOf(hash: Multihash, newest: number, signal?: AbortSignal): Promise<number | null> {
     const bytes = await this.store.get(this.keys.block(hash), signal ? { signal } : {});
