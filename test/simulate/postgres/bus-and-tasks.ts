@@ -1,4 +1,4 @@
-import { insertEvent, lockEvents, selectEvents, selectNewest } from "../../../src/bus/sql/events.ts";
+import { deleteOldEvents, insertEvent, lockEvents, selectEvents, selectNewest } from "../../../src/bus/sql/events.ts";
 import { insertSubscription, selectSubscription, updateSubscription } from "../../../src/bus/sql/subscriptions.ts";
 import {
   cancelTask,
@@ -55,6 +55,16 @@ export function knowBusAndTasks(): void {
   means(selectNewest, (view) => {
     const newest = view.rows("events").reduce((most, row) => Math.max(most, number(row.position)), 0);
     return answered([{ position: String(newest) }]);
+  });
+  means(deleteOldEvents, (view, [before, most]) => {
+    const newest = view.rows("events").reduce((highest, row) => Math.max(highest, number(row.position)), 0);
+    const old = view
+      .rows("events")
+      .filter((row) => number(row.at) < time(before) && number(row.position) < newest)
+      .sort((a, b) => number(a.position) - number(b.position))
+      .slice(0, number(most));
+    for (const row of old) view.delete("events", eventKey(number(row.position)));
+    return counted(old.length);
   });
   means(insertSubscription, (view, [name, position]) => {
     view.awaitWriter("event_subscriptions", text(name));

@@ -9,6 +9,7 @@ import {
   deleteAllCheckpoints,
   deleteCheckpoint,
   selectChain,
+  selectEnds,
   upsertCheckpoint,
 } from "../../../src/datasets/chain-index/sql/checkpoints.ts";
 import {
@@ -75,6 +76,14 @@ export function knowChainsAndReceipts(): void {
     return answered([
       ...(found === undefined ? [] : [{ hash: found.hash }]),
       ...(kept === undefined || number(kept.seq) !== number(seq) ? [] : [{ hash: kept.head }]),
+    ]);
+  });
+  means(selectEnds, (view, [id]) => {
+    const kept = view.get("chain_checkpoints", text(id));
+    const [newest] = blocksOf(view, id).sort((a, b) => number(b.seq) - number(a.seq));
+    return answered([
+      ...(kept === undefined ? [] : [{ seq: String(kept.seq), hash: kept.head }]),
+      ...(newest === undefined ? [] : [{ seq: String(newest.seq), hash: newest.hash }]),
     ]);
   });
   means(selectBlocks, (view, [id, after, limit]) => {

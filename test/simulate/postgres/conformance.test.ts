@@ -1,3 +1,5 @@
+import { readdir } from "node:fs/promises";
+import path from "node:path";
 import type { ReservedSql, Sql } from "postgres";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type TestDatabase, testDatabase, until } from "../../kit/index.ts";
@@ -5,7 +7,7 @@ import { Chance, Scheduler } from "../world/scheduler.ts";
 import { statementsIn } from "./client.ts";
 import { Database } from "./database.ts";
 import { chainStep, definitionStep, type Step, taskStep } from "./histories.ts";
-import { handlerOf } from "./statements.ts";
+import { handlerOf, isKnown } from "./statements.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The same histories on the real server and on the simulated one: the same answers. */
@@ -16,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => real[Symbol.asyncDispose]());
 beforeEach(async () => {
-  await real.sql`TRUNCATE chain_blocks, datasets, event_subscriptions, events, ingests, mirror_progress,
+  await real.sql`TRUNCATE chain_blocks, chain_checkpoints, datasets, event_subscriptions, events, ingests, mirror_progress,
     resource_changes, resources, task_attempts, tasks RESTART IDENTITY`;
   simulated = new Database(new Scheduler(), new Chance(1, "database"));
 });
@@ -84,7 +86,7 @@ test.each([
   async ({ step }) => {
     const one = session(simulated);
     const seen = new Map<string, number>();
-    for (let at = 0; at < 700; at++) {
+    for (let at = 0; at < 800; at++) {
       const next = step(new Chance(at, "history"));
       const [theirs, ours] = [await outcome(next, real.sql), await outcome(next, one.sql)];
       if (uncounted.has(next.name)) for (const each of [theirs, ours]) Reflect.deleteProperty(Object(each), "count");
@@ -95,6 +97,23 @@ test.each([
   },
   60_000,
 );
+
+test("every statement of the rooms has its meaning here", async () => {
+  const source = path.resolve(import.meta.dirname, "../../../src");
+  const files = (await readdir(source, { recursive: true })).filter((file) => /\/sql\/[a-z-]+\.ts$/.test(file));
+  const unknown: string[] = [];
+  let statements = 0;
+  for (const file of files) {
+    const exported: Record<string, unknown> = await import(path.join(source, file));
+    for (const [name, statement] of Object.entries(exported)) {
+      if (typeof statement !== "function") continue;
+      statements++;
+      if (!isKnown(statement as (sql: never) => unknown)) unknown.push(`${file}: ${name}`);
+    }
+  }
+  expect(statements).toBeGreaterThan(50);
+  expect(unknown).toEqual([]);
+});
 
 interface RealSession extends AsyncDisposable {
   readonly sql: ReservedSql;

@@ -17,6 +17,7 @@ import {
   selectOwnedForDeletion,
   selectResource,
   selectResources,
+  selectWhole,
   updateResource,
   updateStatus,
 } from "../../../src/resources/sql/resources.ts";
@@ -142,6 +143,10 @@ function knowResources(): void {
     if (found === undefined) return none;
     view.put("resources", text(address), { ...found, status: json(status) });
     return counted(1);
+  });
+  means(selectWhole, (view) => {
+    const rows = view.rows("resources").sort((a, b) => (text(a.address) < text(b.address) ? -1 : 1));
+    return answered(rows.map(({ address, id, spec }) => ({ address, id, spec: parsed(spec) })));
   });
   means(newestPosition, (view) => {
     const newest = view.rows("events").reduce((most, row) => Math.max(most, number(row.position)), 0);

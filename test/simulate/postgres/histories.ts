@@ -3,6 +3,12 @@ import { insertEvent, lockEvents, selectEvents, selectNewest } from "../../../sr
 import { insertSubscription, selectSubscription, updateSubscription } from "../../../src/bus/sql/subscriptions.ts";
 import { deleteBlocks, selectBlocks, selectHash, upsertBlocks } from "../../../src/datasets/chain-index/sql/blocks.ts";
 import {
+  deleteCheckpoint,
+  selectChain,
+  selectEnds,
+  upsertCheckpoint,
+} from "../../../src/datasets/chain-index/sql/checkpoints.ts";
+import {
   deleteDataset,
   insertDatasets,
   selectDatasetByName,
@@ -36,6 +42,7 @@ import {
   selectOwnedForDeletion,
   selectResource,
   selectResources,
+  selectWhole,
   updateResource,
   updateStatus,
 } from "../../../src/resources/sql/resources.ts";
@@ -138,6 +145,13 @@ export function chainStep(chance: Chance): Step {
     { name: "upsertBlocks", run: (sql) => upsertBlocks(sql, id, rows) },
     { name: "selectHash", run: (sql) => selectHash(sql, id, seq) },
     { name: "selectBlocks", run: (sql) => selectBlocks(sql, id, seq - 2, few) },
+    { name: "selectEnds", run: (sql) => selectEnds(sql, id) },
+    { name: "selectChain", run: (sql) => selectChain(sql, id, few) },
+    {
+      name: "upsertCheckpoint",
+      run: (sql) => upsertCheckpoint(sql, id, { seq, head: block.hash, bytes: block.bytes }),
+    },
+    { name: "deleteCheckpoint", run: (sql) => deleteCheckpoint(sql, id) },
     { name: "deleteBlocks", run: (sql) => deleteBlocks(sql, id) },
     { name: "insertDatasets", run: (sql) => insertDatasets(sql, [dataset]) },
     { name: "selectDatasetByName", run: (sql) => selectDatasetByName(sql, project, name) },
@@ -189,6 +203,7 @@ export function definitionStep(chance: Chance): Step {
     { name: "deleteResources", run: (sql) => deleteResources(sql, [id]) },
     { name: "selectResource", run: (sql) => selectResource(sql, address) },
     { name: "selectResources", run: (sql) => selectResources(sql, { ...page, after: { project: "", name: "a" } }) },
+    { name: "selectWhole", run: (sql) => selectWhole(sql) },
     { name: "selectForChange", run: (sql) => selectForChange(sql, address) },
     { name: "selectForDeletion", run: (sql) => selectForDeletion(sql, address) },
     { name: "selectOwnedForDeletion", run: (sql) => selectOwnedForDeletion(sql, [other]) },

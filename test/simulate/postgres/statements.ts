@@ -27,22 +27,26 @@ const handlers = new Map<TemplateStringsArray, Handler>();
  * statement is called once with values that mean nothing, to learn it. A statement that was changed is another one only
  * where its text is read; conformance.test.ts tells when its meaning is no longer this.
  */
-export function means(statement: (sql: never, ...values: never[]) => unknown, handler: Handler): void {
+export function means(statement: Statement, handler: Handler): void {
+  handlers.set(templateOf(statement), handler);
+}
+
+type Statement = (sql: never, ...values: never[]) => unknown;
+
+function templateOf(statement: Statement): TemplateStringsArray {
   let template: TemplateStringsArray | null = null;
   const learning = (first: unknown) => {
     if (isTemplate(first)) template = first;
     return anything;
   };
-  Reflect.apply(statement, undefined, [
-    Object.assign(learning, { json: () => anything }),
-    anything,
-    anything,
-    anything,
-    anything,
-    anything,
-  ]);
+  const sql = Object.assign(learning, { json: () => anything });
+  Reflect.apply(statement, undefined, [sql, anything, anything, anything, anything, anything]);
   if (template === null) throw new Error(`${statement.name} is no statement`);
-  handlers.set(template, handler);
+  return template;
+}
+
+export function isKnown(statement: Statement): boolean {
+  return handlers.has(templateOf(statement));
 }
 
 export function handlerOf(template: TemplateStringsArray): Handler {

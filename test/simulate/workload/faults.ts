@@ -115,6 +115,7 @@ function happen(world: World, kind: FaultKind, machine: Machine, chance: Chance)
       const blocks = world.database.committed("chain_blocks");
       const kept = chance.pick([0, 0.5, 0.9]);
       for (const key of [...blocks.keys()]) if (!chance.happens(kept)) blocks.delete(key);
+      if (chance.happens(0.5)) world.database.committed("chain_checkpoints").clear();
       return () => {};
     }
     case "lost workers":
