@@ -18,7 +18,7 @@ function build(): void {
       cwd: made,
       env: { ...process.env, GOBIN: made, CGO_ENABLED: "0" },
       stdio: ["ignore", "ignore", "pipe"],
-      timeout: 20 * 60_000,
+      timeout: 40 * 60_000,
       maxBuffer: 64 * 1024 * 1024,
       encoding: "utf8",
     });
