@@ -3,6 +3,7 @@ import { configCommand } from "./config.ts";
 import { applyCommand, deleteCommand, getCommand } from "./definitions.ts";
 import { doctorCommand } from "./doctor.ts";
 import { ingestCommand } from "./ingest.ts";
+import { collectCommand, compactCommand } from "./layout.ts";
 import { reindexCommand, restoreDefinitionsCommand } from "./maintenance.ts";
 import { pullCommand } from "./pull.ts";
 import { sqlCommand } from "./sql.ts";
@@ -15,6 +16,8 @@ export const commands: readonly Command[] = [
   ingestCommand,
   sqlCommand,
   verifyCommand,
+  compactCommand,
+  collectCommand,
   pullCommand,
   applyCommand,
   getCommand,

@@ -12,6 +12,8 @@ const reportLine = z.object({
     ok: z.boolean(),
     blocks: z.number(),
     slices: z.number(),
+    superseded: z.number(),
+    expired: z.number(),
     rows: z.number(),
     broken: z.object({ object: z.string(), reason: z.string() }).nullable(),
   }),
@@ -61,7 +63,12 @@ function tellReport(name: string, report: z.infer<typeof reportLine>["report"]):
     ", ",
   );
   if (report.ok) {
-    process.stdout.write(`${name} is whole: ${figures}\n`);
+    const { superseded, expired } = report;
+    const gone = [
+      ...(superseded === 0 ? [] : [`${formatCount(superseded)} slices proven from their copies`]),
+      ...(expired === 0 ? [] : [`${formatCount(expired)} slices expired`]),
+    ];
+    process.stdout.write(`${name} is whole: ${[figures, ...gone].join("; ")}\n`);
     return 0;
   }
   const { object, reason } = report.broken ?? { object: "", reason: "unknown" };

@@ -18,9 +18,13 @@ import type { StoredBlock } from "./chain/stored-block.ts";
 import { type CommitOutcome, Writer } from "./chain/writer.ts";
 import { ChainIndex, type DatasetPage, type DatasetRef } from "./chain-index/chain-index.ts";
 import { type AsOf, milestoneAt, quarantinesUpTo } from "./history.ts";
+import { collectDeleted, type DeletedReport } from "./layout/collect-deleted.ts";
+import { type CopyOptions, Layouts } from "./layout/layouts.ts";
 import type { ColumnStatistics, SliceObject } from "./layout/live-slices.ts";
+import { Regions } from "./layout/region.ts";
 import { Names } from "./names.ts";
 import { type MetadataEvent, newDatasetId, type SourceState } from "./odf/index.ts";
+import { OpenObjects } from "./open-objects.ts";
 import type { PackReport } from "./packs/packer.ts";
 import { type ReindexReport, reindex } from "./reindex.ts";
 import { type Snapshot, snapshotOf } from "./snapshot.ts";
@@ -45,6 +49,8 @@ export interface DatasetsOptions {
   readonly layout?: LayoutSizes;
   /** Whether chains are kept short behind their commits (the default), or only when `upkeep` is called. */
   readonly keepsUp?: boolean;
+  /** With what slices are compacted; absent where this process does not. */
+  readonly copies?: CopyOptions;
 }
 
 interface StatisticsReader {
@@ -57,6 +63,8 @@ export interface LayoutSizes {
   readonly packBlocks: number;
   /** Commits from one checkpoint to the next. */
   readonly checkpointBlocks: number;
+  /** Blocks of the smallest regions that are compacted, and how many regions make the next larger one. */
+  readonly regions?: { readonly first: number; readonly fan: number };
 }
 
 const layoutSizes: LayoutSizes = { packBlocks: 1_024, checkpointBlocks: 64 };
@@ -98,6 +106,10 @@ export class Datasets implements AsyncDisposable {
   readonly #writer: Writer;
   readonly #names: Names;
   readonly #upkeep: Upkeep;
+  readonly #regions: Regions;
+  readonly #open = new OpenObjects();
+  /** Compaction, superseding, expiry and collection. */
+  readonly layouts: Layouts;
   readonly #transfer: TransferObjects;
   /** Read-only copies of datasets elsewhere. */
   readonly replicas: Replicas;
@@ -106,14 +118,19 @@ export class Datasets implements AsyncDisposable {
     const { store, sql, slices, clock, telemetry, cacheBytes, layout = layoutSizes } = options;
     this.#options = options;
     this.#index = new ChainIndex(sql);
-    this.#chains = new Chains({ store, index: this.#index, clock, log: telemetry.log, cacheBytes, ...layout });
+    const { log } = telemetry;
+    const regions = new Regions(layout.regions);
+    this.#regions = regions;
+    this.#chains = new Chains({ store, index: this.#index, clock, log, cacheBytes, ...layout, regions });
     this.#names = new Names(this.#index, clock);
-    this.#upkeep = new Upkeep({ store, chains: this.#chains, index: this.#index, log: telemetry.log, ...layout });
     this.#transfer = new TransferObjects({
       store,
       chains: this.#chains,
       blocks: (id, range, signal) => this.blocks(id, range, signal),
     });
+    this.#upkeep = new Upkeep({ store, chains: this.#chains, index: this.#index, log, ...layout });
+    const { random, copies = null } = options;
+    this.layouts = new Layouts({ store, chains: this.#chains, open: this.#open, clock, random, log, regions, copies });
     const announce = (id: DatasetId, stored: StoredBlock) => this.#announce(id, stored);
     this.#writer = new Writer({ store, chains: this.#chains, clock, telemetry, announce });
     this.replicas = new Replicas({
@@ -193,6 +210,13 @@ export class Datasets implements AsyncDisposable {
     this.#names.forget(ref.path);
   }
 
+  /** Deletes the objects of a deleted dataset; one that has not ended is left alone. Repeating it finishes. */
+  async collectDeleted(id: DatasetId, signal: AbortSignal): Promise<DeletedReport | null> {
+    if (!(await this.#writer.hasEnded(id))) return null;
+    this.#chains.forget(id);
+    return await collectDeleted(this.#chains.freshLog(id), signal);
+  }
+
   /** @throws dataset_not_found, chain_broken */
   async head(id: DatasetId, signal?: AbortSignal): Promise<Head> {
     const chain = await this.#chains.current(id, signal);
@@ -241,9 +265,24 @@ export class Datasets implements AsyncDisposable {
     return { hash, key: new DatasetKeys(id).data(hash) };
   }
 
+  /** Whether one of these files is gone. */
+  async hasGone(slices: readonly SliceObject[]): Promise<boolean> {
+    for (let from = 0; from < slices.length; from += openedAtOnce) {
+      const looks = slices.slice(from, from + openedAtOnce).map(({ key }) => this.#options.store.stat(key));
+      if ((await Promise.all(looks)).includes(null)) return true;
+    }
+    return false;
+  }
+
+  /** Looks up which files hold the rows now, after one was found to be gone. */
+  async refresh(id: DatasetId, signal?: AbortSignal): Promise<void> {
+    await this.#chains.refresh(id, signal);
+  }
+
   /** Local files of slices or quarantined rows, held until disposed. @throws data_expired where an object is gone */
   async openSlices(id: DatasetId, slices: readonly SliceObject[], signal?: AbortSignal): Promise<OpenSlices> {
     const held = new AsyncDisposableStack();
+    held.use(this.#open.hold(slices.map(({ key }) => key)));
     try {
       const open = async ({ key, hash }: SliceObject) => {
         const file = await this.#options.store.local(key, signal);
@@ -331,7 +370,9 @@ export class Datasets implements AsyncDisposable {
   /** Proves a dataset from the object store. @throws dataset_not_found where it was deleted */
   verify(id: DatasetId, options: VerifyOptions): Promise<VerifyReport> {
     const lostEntry = (newest: number) => this.#chains.lostEntry(id, newest, options.signal);
-    return verifyChain({ log: this.#chains.freshLog(id), reader: this.#options.slices, lostEntry }, id, options);
+    const [log, regions] = [this.#chains.freshLog(id), this.#regions];
+    const worker = this.#options.copies?.worker ?? null;
+    return verifyChain({ log, reader: this.#options.slices, regions, worker, lostEntry }, id, options);
   }
 
   /** Drops the index and rebuilds it from the object store alone. */

@@ -13,8 +13,23 @@ export {
   type OpenSlices,
 } from "./datasets.ts";
 export type { AsOf } from "./history.ts";
+export type { CollectionReport } from "./layout/collect.ts";
+export type { CompactionReport } from "./layout/compact.ts";
+export type { ExpiryReport, Retention } from "./layout/expire.ts";
+export type { CopyOptions } from "./layout/layouts.ts";
 export type { ColumnStatistics, LiveSlice, SliceObject } from "./layout/live-slices.ts";
-export { blockToJson, decodeBlock, type MetadataBlock, type MetadataEvent, type SourceState } from "./odf/index.ts";
+export type { OutdatedReport } from "./layout/outdated.ts";
+export type { SupersedeReport } from "./layout/supersede.ts";
+export type { CopyWorker, LayoutProgress } from "./layout/work.ts";
+
+export {
+  blockToJson,
+  datasetId,
+  decodeBlock,
+  type MetadataBlock,
+  type MetadataEvent,
+  type SourceState,
+} from "./odf/index.ts";
 export type { PackReport } from "./packs/packer.ts";
 export type { ReindexReport } from "./reindex.ts";
 export type { Snapshot } from "./snapshot.ts";

@@ -19,16 +19,23 @@ export interface Snapshot {
   readonly watermark: Instant | null;
   /** Quarantined rows. */
   readonly quarantined: number;
+  /** Rows below this offset have expired: the first slice may hold some of them. */
+  readonly expiredBefore: number;
   readonly slices: readonly LiveSlice[];
 }
 
-/** @throws version_not_found where there is no block yet */
+/** @throws version_not_found where there is no block yet; data_expired where all rows of a past version have expired */
 export function snapshotOf(chain: Chain, milestone: Milestone): Snapshot {
   const { seq, head: block, systemTime, nextOffset: rows, bytes, watermark, quarantined } = milestone;
   if (block === null || systemTime === null)
     throw new MillraceError("version_not_found", "The dataset has no block yet.");
+  const expiredBefore = Math.min(chain.expiredBefore, rows);
+  if (seq < chain.seq && rows > 0 && expiredBefore === rows)
+    throw new MillraceError("data_expired", `The rows of version ${seq} have expired.`, {
+      hint: `Rows from offset ${chain.expiredBefore} on are kept.`,
+    });
   const schemas = chain.schemas.slice(0, milestone.schemas);
   const slices = chain.slices.below(rows);
   const schema = schemas.at(-1)?.schema ?? null;
-  return { seq, block, systemTime, schema, schemas, rows, bytes, watermark, quarantined, slices };
+  return { seq, block, systemTime, schema, schemas, rows, bytes, watermark, quarantined, expiredBefore, slices };
 }

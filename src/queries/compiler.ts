@@ -1,4 +1,4 @@
-import { type DatasetId, type DatasetPath, formatDatasetPath } from "../base/index.ts";
+import { type DatasetId, type DatasetPath, formatDatasetPath, MillraceError } from "../base/index.ts";
 import {
   checkStatement,
   type Listing,
@@ -12,6 +12,7 @@ import {
   type StatementText,
   valuesSql,
 } from "../compiler/index.ts";
+import type { SliceObject } from "../datasets/index.ts";
 import type { SqlTree } from "../engines/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { About, QueriesOptions } from "./contract.ts";
@@ -27,6 +28,8 @@ export interface Compilation {
   readonly principal: Principal;
   readonly about: About;
   readonly held: AsyncDisposableStack;
+  /** The files that are read, by their datasets. */
+  readonly files: Map<DatasetId, readonly SliceObject[]>;
   readonly signal: AbortSignal;
 }
 
@@ -89,7 +92,7 @@ export class Compiler {
   }
 
   /** Whether a kept plan is still the plan: each input allowed, under its name, and at its version. Holds its slices open. */
-  async #isCurrent(plan: Plan, { principal, about, held, signal }: Compilation): Promise<boolean> {
+  async #isCurrent(plan: Plan, { principal, about, held, files, signal }: Compilation): Promise<boolean> {
     const { datasets, identity } = this.#options;
     const stands = async ({ path, id }: Plan["inputs"][number]) =>
       (await identity.allows(principal, "dataset.select", { dataset: path })) && (await datasets.find(path))?.id === id;
@@ -100,7 +103,14 @@ export class Compiler {
     );
     const heads = await all(plan.inputs.map(({ id }) => datasets.head(id, signal)));
     if (heads.some(({ seq }, index) => seq !== plan.inputs[index]?.seq)) return false;
-    await all(plan.inputs.map(async ({ id, files }) => held.use(await datasets.openSlices(id, files, signal))));
+    try {
+      for (const input of plan.inputs) addFiles(files, input);
+      await all(plan.inputs.map(async (input) => held.use(await datasets.openSlices(input.id, input.files, signal))));
+    } catch (error) {
+      // Compacted meanwhile: the same rows are in other files.
+      if (error instanceof MillraceError && error.code === "data_expired") return false;
+      throw error;
+    }
     about.datasets = pathsOf(plan.inputs);
     about.slicesRead = plan.inputs.reduce((sum, input) => sum + input.files.length, 0);
     about.slicesSkipped = plan.inputs.reduce((sum, input) => sum + input.skipped, 0);
@@ -144,6 +154,7 @@ export class Compiler {
     const slices = part === "data" ? neededSlices(resolved.reference, snapshot) : [];
     const files = part === "data" ? slices : await datasets.quarantines(id, snapshot.seq, signal);
     const skipped = part === "data" ? snapshot.slices.length - slices.length : 0;
+    addFiles(compilation.files, { id, files });
     const open = held.use(await datasets.openSlices(id, files, signal));
     about.slicesRead += files.length;
     about.slicesSkipped += skipped;
@@ -157,6 +168,10 @@ export class Compiler {
 async function all<Value>(asked: readonly Promise<Value>[]): Promise<Value[]> {
   await Promise.allSettled(asked);
   return await Promise.all(asked);
+}
+
+function addFiles(all: Compilation["files"], { id, files }: Pick<Plan["inputs"][number], "id" | "files">): void {
+  all.set(id, [...(all.get(id) ?? []), ...files]);
 }
 
 /** Each dataset once. */

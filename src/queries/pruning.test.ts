@@ -84,7 +84,15 @@ async function writeDataset(data: readonly SliceData[]): Promise<Dataset> {
   const slices = [...paths.keys()];
   const schemas = [first, second].map((columns, index) => ({ seq: index, schema: schemaOf(columns) }));
   const hash = multihash(`f1620${"0".repeat(64)}`);
-  const rest = { seq: 9, block: hash, systemTime: instant(0), watermark: null, quarantined: 0, bytes: 1 };
+  const rest = {
+    seq: 9,
+    block: hash,
+    systemTime: instant(0),
+    watermark: null,
+    quarantined: 0,
+    bytes: 1,
+    expiredBefore: 0,
+  };
   return { snapshot: { ...rest, schema: schemaOf(second), schemas, rows: offset, slices }, paths };
 }
 

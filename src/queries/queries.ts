@@ -1,7 +1,7 @@
 import { asMillraceError, deadlineSignal, MillraceError, positionAt, type QueryId } from "../base/index.ts";
 import { readStatementText, type StatementText } from "../compiler/index.ts";
 import type { Principal } from "../identity/index.ts";
-import { Compiler } from "./compiler.ts";
+import { type Compilation, Compiler } from "./compiler.ts";
 import type { Ending, QueriesOptions, QueryRequest, QueryResult, QueryState, StartedResult } from "./contract.ts";
 import { KeptResults } from "./kept-results.ts";
 import { Register, type Registered } from "./register.ts";
@@ -143,11 +143,38 @@ export class Queries {
     }
   }
 
+  /** Once more where a file was gone: compaction puts rows into other files, and collects those that it has replaced. */
   async #execute(query: Registered, request: QueryRequest, byteLimit: number, signal: AbortSignal) {
+    const files: Compilation["files"] = new Map();
+    try {
+      return await this.#attempt(query, request, byteLimit, files, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(await this.#hasGone(error, files))) throw error;
+      await Promise.all([...files.keys()].map((id) => this.#options.datasets.refresh(id, signal)));
+      query.about.slicesRead = 0;
+      query.about.slicesSkipped = 0;
+      return await this.#attempt(query, request, byteLimit, new Map(), signal);
+    }
+  }
+
+  async #hasGone(error: unknown, files: Compilation["files"]): Promise<boolean> {
+    if (!(error instanceof MillraceError)) return false;
+    if (error.code === "data_expired") return files.size > 0;
+    return error.code === "internal" && (await this.#options.datasets.hasGone([...files.values()].flat()));
+  }
+
+  async #attempt(
+    query: Registered,
+    request: QueryRequest,
+    byteLimit: number,
+    files: Compilation["files"],
+    signal: AbortSignal,
+  ) {
     const text = readStatementText(request.sql);
     await using held = new AsyncDisposableStack();
     const { principal, parameters, format, rowLimit, traceId } = request;
-    const { sql, ran } = await this.#compiler.compile(text, { principal, about: query.about, held, signal });
+    const { sql, ran } = await this.#compiler.compile(text, { principal, about: query.about, held, files, signal });
     query.state = "running";
     const { queryId } = query;
     const label = request.sql.slice(0, 200);

@@ -7,6 +7,7 @@ import {
   projectName,
 } from "../base/index.ts";
 import {
+  type FileGroup,
   foldName,
   type PastPoint,
   pastPoint,
@@ -22,7 +23,7 @@ import {
 } from "../compiler/index.ts";
 import type { AsOf, DatasetRef, Datasets, LiveSlice, Snapshot } from "../datasets/index.ts";
 import type { Identity, Principal } from "../identity/index.ts";
-import { duckdbType } from "../slices/index.ts";
+import { copyColumns, type DataSchema, duckdbType } from "../slices/index.ts";
 
 const quarantineSuffix = "__quarantine";
 
@@ -152,17 +153,38 @@ function dataSql(
       },
     );
   }
-  const groups: { columns: readonly TypedColumn[]; version: number; paths: string[]; belowOffset?: number }[] = [];
+  const groups: (FileGroup & { readonly of: LiveSlice; readonly paths: string[] })[] = [];
   for (const [index, slice] of files.slices.entries()) {
     const last = groups.at(-1);
     const path = files.paths[index] ?? "";
-    const schema = snapshot.schemas[slice.schemaVersion - 1]?.schema ?? snapshot.schema;
-    // A copy may hold rows that came later than this snapshot.
-    const cut = slice.lastOffset >= snapshot.rows ? { belowOffset: snapshot.rows } : {};
-    if (last?.version === slice.schemaVersion && cut.belowOffset === undefined) last.paths.push(path);
-    else groups.push({ columns: columnsOf(schema), version: slice.schemaVersion, paths: [path], ...cut });
+    const cut = cutOf(slice, snapshot);
+    const isSame = last?.of.schemaVersion === slice.schemaVersion && last.of.kind === slice.kind;
+    if (isSame && cut === null && cutOf(last.of, snapshot) === null) last.paths.push(path);
+    else groups.push({ of: slice, columns: columnsIn(slice, snapshot, snapshot.schema), paths: [path], ...cut });
   }
   return relationSql(columnsOf(snapshot.schema), groups);
+}
+
+/** A copy may hold rows that came later than the snapshot, and such as have expired. */
+function cutOf(
+  slice: LiveSlice,
+  { rows, expiredBefore }: Snapshot,
+): Pick<FileGroup, "belowOffset" | "fromOffset"> | null {
+  const isBeyond = slice.lastOffset >= rows;
+  const isExpired = slice.firstOffset < expiredBefore;
+  if (!isBeyond && !isExpired) return null;
+  return { ...(isBeyond ? { belowOffset: rows } : {}), ...(isExpired ? { fromOffset: expiredBefore } : {}) };
+}
+
+/** The columns of a file: a slice has its schema's types, a copy signed ones. */
+function columnsIn(slice: LiveSlice, { schemas }: Snapshot, newest: DataSchema): readonly TypedColumn[] {
+  const known = schemas.slice(0, slice.schemaVersion).map(({ schema }) => schema);
+  switch (slice.kind) {
+    case "data":
+      return columnsOf(known.at(-1) ?? newest);
+    case "copy":
+      return copyColumns(known).map(({ name, copyType }) => ({ name, type: copyType }));
+  }
 }
 
 function columnsOf(schema: NonNullable<Snapshot["schema"]>): readonly TypedColumn[] {

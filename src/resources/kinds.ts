@@ -49,6 +49,19 @@ export const datasetSpec = z.strictObject({
     .min(0)
     .max(10 * 365 * 86_400_000)
     .exactOptional(),
+  /** What is kept of the rows: what is older, or beyond so many of the newest rows or bytes, expires, whole files at a time. */
+  retention: z
+    .strictObject({
+      ageMs: z
+        .int()
+        .min(60_000)
+        .max(100 * 365 * 86_400_000)
+        .exactOptional(),
+      rows: z.int().min(1).exactOptional(),
+      bytes: z.int().min(1).exactOptional(),
+    })
+    .refine((retention) => Object.keys(retention).length > 0, { message: "say ageMs, rows or bytes" })
+    .exactOptional(),
   /** It is a read-only copy of a dataset elsewhere, which `millrace pull` keeps. */
   replica: z
     .strictObject({

@@ -11,6 +11,7 @@ import type { openMetrics, RootLogger } from "../telemetry/index.ts";
 import type { ServerConfig } from "./config.ts";
 import { datasetsDoor } from "./datasets-door.ts";
 import type { Foundation } from "./foundation.ts";
+import type { LayoutTasks } from "./layout-tasks.ts";
 import { readiness } from "./readiness.ts";
 import { replicasDoor } from "./replicas-door.ts";
 import { resourcesDoor } from "./resources-door.ts";
@@ -27,6 +28,7 @@ export interface ApiOptions {
   readonly ingest: Ingest;
   readonly queries: Queries;
   readonly tasks: TaskQueue;
+  readonly layouts: LayoutTasks;
   readonly sources: Sources;
   readonly log: RootLogger;
   readonly metrics: ReturnType<typeof openMetrics>;
@@ -45,15 +47,21 @@ export function bindOf({ values }: ServerConfig): BindOptions {
 
 /** The doors, joined to the rooms behind them. */
 export function openApi(options: ApiOptions): Gateway {
-  const { config, foundation, identity, engines, datasets, ingest, queries, tasks, sources, log, metrics } = options;
+  const { config, foundation, identity, engines, datasets, ingest, queries, tasks, layouts, sources, log, metrics } =
+    options;
   const { resources, postgres, bus, clock, ids } = foundation;
   const { values } = config;
   return openGateway({
     rooms: {
       access: identity,
       administration: administrationDoor(identity),
-      resources: resourcesDoor(resources, datasets, () => void sources.reconcile()),
-      datasets: datasetsDoor(datasets, engines),
+      resources: resourcesDoor(
+        resources,
+        datasets,
+        () => void sources.reconcile(),
+        (ref) => layouts.collectLater(ref),
+      ),
+      datasets: datasetsDoor(datasets, engines, layouts),
       replicas: replicasDoor({
         datasets,
         resources,

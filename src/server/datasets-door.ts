@@ -3,6 +3,8 @@ import { type DatasetId, type Instant, instant, type TraceId } from "../base/ind
 import { blockToJson, type Datasets } from "../datasets/index.ts";
 import type { Engine } from "../engines/index.ts";
 import type { DatasetDoor } from "../gateway/index.ts";
+import type { LayoutTasks } from "./layout-tasks.ts";
+import { taskView } from "./views.ts";
 
 const quarantineRow = z.object({
   reason: z.string(),
@@ -14,7 +16,7 @@ const quarantineRow = z.object({
 });
 
 /** Datasets as the API shows them. */
-export function datasetsDoor(datasets: Datasets, engine: Engine): DatasetDoor {
+export function datasetsDoor(datasets: Datasets, engine: Engine, layouts: LayoutTasks): DatasetDoor {
   return {
     find: (path) => datasets.find(path),
     list: (project, { after, limit }) => datasets.list(project, after === null ? { limit } : { after, limit }),
@@ -37,6 +39,7 @@ export function datasetsDoor(datasets: Datasets, engine: Engine): DatasetDoor {
     },
     transferObject: (id, part, hash, signal) => datasets.transferObject(id, part, hash, signal),
     quarantine: (id, limit, signal) => quarantineReasons(datasets, engine, id, limit, signal),
+    maintain: async (ref, work) => taskView(await (work === "compact" ? layouts.compact(ref) : layouts.collect(ref))),
     verify: (id, { level, signal, progress }) =>
       datasets.verify(id, { level, signal, progress: (done, total) => progress(done, total) }),
   };

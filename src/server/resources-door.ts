@@ -1,14 +1,19 @@
 import { datasetName, MillraceError, projectName } from "../base/index.ts";
-import type { Datasets } from "../datasets/index.ts";
+import type { DatasetRef, Datasets } from "../datasets/index.ts";
 import type { ResourceDoor } from "../gateway/index.ts";
 import { type DatasetSpec, datasetKind, parseManifests, type Resource, type Resources } from "../resources/index.ts";
 import { fieldFromDuckdb, schemaWith } from "../slices/index.ts";
 
 /**
  * Resources as the API shows them, and what follows from a change at once: a Dataset has its chain when its apply has
- * resolved, and a changed Source is told.
+ * resolved, and a changed Source is told. `deleting` is asked before a chain ends, so that its objects are not forgotten.
  */
-export function resourcesDoor(resources: Resources, datasets: Datasets, changed: () => void): ResourceDoor {
+export function resourcesDoor(
+  resources: Resources,
+  datasets: Datasets,
+  changed: () => void,
+  deleting: (ref: DatasetRef) => Promise<void> = async () => {},
+): ResourceDoor {
   return {
     parse: parseManifests,
     async apply(input, options) {
@@ -46,7 +51,10 @@ export function resourcesDoor(resources: Resources, datasets: Datasets, changed:
         // An earlier deletion was cut off between the declaration and the chain: this one ends it.
         if (chain === null || !(error instanceof MillraceError) || error.code !== "not_found") throw error;
       }
-      if (chain !== null) await datasets.delete(chain);
+      if (chain !== null) {
+        await deleting(chain);
+        await datasets.delete(chain);
+      }
       changed();
     },
   };

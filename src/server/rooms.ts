@@ -15,6 +15,7 @@ import { definitionsOf } from "./definitions.ts";
 import { engineRoles } from "./engine-roles.ts";
 import { FirstStart } from "./first-start.ts";
 import type { Foundation } from "./foundation.ts";
+import { LayoutTasks } from "./layout-tasks.ts";
 import type { RunningServer } from "./running.ts";
 import { Sources } from "./sources.ts";
 import { pushSystemRows } from "./system-rows.ts";
@@ -40,6 +41,7 @@ export async function startRooms(
   const disk = nodeDisk;
   const telemetryOf = (room: string): Telemetry => ({ log: log.child({ room }), metrics });
   const staging = path.join(directory, "staging");
+  const copies = path.join(directory, "engines", "copies"); // emptied at start
   const commits = new Commits();
 
   const masterKeys = new MasterKeys({ file: path.join(directory, "master.key"), disk, random });
@@ -47,7 +49,7 @@ export async function startRooms(
   const identity = new Identity({ resources, masterKeys, clock, random, log: log.child({ room: "identity" }) });
   const engines = new EnginePool({
     directory: path.join(directory, "engines"),
-    roles: engineRoles(config, [sliceFolder, staging]),
+    roles: engineRoles(config, [sliceFolder, staging, copies]),
     idleMs: 30_000,
     graceMs: 2_000,
     clock,
@@ -63,8 +65,10 @@ export async function startRooms(
     clock,
     random,
     telemetry: telemetryOf("datasets"),
+    copies: { worker: engines, disk, directory: copies },
     announce(news: CommitNews) {
       commits.add(news);
+      layouts.committed(news);
       return announceCommit(bus, news);
     },
   });
@@ -108,6 +112,17 @@ export async function startRooms(
   const taskLog = log.child({ room: "tasks" });
   const queue = new TaskQueue({ sql, events: bus, clock, ids, log: taskLog });
   const runner = new TaskRunner({ sql, queue, clock, random, log: taskLog, holder: ids.uuid(), tokens: 4 });
+  const layouts = new LayoutTasks({
+    datasets,
+    resources,
+    queue,
+    runner,
+    bus,
+    disk,
+    directory: copies,
+    clock,
+    log: log.child({ room: "layouts" }),
+  });
   const sources = new Sources({ resources, datasets, ingest, clock, random, ids, telemetry: telemetryOf("sources") });
   const firstStart = new FirstStart({
     identity,
@@ -129,6 +144,7 @@ export async function startRooms(
     ingest,
     queries,
     tasks: queue,
+    layouts,
     sources,
     log,
     metrics,
@@ -147,6 +163,7 @@ export async function startRooms(
       ingest,
       history,
       started,
+      layouts,
       runner,
       sources,
       gateway,

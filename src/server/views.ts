@@ -62,17 +62,20 @@ export function queryDoor(queries: Queries): Doors["queries"] {
   };
 }
 
-export function taskDoor(queue: TaskQueue): Doors["tasks"] {
-  const view = (task: Task) => ({
+export function taskView(task: Task) {
+  return {
     ...task,
     createdAt: formatInstant(task.createdAt),
     startedAt: text(task.startedAt),
     endedAt: text(task.endedAt),
-  });
+  };
+}
+
+export function taskDoor(queue: TaskQueue): Doors["tasks"] {
   return {
-    list: async (filter) => (await queue.list(filter)).map(view),
-    get: async (id) => viewOrNull(await queue.get(id), view),
-    cancel: async (id) => view(await queue.cancel(id)),
+    list: async (filter) => (await queue.list(filter)).map(taskView),
+    get: async (id) => viewOrNull(await queue.get(id), taskView),
+    cancel: async (id) => taskView(await queue.cancel(id)),
   };
 }
 

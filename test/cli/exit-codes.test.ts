@@ -69,6 +69,16 @@ const cases: Readonly<Record<string, Case>> = {
       [["sql", " "], /empty/],
     ],
   },
+  compact: {
+    done: [() => ["compact", "cli.rows"], /^cli\.rows: compact done\n$/],
+    refused: [[() => ["compact", "cli.none"], /There is no dataset cli\.none\.\n\(dataset_not_found/]],
+    wrong: [[["compact"], /^usage: millrace compact /]],
+  },
+  collect: {
+    done: [() => ["collect", "cli.rows"], /^cli\.rows: collect done\n$/],
+    refused: [[() => ["collect", "cli.none"], /There is no dataset cli\.none\.\n\(dataset_not_found/]],
+    wrong: [[["collect"], /^usage: millrace collect /]],
+  },
   verify: {
     done: [() => ["verify", "cli.rows"], /^cli\.rows is whole: \d+ blocks, 1 slice, 2 rows\n$/],
     refused: [[() => ["verify", "cli.none"], /There is no dataset cli\.none\.\n\(dataset_not_found/]],

@@ -15,10 +15,17 @@ export interface Plan {
   readonly kind: "crash" | "error";
 }
 
+export interface Freeze {
+  /** Resolves where the operation has come. */
+  readonly reached: Promise<void>;
+  readonly thaw: () => void;
+}
+
 /** Counts the operations of an instance on disk and database, and makes one of them fail. */
 export class Faults {
   #plan: Plan | null = null;
   #steps: string[] = [];
+  #freeze: { at: number; moment: Plan["moment"]; reached: () => void; gate: Promise<void> } | null = null;
   /** Operations of this name never answer, and neither does who takes the news for "announce". */
   hanging: readonly string[] = [];
   #dead = false;
@@ -29,6 +36,19 @@ export class Faults {
     this.#plan = plan;
     this.#steps = [];
     this.#hit = false;
+  }
+
+  /** Lets an operation, counted from 0 again, wait before or after it happens, until it is thawed: a process that was stopped. */
+  freeze(at: number, moment: Plan["moment"]): Freeze {
+    this.arm(null);
+    const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const freeze = { at, moment, reached: reached.resolve, gate: gate.promise };
+    this.#freeze = freeze;
+    const thaw = () => {
+      if (this.#freeze === freeze) this.#freeze = null; // it did not come so far
+      gate.resolve();
+    };
+    return { reached: reached.promise, thaw };
   }
 
   /** Names of the operations since the last `arm`. */
@@ -49,6 +69,19 @@ export class Faults {
     if (this.#dead) throw new InjectedFault(`dead at ${name}`);
     if (this.hanging.includes(name)) return await new Promise<Result>(() => {});
     const at = this.#steps.push(name) - 1;
+    const freeze = this.#freeze;
+    if (freeze?.at === at) {
+      this.#freeze = null;
+      if (freeze.moment === "before") {
+        freeze.reached();
+        await freeze.gate;
+        return await work();
+      }
+      const result = await work();
+      freeze.reached();
+      await freeze.gate;
+      return result;
+    }
     const plan = this.#plan;
     if (plan === null || plan.at !== at) return await work();
     this.#hit = true;

@@ -1,24 +1,20 @@
-import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type DatasetId, instant, type Logger, silentTelemetry, systemRandom } from "../../src/base/index.ts";
 import {
   type CommitNews,
   type CommitOutcome,
+  type CopyOptions,
   Datasets,
   type LayoutSizes,
   type SliceReader,
+  type Snapshot,
 } from "../../src/datasets/index.ts";
-import {
-  type DataSchema,
-  fieldFromDuckdb,
-  multihashOfDigest,
-  schemaWith,
-  sha3Multihash,
-} from "../../src/slices/index.ts";
+import { type DataSchema, fieldFromDuckdb, schemaWith, sha3Multihash } from "../../src/slices/index.ts";
 import { directoryStore, nodeDisk, type ObjectStore, type Sql } from "../../src/storage/index.ts";
 import { type FakeClock, fakeClock, type TestDatabase, tempDirectory, testDatabase } from "../kit/index.ts";
 import { Faults, faultyDisk, faultySql } from "./faults.ts";
+import { logicalHash, textCopies } from "./text-copies.ts";
 
 export interface Instance {
   readonly datasets: Datasets;
@@ -35,6 +31,7 @@ export interface InstanceOptions {
   readonly between?: (store: ObjectStore) => ObjectStore;
   /** Packs and checkpoints behind its commits; otherwise only when it is told to. */
   readonly keepsUp?: boolean;
+  readonly copies?: Partial<CopyOptions>;
 }
 
 /** One object store and one database, and any number of servers on them. */
@@ -77,7 +74,7 @@ export function openOn({ root, work, sql }: { root: string; work: string; sql: S
     work,
     clock,
     errors,
-    instance({ cacheBytes, slices = textSlices, layout, between = asIs, keepsUp = false } = {}) {
+    instance({ cacheBytes, slices = textSlices, layout, between = asIs, keepsUp = false, copies } = {}) {
       const faults = new Faults();
       const store = between(directoryStore({ root, disk: faultyDisk(nodeDisk, faults), random: systemRandom }));
       const news: CommitNews[] = [];
@@ -88,6 +85,7 @@ export function openOn({ root, work, sql }: { root: string; work: string; sql: S
         clock,
         random: systemRandom,
         telemetry: { ...silentTelemetry, log },
+        copies: { worker: textCopies, disk: nodeDisk, directory: work, graceMs: 0, ...copies },
         announce: async (one) => {
           if (faults.hanging.includes("announce")) await new Promise(() => {});
           news.push(one);
@@ -113,12 +111,8 @@ export const textSlices: SliceReader = {
   },
 };
 
-function logicalHash(text: string) {
-  return multihashOfDigest("arrow0-sha3-256", createHash("sha3-256").update(`rows:${text}`).digest());
-}
-
 function rowsOf(text: string): { offset: number; value: string }[] {
-  const lines = text.split("\n").filter((line) => line !== "");
+  const lines = text.split("\n").filter((line) => line !== "" && line !== "copy");
   return lines.map((line) => ({
     offset: Number(line.slice(0, line.indexOf(" "))),
     value: line.slice(line.indexOf(" ") + 1),
@@ -199,19 +193,36 @@ export async function commitBatch(open: Servers, one: Instance, id: DatasetId, b
   throw new Error("lost 200 times");
 }
 
-/** All rows of a snapshot, read from its objects: their offsets must be those that the chain says. */
+/** All rows of a snapshot that have not expired, read from its objects: their offsets must be those that the chain says. */
 export async function readRows(
   one: Instance,
   id: DatasetId,
   asOf?: Parameters<Datasets["snapshot"]>[1],
 ): Promise<string[]> {
-  const snapshot = await one.datasets.snapshot(id, asOf);
+  for (let attempt = 1; ; attempt++) {
+    const snapshot = await one.datasets.snapshot(id, asOf);
+    try {
+      return await rowsOfSnapshot(one, id, snapshot);
+    } catch (error) {
+      // A file that others have compacted, superseded or let expire: its rows are in another one, or have expired.
+      if (attempt === 3 || !isGone(error)) throw error;
+      await one.datasets.refresh(id);
+    }
+  }
+}
+
+async function rowsOfSnapshot(one: Instance, id: DatasetId, snapshot: Snapshot): Promise<string[]> {
   await using open = await one.datasets.openSlices(id, snapshot.slices);
   const texts = await Promise.all(open.paths.map((file) => readFile(file, "utf8")));
-  const rows = texts.flatMap(rowsOf);
+  const rows = texts.flatMap(rowsOf).filter(({ offset }) => offset >= snapshot.expiredBefore && offset < snapshot.rows);
   for (const [index, row] of rows.entries()) {
-    if (row.offset !== index) throw new Error(`row ${index} has the offset ${row.offset}`);
+    if (row.offset !== snapshot.expiredBefore + index) throw new Error(`row ${index} has the offset ${row.offset}`);
   }
-  if (rows.length !== snapshot.rows) throw new Error(`${rows.length} rows, and the snapshot says ${snapshot.rows}`);
+  if (rows.length !== snapshot.rows - snapshot.expiredBefore)
+    throw new Error(`${rows.length} rows, and the snapshot says ${snapshot.rows}`);
   return rows.map((row) => row.value);
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "data_expired" || error.code === "ENOENT");
 }

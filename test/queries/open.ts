@@ -154,8 +154,8 @@ async function commitRows(
       ([name, type], at) => `CAST(${row[at] ?? "NULL"} AS ${type}) AS "${name}"`,
     );
     const own = [
-      `${head.nextOffset + index}::BIGINT AS "offset"`,
-      "0::INTEGER AS op",
+      `${head.nextOffset + index}::UBIGINT AS "offset"`,
+      "0::UTINYINT AS op",
       "make_timestamptz(2) AS system_time",
     ];
     return `SELECT ${[...own, "make_timestamptz(1) AS event_time", ...values].join(", ")}`;

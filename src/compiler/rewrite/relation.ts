@@ -9,6 +9,8 @@ export interface FileGroup {
   readonly paths: readonly string[];
   /** Only rows whose offset is below this, where the files hold later ones too. */
   readonly belowOffset?: number;
+  /** Only rows from this offset on, where the files hold earlier ones that have expired. */
+  readonly fromOffset?: number;
   readonly columns: readonly TypedColumn[];
 }
 
@@ -35,7 +37,11 @@ function groupSql(columns: readonly TypedColumn[], group: FileGroup): string {
     return own.type === type ? ident(name) : `CAST(${ident(name)} AS ${type}) AS ${ident(name)}`;
   });
   const from = `SELECT ${values.join(", ")} FROM read_parquet([${group.paths.map(literal).join(", ")}])`;
-  return group.belowOffset === undefined ? from : `${from} WHERE "offset" < ${group.belowOffset}`;
+  const bounds = [
+    ...(group.fromOffset === undefined ? [] : [`"offset" >= ${group.fromOffset}`]),
+    ...(group.belowOffset === undefined ? [] : [`"offset" < ${group.belowOffset}`]),
+  ];
+  return bounds.length === 0 ? from : `${from} WHERE ${bounds.join(" AND ")}`;
 }
 
 /** Columns of a quarantine file; see ingest. */

@@ -48,6 +48,7 @@ export class Chain {
   #tip: Tip;
   #schemas: readonly SetSchema[] = [];
   #slices = LiveSlices.none;
+  #expiredBefore = 0;
   #quarantines: readonly QuarantineRef[] = [];
   #quarantinesFrom = 0;
   #milestone: Milestone = start;
@@ -159,8 +160,19 @@ export class Chain {
   /** Reads rows from these files from now on, where they stand for what is there. @returns whether they do */
   replaceSlices(files: Parameters<LiveSlices["replace"]>[0]): boolean {
     const before = this.#slices;
-    this.#slices = before.replace(files);
+    this.#slices = before.replace(files).from(this.#expiredBefore);
     return this.#slices !== before;
+  }
+
+  /** Offsets below this one have expired. */
+  get expiredBefore(): number {
+    return this.#expiredBefore;
+  }
+
+  /** Rows below the offset are read no more. */
+  expire(offset: number): void {
+    this.#expiredBefore = Math.max(this.#expiredBefore, offset);
+    this.#slices = this.#slices.from(this.#expiredBefore);
   }
 
   /** Drops what packs list: quarantined rows below a floor. */

@@ -10,7 +10,10 @@ import {
 import type { ObjectStore } from "../../storage/index.ts";
 import type { ChainIndex } from "../chain-index/chain-index.ts";
 import { readCheckpoint } from "../layout/checkpoint-store.ts";
-import type { ColumnStatistics } from "../layout/live-slices.ts";
+import { LayoutKeys } from "../layout/layout-keys.ts";
+import type { ColumnStatistics, LiveSlice } from "../layout/live-slices.ts";
+import { refresh } from "../layout/refresh.ts";
+import type { Regions } from "../layout/region.ts";
 import { PackCache } from "../packs/pack-cache.ts";
 import { Recent } from "../recent.ts";
 import type { Tip } from "../rules/index.ts";
@@ -39,6 +42,7 @@ export interface ChainsOptions {
   readonly cacheBytes: number | undefined;
   /** How many blocks a pack holds. */
   readonly packBlocks: number;
+  readonly regions: Regions;
 }
 
 /** A dataset as this process knows it. */
@@ -66,17 +70,19 @@ export class Chains {
   readonly #log: Logger;
   readonly #cacheBytes: number;
   readonly #packBlocks: number;
+  readonly #regions: Regions;
   readonly #packCache = new PackCache();
   readonly #entries = new Recent<DatasetId, Entry>(Number.POSITIVE_INFINITY);
   #weightBytes = 0;
 
-  constructor({ store, index, clock, log, cacheBytes = defaultCacheBytes, packBlocks }: ChainsOptions) {
+  constructor({ store, index, clock, log, cacheBytes = defaultCacheBytes, packBlocks, regions }: ChainsOptions) {
     this.#store = store;
     this.#index = index;
     this.#clock = clock;
     this.#log = log;
     this.#cacheBytes = cacheBytes;
     this.#packBlocks = packBlocks;
+    this.#regions = regions;
   }
 
   /** The chain with everything that was committed before the call. @throws chain_broken, dataset_not_found */
@@ -116,6 +122,30 @@ export class Chains {
     });
     this.#weigh(id, entry);
     await this.#tellIndex(id, stored.seq, () => this.#index.addBlocks(id, [{ ...stored, statistics }]));
+  }
+
+  /**
+   * Looks up which files hold the rows now, and which have expired: what others compacted, superseded and let expire.
+   * @throws chain_broken, dataset_not_found, the store's errors
+   */
+  async refresh(id: DatasetId, signal?: AbortSignal): Promise<void> {
+    await this.current(id, signal);
+    const entry = this.#entry(id);
+    await entry.mutex.run(() => this.#refresh(id, entry, true, signal), signal);
+    this.#weigh(id, entry);
+  }
+
+  /** Rows are read from these files from now on, where the chain is in memory. */
+  replaced(id: DatasetId, files: readonly LiveSlice[]): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    entry.chain.replaceSlices(files);
+    this.#weigh(id, entry);
+  }
+
+  /** Rows below the offset are read no more. */
+  expired(id: DatasetId, offset: number): void {
+    this.#entries.get(id)?.chain.expire(offset);
   }
 
   forget(id: DatasetId): void {
@@ -158,7 +188,8 @@ export class Chains {
 
   async #catchUp(id: DatasetId, entry: Entry, signal?: AbortSignal): Promise<void> {
     const { log } = entry;
-    if (entry.chain.seq < 0)
+    const isOpened = entry.chain.seq < 0;
+    if (isOpened)
       entry.chain =
         (await this.#fromIndex(id, log, signal)) ?? (await this.#fromCheckpoint(id, log, signal)) ?? entry.chain;
     const { chain } = entry;
@@ -178,7 +209,25 @@ export class Chains {
       if (!isLong) await this.#tellIndex(id, block.seq, () => this.#index.addBlocks(id, read));
       batch = [];
     }
+    if (isOpened) await this.#refreshOpened(id, entry, signal);
     if (isLong) await this.#tellIndex(id, chain.seq, () => this.#index.setCheckpoint(id, chain.state));
+  }
+
+  /** A layout that cannot be read must not stop the chain: who meets a file that is gone hears why. */
+  async #refreshOpened(id: DatasetId, entry: Entry, signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#refresh(id, entry, false, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      this.#log.warn("the layout of a dataset cannot be read; reading what is known of it", { datasetId: id, error });
+    }
+  }
+
+  async #refresh(id: DatasetId, { chain }: Entry, all: boolean, signal?: AbortSignal): Promise<void> {
+    const keys = new LayoutKeys(id);
+    const { expiredBefore, replacements } = await refresh(this.#store, keys, this.#regions, chain.slices, all, signal);
+    for (const files of replacements) chain.replaceSlices(files);
+    chain.expire(expiredBefore);
   }
 
   /** What the index has of a chain. A broken index must not stop a reader: the rest is read from the store. */

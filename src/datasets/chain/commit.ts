@@ -1,9 +1,11 @@
 import type { Instant } from "../../base/index.ts";
 import type { DataSchema, Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
+import { isLost } from "../layout/condemned.ts";
 import type { ColumnStatistics } from "../layout/live-slices.ts";
 import type { MetadataEvent, SourceState } from "../odf/index.ts";
 import type { Tip } from "../rules/index.ts";
+import { namedObjects, objectKey } from "../transfer/named-objects.ts";
 import { type CommitNotes, type QuarantineSlice, writeNotes } from "./extra.ts";
 import type { DatasetKeys } from "./keys.ts";
 import type { DatasetLog } from "./log.ts";
@@ -46,6 +48,7 @@ export interface Change {
  *
  *   stored --put block--> named --log entry: created, and no pack of its region--> COMMITTED
  *                               \--log entry or pack: another's----------------> LOST
+ *                               \--its objects are condemned or gone------------> OBJECTS GONE
  *                               \--failed, and failed again-------------------> UNKNOWN (the store's error is thrown)
  *
  * The log entry is the commit: it is created if absent, so of racing writers one wins. A crash before it leaves objects
@@ -54,8 +57,13 @@ export interface Change {
  * @throws dataset_not_found where the dataset was deleted meanwhile; the store's errors, after which the head must be
  * asked again: the block may be committed
  */
-export async function commitBlock(log: DatasetLog, { seq, hash, bytes }: StoredBlock): Promise<"committed" | "lost"> {
+export async function commitBlock(
+  log: DatasetLog,
+  { seq, hash, bytes, block }: StoredBlock,
+): Promise<"committed" | "lost" | "objects gone"> {
   await log.store.put(log.keys.block(hash), bytes);
+  const named = namedObjects(block.event).map((one) => objectKey(log.keys, one.part, one.hash));
+  if (await isLost(log.store, log.keys, named)) return "objects gone";
   return (await log.claim(seq, hash)) === "ours" ? "committed" : "lost";
 }
 

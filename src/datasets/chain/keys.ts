@@ -77,6 +77,15 @@ export class DatasetKeys {
     return `${this.root}info/deleted`;
   }
 
+  /** What a collection that runs wants to delete. */
+  condemned(run: string): string {
+    return `${this.condemnedFolder}${run}`;
+  }
+
+  get condemnedFolder(): string {
+    return `${this.root}condemned/`;
+  }
+
   /** The state of the chain behind a block; derived. */
   layoutCheckpoint(seq: number): string {
     return `${this.layoutCheckpoints}${String(seq).padStart(12, "0")}`;

@@ -28,9 +28,10 @@ export type CommitOutcome =
     }
   /**
    * Another writer was first: the caller looks at the head again and writes its offsets anew. Where `stored`, the
-   * change's files are in the object store under their hashes, and no longer where they were.
+   * change's files are in the object store under their hashes, and no longer where they were. Where `gone`, they are neither:
+   * a collection took them for what a lost commit leaves. They are made anew with a later system time, so that their names are others.
    */
-  | { readonly outcome: "lost"; readonly stored: boolean };
+  | { readonly outcome: "lost"; readonly stored: boolean; readonly gone: boolean };
 
 export interface WriterOptions {
   readonly store: ObjectStore;
@@ -62,7 +63,7 @@ export class Writer {
     const { store, chains } = this.#options;
     return await this.#inTurn(id, signal, async () => {
       const { tip } = await chains.current(id, signal);
-      if (tip.seq !== change.expectedSeq) return { outcome: "lost", stored: false };
+      if (tip.seq !== change.expectedSeq) return { outcome: "lost", stored: false, gone: false };
       // Both blocks are known to fit before anything is written.
       const schema =
         change.schema === undefined
@@ -71,9 +72,10 @@ export class Writer {
       const before = schema?.tip ?? tip;
       const data = nextBlock(before, addDataEvent(before, change), change.systemTime);
       await adoptObjects(store, new DatasetKeys(id), change);
-      if (schema !== null && (await this.#write(id, schema, null)) === "lost") return { outcome: "lost", stored: true };
-      if ((await this.#write(id, data, change.data?.statistics ?? null)) === "lost")
-        return { outcome: "lost", stored: true };
+      const written = schema === null ? "committed" : await this.#write(id, schema, null);
+      const outcome = written === "committed" ? await this.#write(id, data, change.data?.statistics ?? null) : written;
+      if (outcome === "lost") return { outcome, stored: true, gone: false };
+      if (outcome === "objects gone") return { outcome: "lost", stored: false, gone: true };
       const rows = data.tip.nextOffset - before.nextOffset;
       const offsets =
         rows === 0
@@ -88,7 +90,7 @@ export class Writer {
     const { chains, clock } = this.#options;
     await this.#inTurn(id, undefined, async () => {
       const { tip } = await chains.current(id);
-      if ((await this.#write(id, nextBlock(tip, event, clock.now()), null)) === "lost")
+      if ((await this.#write(id, nextBlock(tip, event, clock.now()), null)) !== "committed")
         throw new MillraceError("conflict", "Another writer was faster.", { retryAfterS: 1 });
     });
   }
@@ -103,7 +105,7 @@ export class Writer {
       const chain = await chains.current(id);
       if (stored.seq <= chain.seq && (await chains.log(id).entry(stored.seq)) === stored.hash) return;
       const next = { stored, tip: follow(chain.tip, stored.hash, stored.block) };
-      if ((await this.#write(id, next, statistics)) === "lost")
+      if ((await this.#write(id, next, statistics)) !== "committed")
         throw new MillraceError("conflict", "Another writer was faster.", { retryAfterS: 1 });
     });
   }
@@ -134,10 +136,11 @@ export class Writer {
     id: DatasetId,
     { stored }: NextBlock,
     statistics: readonly ColumnStatistics[] | null,
-  ): Promise<"committed" | "lost"> {
+  ): Promise<"committed" | "lost" | "objects gone"> {
     const { store, chains, clock, telemetry, announce } = this.#options;
     const log = chains.log(id);
-    if ((await commitBlock(log, stored)) === "lost") return "lost";
+    const outcome = await commitBlock(log, stored);
+    if (outcome !== "committed") return outcome;
     // From here on the block is committed: what fails now is caught up with by others, and must not look like a failure.
     try {
       await store.put(log.keys.head, new TextEncoder().encode(stored.hash));

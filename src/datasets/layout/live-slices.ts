@@ -102,15 +102,26 @@ export class LiveSlices {
   replace(files: readonly LiveSlice[]): LiveSlices {
     const [first, last] = [files[0], files.at(-1)];
     if (first === undefined || last === undefined) return this;
-    const from = this.indexOf(first.firstOffset);
+    // Rows before the first one known here have expired: a file may hold some of them still.
+    const isLower = first.firstOffset < (this.all[0]?.firstOffset ?? 0);
+    const from = isLower ? 0 : this.indexOf(first.firstOffset);
     const to = this.indexOf(last.lastOffset);
-    if (this.all[from]?.firstOffset !== first.firstOffset || this.all[to]?.lastOffset !== last.lastOffset) return this;
+    const meets = isLower || this.all[from]?.firstOffset === first.firstOffset;
+    if (!meets || to < from || this.all[to]?.lastOffset !== last.lastOffset) return this;
     return LiveSlices.of([...this.all.slice(0, from), ...files, ...this.all.slice(to + 1)]);
   }
 
   /** Those with rows below an offset; the last one may reach beyond it. */
   below(offset: number): readonly LiveSlice[] {
     return offset >= this.nextOffset ? this.all : this.all.slice(0, this.#countBefore(offset));
+  }
+
+  /** Without the files of rows below an offset; the first one may hold some of them. */
+  from(offset: number): LiveSlices {
+    const [first] = this.all;
+    return first === undefined || first.lastOffset >= offset
+      ? this
+      : LiveSlices.of(this.all.filter((slice) => slice.lastOffset >= offset));
   }
 
   /** Where the slice stands that holds an offset, or -1. */

@@ -1,13 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
 import { type DatasetId, MillraceError } from "../../base/index.ts";
 import type { Multihash } from "../../slices/index.ts";
+import type { SetSchema } from "../chain/chain.ts";
 import { type QuarantineSlice, readNotes } from "../chain/extra.ts";
 import type { DatasetLog } from "../chain/log.ts";
 import { follow, noBlock } from "../chain/tip.ts";
+import { LayoutKeys } from "../layout/layout-keys.ts";
+import { type Original, originalOf } from "../layout/originals.ts";
+import type { Regions } from "../layout/region.ts";
+import type { CopyWorker } from "../layout/work.ts";
 import type { DataSlice, MetadataBlock } from "../odf/index.ts";
 import { advance, type Milestone, start } from "../packs/milestone.ts";
 import type { Tip } from "../rules/index.ts";
 import { physicalProblem } from "./bytes.ts";
+import { SupersededSlices } from "./superseded.ts";
 
 export type VerifyLevel = "chain" | "physical" | "logical";
 
@@ -27,6 +33,9 @@ export interface VerifyReport {
   readonly level: VerifyLevel;
   readonly blocks: number;
   readonly slices: number;
+  /** Of the slices, those whose object is gone: proven from the copy that stands for them, or expired. */
+  readonly superseded: number;
+  readonly expired: number;
   readonly rows: number;
   /** The first broken object and why; null where everything holds. */
   readonly broken: Broken | null;
@@ -47,6 +56,9 @@ export interface VerifyOptions {
 export interface VerifySource {
   readonly log: DatasetLog;
   readonly reader: SliceReader;
+  readonly regions: Regions;
+  /** null where copies cannot be read here. */
+  readonly worker: CopyWorker | null;
   /** The log entry behind the newest, where there is proof that it was there. */
   readonly lostEntry: (newest: number) => Promise<string | null>;
 }
@@ -57,6 +69,8 @@ interface Verification {
   tip: Tip;
   milestone: Milestone;
   slices: number;
+  superseded: number;
+  expired: number;
   objects: number;
 }
 
@@ -67,13 +81,24 @@ interface Verification {
  * @throws dataset_not_found where it was deleted; the signal's reason; the store's errors
  */
 export async function verifyChain(source: VerifySource, id: DatasetId, options: VerifyOptions): Promise<VerifyReport> {
-  const one: Verification = { source, options, tip: noBlock(id), milestone: start, slices: 0, objects: 0 };
+  const one: Verification = {
+    source,
+    options,
+    tip: noBlock(id),
+    milestone: start,
+    slices: 0,
+    superseded: 0,
+    expired: 0,
+    objects: 0,
+  };
   const broken = (await verifyLog(one)) ?? (options.level === "chain" ? null : await verifyObjects(one));
   return {
     ok: broken === null,
     level: options.level,
     blocks: one.tip.seq + 1,
     slices: one.slices,
+    superseded: one.superseded,
+    expired: one.expired,
     rows: one.tip.nextOffset,
     broken,
   };
@@ -199,10 +224,15 @@ async function verifyObjects(one: Verification): Promise<Broken | null> {
   const { signal, progress } = one.options;
   let done = one.tip.seq + 1;
   const total = done + one.objects;
-  for await (const { block } of log.read(0, one.tip.seq, signal)) {
+  const schemas: SetSchema[] = [];
+  const superseded = supersededSlices(one, schemas);
+  for await (const stored of log.read(0, one.tip.seq, signal)) {
+    const { seq, block } = stored;
+    if (block.event.kind === "SetDataSchema") schemas.push({ seq, schema: block.event.schema });
     const { slice, quarantine } = objectsOf(block);
+    const original = originalOf(stored, schemas);
     const checks = [
-      ...(slice === undefined ? [] : [() => verifySlice(one, slice)]),
+      ...(slice === undefined || original === null ? [] : [() => verifySlice(one, slice, original, superseded)]),
       ...(quarantine === undefined ? [] : [() => verifyQuarantine(one, quarantine)]),
     ];
     for (const check of checks) {
@@ -212,7 +242,21 @@ async function verifyObjects(one: Verification): Promise<Broken | null> {
       progress?.(++done, total);
     }
   }
-  return null;
+  const broken = await superseded?.finish();
+  one.superseded = superseded?.proven ?? 0;
+  one.expired = superseded?.expired ?? 0;
+  return broken ?? null;
+}
+
+function supersededSlices(
+  { source, options, tip }: Verification,
+  schemas: readonly SetSchema[],
+): SupersededSlices | null {
+  const { log, regions, worker } = source;
+  const { level, signal } = options;
+  if (level === "chain") return null;
+  const keys = new LayoutKeys(tip.id);
+  return new SupersededSlices({ store: log.store, keys, regions, newest: tip.seq, schemas, worker, level, signal });
 }
 
 async function verifyQuarantine(one: Verification, { physicalHash, size }: QuarantineSlice): Promise<Broken | null> {
@@ -229,9 +273,15 @@ async function verifyBytes(
   return reason === null ? null : { object, reason };
 }
 
-async function verifySlice(one: Verification, slice: DataSlice): Promise<Broken | null> {
+async function verifySlice(
+  one: Verification,
+  slice: DataSlice,
+  original: Original,
+  superseded: SupersededSlices | null,
+): Promise<Broken | null> {
   const { source, options } = one;
   const object = source.log.keys.data(slice.physicalHash);
+  if (superseded !== null && (await source.log.store.stat(object)) === null) return await superseded.add(original);
   const broken = await verifyBytes(one, object, slice.physicalHash, slice.size);
   if (broken !== null || options.level === "physical") return broken;
   await using file = await source.log.store.local(object, options.signal);

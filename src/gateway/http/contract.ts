@@ -194,6 +194,8 @@ export interface DatasetDoor {
     id: DatasetId,
     options: { level: VerifyLevel; signal: AbortSignal; progress: (done: number, total: number | null) => void },
   ): Promise<VerifyReport>;
+  /** Asks for work on its layout; where the same waits or runs already, that is it. */
+  maintain(ref: DatasetRef, work: "compact" | "collect"): Promise<TaskView>;
 }
 
 /** What `millrace pull` puts into a copy of a dataset elsewhere; every byte is proven before it is seen. */

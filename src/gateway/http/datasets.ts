@@ -4,7 +4,7 @@ import { schemaFailure } from "../edge/index.ts";
 import type { DatasetRef, Rooms } from "./contract.ts";
 import { count, datasetParams, findDataset, ifMatch, project, timeOrNull } from "./parts.ts";
 import { type HttpRoute, jsonRoute, parseJson, streamRoute } from "./route.ts";
-import { blockView, datasetView, quarantineView, sliceView, verifyReport } from "./views.ts";
+import { blockView, datasetView, quarantineView, sliceView, taskView, verifyReport } from "./views.ts";
 
 const tag = "datasets";
 const one = "/api/v1/projects/{project}/datasets/{dataset}";
@@ -190,8 +190,28 @@ export function datasetRoutes<Format>({ access, datasets, resources }: Rooms<For
         exchange.end();
       },
     }),
+    ...(["compact", "collect"] as const).map((work) =>
+      jsonRoute({
+        method: "POST",
+        path: `${one}/${work}`,
+        summary: maintenance[work],
+        tag,
+        params: datasetParams,
+        status: 202,
+        reply: taskView,
+        async handle({ params, principal }) {
+          await access.authorize(principal, "dataset.admin", { dataset: params });
+          return await datasets.maintain(await findDataset(datasets, params), work);
+        },
+      }),
+    ),
   ];
 }
+
+const maintenance = {
+  compact: "Compacts now what is due, supersedes, lets expire; answers the task",
+  collect: "Deletes now what lost commits have left; answers the task",
+} as const;
 
 type Reason = Awaited<ReturnType<Rooms<unknown>["datasets"]["quarantine"]>>[number];
 function quarantined(reason: Reason): z.infer<typeof quarantineView> {

@@ -99,6 +99,8 @@ export const verifyReport = z
     ok: z.boolean(),
     blocks: z.int(),
     slices: z.int(),
+    superseded: z.int().describe("Of the slices, those that were proven from a compacted copy."),
+    expired: z.int().describe("Of the slices, those whose rows have expired."),
     rows: z.int(),
     broken: z.object({ object: z.string(), reason: z.string() }).nullable().describe("The first broken object."),
   })

@@ -7,7 +7,7 @@ import {
   type Telemetry,
   type TraceId,
 } from "../../base/index.ts";
-import type { Datasets, Head, SourceState } from "../../datasets/index.ts";
+import type { Datasets, Head, OpenSlices, SliceObject, SourceState } from "../../datasets/index.ts";
 import type { ColumnStatistics, SliceHashes } from "../../engines/index.ts";
 import { duckdbType, fieldFromDuckdb, multihash, ownColumns, schemaWith } from "../../slices/index.ts";
 import { findIngests } from "../chain-receipts.ts";
@@ -50,6 +50,8 @@ interface Prepared {
   readonly systemTimeMs: number;
   /** A lost commit has left the slice in the object store; its file is no longer where it was. */
   readonly stored: boolean;
+  /** Its files were collected: it is converted anew, with a later system time, so that its slice has another name. */
+  readonly gone: boolean;
 }
 
 const mostAttempts = 20;
@@ -104,7 +106,7 @@ export class Committer {
         if (head.nextOffset === prepared.firstOffset && stillFits(head, prepared)) {
           const outcome = await this.#commit(request, prepared, head);
           if (!("lost" in outcome)) return outcome;
-          prepared = { ...prepared, stored: outcome.stored };
+          prepared = { ...prepared, stored: outcome.stored, gone: outcome.gone };
         }
         if (attempt === mostAttempts)
           throw new MillraceError("conflict", "The dataset is written by too many at once.", { retryAfterS: 1 });
@@ -127,11 +129,16 @@ export class Committer {
     }
   }
 
-  async #prepare(request: CommitRequest, ahead: CommitRequest["ahead"], signal: AbortSignal): Promise<Prepared> {
+  /** @param after the system time is to be later than this one */
+  async #prepare(
+    request: CommitRequest,
+    ahead: CommitRequest["ahead"],
+    signal: AbortSignal,
+    after = -1,
+  ): Promise<Prepared> {
     const head = await this.#datasets.head(request.datasetId, signal);
     const firstOffset = head.nextOffset + (await ahead(head));
-    const now = this.#clock.now();
-    const systemTime = head.systemTime !== null && head.systemTime > now ? head.systemTime : now;
+    const systemTime = instant(Math.max(this.#clock.now(), head.systemTime ?? 0, after + 1));
     const columns = columnsOf(head);
     const declared = new Set<string>([...request.batch.declared]);
     const batch: Batch = {
@@ -161,6 +168,7 @@ export class Committer {
       quarantineHashes,
       systemTimeMs: systemTime,
       stored: false,
+      gone: false,
     };
   }
 
@@ -169,13 +177,15 @@ export class Committer {
     const head = await this.#datasets.head(request.datasetId, signal);
     const { converted, hashes } = prepared;
     const written = converted.slicePath;
-    if (written === null || hashes === null || !stillFits(head, prepared))
-      return await this.#prepare(request, nothingAhead, signal);
+    if (written === null || hashes === null || prepared.gone || !stillFits(head, prepared))
+      return await this.#prepare(request, nothingAhead, signal, prepared.systemTimeMs);
     const output = `${request.batch.workPath}${written.endsWith(".moved.parquet") ? "" : ".moved"}.parquet`;
     const now = this.#clock.now();
     const systemTimeMs = head.systemTime !== null && head.systemTime > now ? head.systemTime : now;
     const stored = this.#datasets.original(request.datasetId, multihash(hashes.physicalHash));
-    await using kept = prepared.stored ? await this.#datasets.openSlices(request.datasetId, [stored], signal) : null;
+    await using kept = prepared.stored ? await this.#open(request.datasetId, stored, signal) : null;
+    if (prepared.stored && kept === null)
+      return await this.#prepare(request, nothingAhead, signal, prepared.systemTimeMs);
     const input = kept?.paths[0] ?? written;
     const delta = head.nextOffset - prepared.firstOffset;
     await this.#converter.renumber({ input, output, delta, systemTimeMs }, { traceId: request.traceId, signal });
@@ -185,6 +195,16 @@ export class Committer {
     ]);
     const moved = { converted: { ...converted, slicePath: output }, hashes: movedHashes, statistics, stored: false };
     return { ...prepared, ...moved, head, firstOffset: head.nextOffset, systemTimeMs };
+  }
+
+  /** A slice that a lost commit has left in the store; null where it was collected. */
+  async #open(id: DatasetId, slice: SliceObject, signal: AbortSignal): Promise<OpenSlices | null> {
+    try {
+      return await this.#datasets.openSlices(id, [slice], signal);
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === "data_expired") return null;
+      throw error;
+    }
   }
 
   /** What an earlier try of this batch committed, from the chain's own notes. */
@@ -208,7 +228,7 @@ export class Committer {
     request: CommitRequest,
     prepared: Prepared,
     head: Head,
-  ): Promise<CommittedBatch | { readonly lost: true; readonly stored: boolean }> {
+  ): Promise<CommittedBatch | { readonly lost: true; readonly stored: boolean; readonly gone: boolean }> {
     const { converted, hashes, statistics, quarantineHashes } = prepared;
     const schema = schemaWith(converted.columns.map((column) => fieldFromDuckdb(column.name, typeName(column.type))));
     const changed =
@@ -256,7 +276,7 @@ export class Committer {
       systemTime: instant(prepared.systemTimeMs),
       by: request.by,
     });
-    if (outcome.outcome === "lost") return { lost: true, stored: outcome.stored };
+    if (outcome.outcome === "lost") return { lost: true, stored: outcome.stored, gone: outcome.gone };
     return ingests.map(({ rows, firstOffset }, index) => ({
       seq: outcome.seq,
       block: outcome.block,
@@ -305,6 +325,7 @@ export class Committer {
       quarantineHashes,
       systemTimeMs: Math.max(this.#clock.now(), head.systemTime ?? 0),
       stored: false,
+      gone: false,
     };
     const outcome = await this.#commit(request, prepared, head);
     if ("lost" in outcome) throw new MillraceError("conflict", "Another writer was faster.", { retryAfterS: 1 });

@@ -4,7 +4,7 @@ import { widen } from "../../slices/index.ts";
 import type { Batch, ConvertContext, Converted } from "./batch.ts";
 import { timeProblem, timeSql, timeValue } from "./judge.ts";
 import { ident, literal, timestampLiteral } from "./quote.ts";
-import { copySliceSql, own } from "./slice-sql.ts";
+import { copySliceSql, own, quarantineOptions } from "./slice-sql.ts";
 import { type Column, parseType, typeName } from "./types.ts";
 
 const label = "ingest of columns";
@@ -54,7 +54,7 @@ export async function convertColumnar(batch: Batch, context: ConvertContext): Pr
     ${own("at")} + 1 AS line, ${own("problem")}.column_name AS column_name, ${own("problem")}.reason AS reason, CAST(${own("row")} AS VARCHAR) AS raw
     FROM (${rows}) JOIN (SELECT file_row_number AS ${own("key")}, to_json(t) AS ${own("row")} FROM (SELECT * FROM ${source}) AS t) ON ${own("key")} = ${own("at")}
     WHERE ${own("problem")} IS NOT NULL ORDER BY line`;
-  const quarantineCopy = { sql: `COPY (${aside}) TO ${literal(quarantine)} (FORMAT parquet, COMPRESSION zstd)` };
+  const quarantineCopy = { sql: `COPY (${aside}) TO ${literal(quarantine)} (${quarantineOptions(batch.systemTime)})` };
   const count = clean
     ? { sql: `SELECT count(*) AS rows, 0 AS quarantined FROM read_parquet(${literal(input)})`, rows: true }
     : {

@@ -8,7 +8,7 @@ import { type Records, writeRecords } from "./normalise.ts";
 import { type Observation, observations, observeStatements } from "./observe.ts";
 import { literal, timestampLiteral } from "./quote.ts";
 import { recordsSql } from "./records.ts";
-import { copySliceSql, own } from "./slice-sql.ts";
+import { copySliceSql, own, quarantineOptions } from "./slice-sql.ts";
 import { type Column, parseType, typeName } from "./types.ts";
 
 const sampledRecords = 5_000;
@@ -132,7 +132,7 @@ function quarantineSql(batch: Batch, output: string): string {
   const sources = pick(batch.entries.map((entry) => literal(entry.source)));
   return `COPY (SELECT ${ids} AS ingest_id, ${times} AS received_at, ${sources} AS source, ${own("n")} AS line,
     ${own("problem")}.column_name AS column_name, ${own("problem")}.reason AS reason, ${own("r")} AS raw
-  FROM judged WHERE ${own("problem")} IS NOT NULL ORDER BY ${own("o")}) TO ${literal(output)} (FORMAT parquet, COMPRESSION zstd)`;
+  FROM judged WHERE ${own("problem")} IS NOT NULL ORDER BY ${own("o")}) TO ${literal(output)} (${quarantineOptions(batch.systemTime)})`;
 }
 
 const countRow = z.object({ i: z.coerce.number(), rows: z.coerce.number(), quarantined: z.coerce.number() });

@@ -44,6 +44,11 @@ export function copySliceSql(query: SliceQuery): string {
 FROM (${query.source})) TO ${literal(query.output)} (${parquetOptions})`;
 }
 
+/** How quarantined rows are written. The time is for the file's name alone: a batch that is written anew must not have an old one. */
+export function quarantineOptions(systemTimeMs: number): string {
+  return `FORMAT parquet, COMPRESSION zstd, KV_METADATA {system_time: '${systemTimeMs}'}`;
+}
+
 /** Writes a slice once more, at other offsets and with the system time of its new commit. */
 export function renumberSql(input: string, output: string, delta: number, systemTimeMs: number): string {
   const moved = `CAST(CAST("offset" AS BIGINT) + ${delta} AS UBIGINT) AS "offset"`;

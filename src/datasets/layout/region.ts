@@ -1,0 +1,62 @@
+/**
+ * A part of a dataset's sequence numbers whose rows are compacted together. Those of level 1 are the smallest; each of a higher
+ * level is made of `fan` regions of the level below it.
+ */
+export interface Region {
+  readonly level: number;
+  readonly index: number;
+}
+
+/** How a dataset is cut into regions. One size for all servers that share a store. */
+export class Regions {
+  readonly #first: number;
+  readonly #fan: number;
+
+  constructor({ first = 64, fan = 16 }: { readonly first?: number; readonly fan?: number } = {}) {
+    this.#first = first;
+    this.#fan = fan;
+  }
+
+  firstSeq({ level, index }: Region): number {
+    return index * this.#span(level);
+  }
+
+  lastSeq({ level, index }: Region): number {
+    return (index + 1) * this.#span(level) - 1;
+  }
+
+  of(level: number, seq: number): Region {
+    return { level, index: Math.floor(seq / this.#span(level)) };
+  }
+
+  /** The regions that it is made of; none on the first level. */
+  children({ level, index }: Region): Region[] {
+    if (level === 1) return [];
+    return Array.from({ length: this.#fan }, (_, at) => ({ level: level - 1, index: index * this.#fan + at }));
+  }
+
+  /** How many regions of a level have all their blocks where this is the newest. */
+  closed(level: number, newest: number): number {
+    return Math.floor((newest + 1) / this.#span(level));
+  }
+
+  /** Whether a block is the last one of a region. */
+  endsAt(seq: number): boolean {
+    return (seq + 1) % this.#first === 0;
+  }
+
+  /** The closed regions of each level that hold a block, from low to high. */
+  above(seq: number, newest: number, from = 1): Region[] {
+    const found: Region[] = [];
+    for (let level = from; this.lastSeq(this.of(level, seq)) <= newest; level++) found.push(this.of(level, seq));
+    return found;
+  }
+
+  #span(level: number): number {
+    return this.#first * this.#fan ** (level - 1);
+  }
+}
+
+export function regionName({ level, index }: Region): string {
+  return `${level}/${String(index).padStart(12, "0")}`;
+}

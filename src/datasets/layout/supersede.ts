@@ -1,0 +1,123 @@
+import { MillraceError } from "../../base/index.ts";
+import { expiredBefore } from "./expiry.ts";
+import { LayoutKeys } from "./layout-keys.ts";
+import type { LiveSlice } from "./live-slices.ts";
+import type { RegionManifest } from "./manifest.ts";
+import { Note } from "./note.ts";
+import { type Original, originals } from "./originals.ts";
+import { proofProblem } from "./proof.ts";
+import { RegionStore } from "./region-store.ts";
+import type { LaidOut, LayoutProgress, LayoutTools } from "./work.ts";
+
+export interface SupersedeReport {
+  /** Originals that were proven from a copy and deleted, and the bytes of them. */
+  readonly slices: number;
+  readonly bytes: number;
+  /** Blocks that were looked at. */
+  readonly blocks: number;
+}
+
+/** Blocks that are looked at in one step: the note of how far it came is written behind each. */
+const stepBlocks = 1_024;
+
+/**
+ * Deletes originals that were committed before `committedBefore` and that a copy stands for, each after its logical hash was
+ * recomputed from the copy's rows as they lie in the store: from then on the copy is the truth.
+ * @throws chain_broken where a copy does not prove its originals: they stay; the signal's reason
+ */
+export async function supersede(
+  tools: LayoutTools,
+  dataset: LaidOut,
+  committedBefore: number,
+  signal: AbortSignal,
+  progress: LayoutProgress,
+): Promise<SupersedeReport> {
+  return await new Superseder(tools, dataset, committedBefore, signal).run(progress);
+}
+
+class Superseder {
+  readonly #tools: LayoutTools;
+  readonly #dataset: LaidOut;
+  readonly #committedBefore: number;
+  readonly #signal: AbortSignal;
+  readonly #keys: LayoutKeys;
+  readonly #store: RegionStore;
+  #report: SupersedeReport = { slices: 0, bytes: 0, blocks: 0 };
+
+  constructor(tools: LayoutTools, dataset: LaidOut, committedBefore: number, signal: AbortSignal) {
+    this.#tools = tools;
+    this.#dataset = dataset;
+    this.#committedBefore = committedBefore;
+    this.#signal = signal;
+    this.#keys = new LayoutKeys(dataset.id);
+    this.#store = new RegionStore(tools.store, this.#keys, tools.regions);
+  }
+
+  async run(progress: LayoutProgress): Promise<SupersedeReport> {
+    const { newest } = this.#dataset;
+    const note = new Note(this.#tools.store, this.#keys.superseded);
+    const begun = await note.read(this.#signal);
+    for (let seq = begun; ; ) {
+      this.#signal.throwIfAborted();
+      const manifest = await this.#store.highest(seq, newest, this.#signal);
+      if (manifest === null) break;
+      const next = await this.#step(manifest, seq);
+      if (next > seq) await note.write(next);
+      this.#report = { ...this.#report, blocks: this.#report.blocks + next - seq };
+      await progress(next - begun, newest + 1 - begun, `${this.#report.slices} slices superseded`);
+      if (next < Math.min(seq + stepBlocks, manifest.lastSeq + 1)) break; // what follows is too young, or held open
+      seq = next;
+    }
+    return this.#report;
+  }
+
+  /** Supersedes what is due of a region, from a block on. @returns the first block that is left */
+  async #step(manifest: RegionManifest, from: number): Promise<number> {
+    const to = Math.min(manifest.lastSeq, from + stepBlocks - 1);
+    const { due, next } = await this.#due(from, to);
+    const expired = await expiredBefore(this.#tools.store, this.#keys, this.#signal);
+    const living = due.filter((original) => original.lastOffset >= expired);
+    for (const file of manifest.files) {
+      const held = living.filter(
+        ({ firstOffset }) => firstOffset >= file.firstOffset && firstOffset <= file.lastOffset,
+      );
+      if (held.length === 0 || file.kind === "data") continue; // one that was carried stays
+      await this.#prove(file, held);
+      for (const original of held) await this.#delete(original);
+    }
+    return next;
+  }
+
+  /** The originals of a range of blocks up to the first one that is too young or held open, and the first block that is left. */
+  async #due(from: number, to: number): Promise<{ readonly due: readonly Original[]; readonly next: number }> {
+    const due: Original[] = [];
+    for await (const original of originals(this.#dataset, from, to, this.#signal)) {
+      if (original.systemTime >= this.#committedBefore || this.#dataset.isOpen({ key: this.#keys.data(original.hash) }))
+        return { due, next: original.seq };
+      due.push(original);
+    }
+    return { due, next: to + 1 };
+  }
+
+  async #prove(file: LiveSlice, held: readonly Original[]): Promise<void> {
+    const { store, worker } = this.#tools;
+    await using local = await store.local(file.key, this.#signal);
+    const problem =
+      local === null
+        ? "it is missing"
+        : await proofProblem(worker, this.#dataset.schemas, { file, path: local.path }, held, this.#signal);
+    if (problem === null) return;
+    throw new MillraceError("chain_broken", `The copy ${file.key} does not stand for its slices: ${problem}.`, {
+      data: { object: file.key, reason: problem },
+      hint: "Its slices stay. Delete the copy's region manifest to have it made anew, while they are all there.",
+    });
+  }
+
+  async #delete({ hash, sizeBytes }: Original): Promise<void> {
+    this.#signal.throwIfAborted();
+    await this.#tools.store.delete(this.#keys.data(hash));
+    await this.#tools.store.delete(this.#keys.statistics(hash));
+    const { slices, bytes } = this.#report;
+    this.#report = { ...this.#report, slices: slices + 1, bytes: bytes + sizeBytes };
+  }
+}
