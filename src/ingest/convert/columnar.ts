@@ -116,15 +116,19 @@ async function describe(source: string, context: ConvertContext): Promise<Column
   return columns;
 }
 
-/** Whether an error blames the body: DuckDB refuses what it reads, or finds the file shorter than its footer says. */
+/** How DuckDB words what the disk, not the file's content, refuses. */
+const ofTheDisk = /^(Cannot|Could not) (open|read from|write|seek|sync|create|stat)/;
+
+/** Whether an error blames the body: DuckDB refuses what it reads, or cannot make sense of the file's own numbers. */
 function isUnreadable(cause: unknown, notCodes: readonly string[]): cause is MillraceError {
   if (!(cause instanceof MillraceError) || notCodes.includes(cause.code)) return false;
   const detail = cause.cause instanceof Error ? cause.cause.message : "";
-  return cause.code.startsWith("sql_") || (cause.code === "internal" && /Could not read enough bytes/.test(detail));
+  const isOfFile = cause.message.startsWith("A file could not be read") && detail !== "" && !ofTheDisk.test(detail);
+  return cause.code.startsWith("sql_") || (cause.code === "internal" && isOfFile);
 }
 
 function unreadable(cause: MillraceError): MillraceError {
-  const said = cause.code === "internal" ? "it is shorter than it says" : cause.message;
+  const said = cause.code === "internal" ? "its metadata makes no sense" : cause.message;
   return new MillraceError("bad_input", `The body cannot be read as Parquet: ${said}.`.replace("..", "."), { cause });
 }
 
