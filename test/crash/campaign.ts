@@ -71,6 +71,10 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   } finally {
     for (const one of [...writers, ...readers, importer]) one.end();
   }
+  if (wrong !== null) {
+    importer.abandon();
+    throw wrong;
+  }
   await Promise.race([Promise.all(load), patience()]);
   if (wrong !== null) throw wrong;
   await checkEnd(supervisor, writers, readers, importer);

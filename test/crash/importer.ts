@@ -10,6 +10,7 @@ export class Importer {
   readonly #file: string;
   readonly #server: () => Platform | null;
   #isEnding = false;
+  #isAbandoned = false;
   #child: ChildProcess | null = null;
   done = 0;
   attempts = 0;
@@ -24,6 +25,12 @@ export class Importer {
     this.#isEnding = true;
   }
 
+  /** Nothing is wanted of it any more. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.kill();
+  }
+
   /** Ends the client that runs now, as its user's machine might. */
   kill(): boolean {
     return this.#child?.kill("SIGKILL") ?? false;
@@ -32,7 +39,7 @@ export class Importer {
   async run(): Promise<void> {
     const lines = Array.from({ length: this.rows }, (_, number) => `{"number":${number},"text":"row ${number}"}\n`);
     await writeFile(this.#file, lines.join(""));
-    while (!this.#isEnding || this.done === 0) {
+    while (!this.#isAbandoned && (!this.#isEnding || this.done === 0)) {
       const platform = this.#server();
       if (platform !== null && (await this.#import(platform)) === 0) this.done++;
       else await pause(50);
