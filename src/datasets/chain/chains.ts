@@ -252,6 +252,8 @@ export class Chains {
   async #fromCheckpoint(id: DatasetId, log: DatasetLog, signal?: AbortSignal): Promise<Chain | null> {
     const state = await this.#readCheckpoint(id, signal);
     if (state === null || !(await this.#agrees(id, state.tip, log, signal))) return null;
+    // The index has lost it: rows of blocks alone would not lead there from the beginning.
+    await this.#tellIndex(id, state.tip.seq, () => this.#index.setCheckpoint(id, state));
     return Chain.restore(id, state);
   }
 
