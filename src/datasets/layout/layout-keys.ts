@@ -31,7 +31,7 @@ export class LayoutKeys extends DatasetKeys {
   }
 
   copyPrefix(region: Region): string {
-    return this.copiesFolder + regionName(region).replace("/", "-").concat("-");
+    return `${this.copiesFolder}${regionName(region).replace("/", "-")}-`;
   }
 
   get copiesFolder(): string {
