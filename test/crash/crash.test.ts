@@ -7,7 +7,7 @@ const seed = Number(process.env.MILLRACE_TEST_SEED ?? Date.now() % 1_000_000);
 const say = () => {};
 
 test(`20 kills of server, workers, PostgreSQL and client lose, double and tear nothing (MILLRACE_TEST_SEED=${seed})`, {
-  timeout: 300_000,
+  timeout: 900_000,
 }, async () => {
   const result = await runCampaign({ kills: 20, seed, store: { kind: "directory" }, importRows: 200_000, say });
   expect(result.imported).toBeGreaterThan(0);
@@ -16,7 +16,7 @@ test(`20 kills of server, workers, PostgreSQL and client lose, double and tear n
 
 test.skipIf(s3ServerAbsent)(
   `8 kills with objects in S3, and of the S3 server${s3ServerAbsent === null ? "" : ` (${s3ServerAbsent})`} (MILLRACE_TEST_SEED=${seed})`,
-  { timeout: 300_000 },
+  { timeout: 900_000 },
   async () => {
     await using server = await startS3Server();
     const environment = server.environment(await server.bucket());
