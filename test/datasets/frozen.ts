@@ -37,6 +37,7 @@ export class Freezer {
     adopt: (...args) => this.#step(() => store.adopt(...args)),
     get: (...args) => this.#step(() => store.get(...args)),
     stat: (...args) => this.#step(() => store.stat(...args)),
+    settle: (...args) => this.#step(() => store.settle(...args)),
     delete: (...args) => this.#step(() => store.delete(...args)),
     local: (...args) => store.local(...args),
     list: (...args) => store.list(...args),

@@ -84,6 +84,7 @@ function operationsOf(store: ObjectStore): ObjectStore {
     adopt: (key, path) => store.adopt(key, path),
     get: (key, options) => store.get(key, options),
     stat: (key) => store.stat(key),
+    settle: (key) => store.settle(key),
     list: (prefix, options) => store.list(prefix, options),
     delete: (key) => store.delete(key),
     local: (key, signal) => store.local(key, signal),

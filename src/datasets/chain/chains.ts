@@ -198,6 +198,8 @@ export class Chains {
       chain.seq < 0
         ? await log.newestListed(await this.#hintedSeq(log, signal), signal)
         : await log.newest(chain.seq, signal);
+    // Whoever sees a commit acts on it: acknowledges rows, deletes what was staged.
+    if (newest > before) await log.settle(newest);
     const reader = new StatisticsReader(log, newest - before > this.#packBlocks);
     const isLong = newest - before > mostRows;
     let batch: StoredBlock[] = [];

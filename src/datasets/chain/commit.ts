@@ -75,9 +75,8 @@ export async function adoptObjects(store: ObjectStore, keys: DatasetKeys, change
     await store.put(keys.statistics(data.physicalHash), new TextEncoder().encode(JSON.stringify(data.statistics)));
   }
   if (quarantine === undefined) return;
-  // A commit that was lost has brought it: then its file is no longer where it was.
-  const key = keys.quarantine(quarantine.physicalHash);
-  if ((await store.stat(key)) === null) await store.adopt(key, quarantine.localPath);
+  // Also where a commit that failed or was lost has brought it: only the store can say that it stays.
+  await store.adopt(keys.quarantine(quarantine.physicalHash), quarantine.localPath);
 }
 
 /** The AddData event of a change behind a tip. */

@@ -160,6 +160,16 @@ export class DatasetLog {
   }
 
   /**
+   * Makes sure that a number that was seen to be won stays so: its writer may have ended before its entry was durable.
+   * @throws chain_broken where neither an entry nor a pack says it
+   */
+  async settle(seq: number): Promise<void> {
+    if (await this.store.settle(this.keys.log(seq))) return;
+    const pack = this.keys.pack(this.region(seq));
+    if (!(await this.store.settle(pack))) throw brokenObject(this.keys.log(seq), "it is missing");
+  }
+
+  /**
    * The newest number that was won before the call, or -1: from `known` (which was won) on. Two looks where it is the newest;
    * else doubling and halving, over the packs first. Neither packs nor the log above the floor have gaps, so that presence is
    * monotone.

@@ -49,7 +49,8 @@ export async function expire(
       if (key < keys.expired(offset)) await store.delete(key);
   }
   dataset.expired(offset);
-  const slices = offset === 0 ? 0 : await deleteBelow(tools, dataset, offset, signal, progress);
+  const isSettled = offset > 0 && (await store.settle(keys.expired(offset))); // else another has gone further
+  const slices = !isSettled ? 0 : await deleteBelow(tools, dataset, offset, signal, progress);
   return { expiredBefore: offset, rows: offset - before, slices };
 }
 

@@ -92,6 +92,7 @@ class Outdated {
     const published = await this.#tools.store.stat(this.#keys.region(manifest));
     if (published === null || published.modifiedMs + this.#tools.graceMs > this.#tools.clock.now()) return false;
     await this.#checkCopies(manifest);
+    if (!(await this.#tools.store.settle(this.#keys.region(manifest)))) return false;
     this.#sound.add(name);
     return true;
   }

@@ -83,6 +83,7 @@ class Superseder {
       );
       if (held.length === 0 || file.kind === "data") continue; // one that was carried stays
       await this.#prove(file, held);
+      if (!(await this.#tools.store.settle(this.#keys.region(manifest)))) return from; // a higher one has come
       for (const original of held) await this.#delete(original);
     }
     return next;

@@ -80,10 +80,16 @@ async function deletePacked(log: DatasetLog, signal: AbortSignal): Promise<numbe
     deleted += below.length;
     below = [];
   };
+  let settled = -1;
   for await (const { key } of log.store.list(log.keys.logFolder, { signal })) {
     const seq = log.keys.seqOf(key);
     if (seq === null) continue;
     if (seq >= log.floor) break;
+    if (log.region(seq) > settled) {
+      settled = log.region(seq);
+      if (!(await log.store.settle(log.keys.pack(settled))))
+        throw brokenObject(log.keys.pack(settled), "it is missing");
+    }
     below.push(seq);
     if (below.length >= deletedAtOnce) await flush();
   }

@@ -211,7 +211,9 @@ export class Replicas {
     const missing: MissingObject[] = [];
     for (const [index, object] of named.entries()) {
       const found = sizes[index] ?? null;
-      if (found === null) missing.push(object);
+      // One whose putting failed may be seen, and still be lost: committed is only what stays.
+      if (found === null || !(await this.#options.store.settle(objectKey(keys, object.part, object.hash))))
+        missing.push(object);
       else if (found.sizeBytes !== object.sizeBytes)
         throw refused(`a block says ${object.sizeBytes} bytes of ${object.hash}, which has ${found.sizeBytes}`);
     }

@@ -70,7 +70,16 @@ const remove = (name: string) => rm(file(name));
 
 test("a whole chain verifies at every level, and tells what it saw", async () => {
   for (const level of ["chain", "physical", "logical"] as const)
-    expect(await verify(level)).toEqual({ ok: true, level, blocks: 5, slices: 3, rows: 6, broken: null });
+    expect(await verify(level)).toEqual({
+      ok: true,
+      level,
+      blocks: 5,
+      slices: 3,
+      rows: 6,
+      expired: 0,
+      superseded: 0,
+      broken: null,
+    });
 });
 
 describe("the log", () => {
@@ -173,7 +182,7 @@ describe("a block", () => {
 
 describe("a slice", () => {
   test.each([
-    ["is missing", remove, "it is missing"],
+    ["is missing", remove, "it is missing, and no copy stands for it"],
     ["has a flipped bit", flip, "its bytes are not those that its hash says"],
     ["is cut", truncate, /bytes, and its block says/],
   ] as const)("%s", async (_what, damage, reason) => {

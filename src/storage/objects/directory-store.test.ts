@@ -156,6 +156,20 @@ test("who loses a race syncs the folder too: the winner may have crashed before 
   );
 });
 
+test("who relies on an object that is there syncs its folder, and an absent one is not settled", async () => {
+  const done: string[] = [];
+  await withStore(
+    (operation) => done.push(operation),
+    async (store) => {
+      await store.put("a/b", bytes("x"));
+      done.length = 0;
+      expect(await store.settle("a/b")).toBe(true);
+      expect(done).toContain("sync folder a");
+      expect(await store.settle("a/c")).toBe(false);
+    },
+  );
+});
+
 describe("new folders", () => {
   test("are synced in their parents, down from the store's, before the object's name is answered", async () => {
     const done: string[] = [];

@@ -97,6 +97,16 @@ class DirectoryStore implements ObjectStore {
     return { key, sizeBytes: found.sizeBytes, modifiedMs: found.modifiedMs };
   }
 
+  async settle(key: string): Promise<boolean> {
+    if ((await this.stat(key)) === null) return false;
+    const folder = path.dirname(this.#path(key));
+    await guarded(key, async () => {
+      await this.#makeFolder(folder);
+      await this.#disk.syncDirectory(folder);
+    });
+    return true;
+  }
+
   async *list(prefix: string, options: ListOptions = {}): AsyncIterable<ObjectStat> {
     options.signal?.throwIfAborted();
     let left = options.limit ?? Number.POSITIVE_INFINITY;

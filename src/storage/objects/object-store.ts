@@ -22,11 +22,20 @@ export interface LocalObject extends AsyncDisposable {
 export interface ObjectStore {
   put(key: string, body: Uint8Array): Promise<void>;
   putIfAbsent(key: string, body: Uint8Array): Promise<"created" | "exists">;
-  /** Moves a finished local file in; where the key is taken, the local file is dropped (keys are named by content). */
+  /**
+   * Moves a finished local file in; where the key is taken, the local file is dropped (keys are named by content), or may be
+   * gone already.
+   */
   adopt(key: string, localPath: string): Promise<void>;
   /** null where absent. A range beyond the end is cut. */
   get(key: string, options?: GetOptions): Promise<Uint8Array | null>;
+  /** What is told to be there may not survive a crash yet where its writer was not told so: see `settle`. */
   stat(key: string): Promise<ObjectStat | null>;
+  /**
+   * Whether the object is there; if so, it survives a crash from now on, whatever became of its writer. To be asked before
+   * anything is deleted or acknowledged because another has written it.
+   */
+  settle(key: string): Promise<boolean>;
   /** Objects whose key begins with `prefix`, in order of keys (by code unit). */
   list(prefix: string, options?: ListOptions): AsyncIterable<ObjectStat>;
   /** Does nothing where absent. */

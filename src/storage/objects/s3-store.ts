@@ -107,6 +107,11 @@ export class S3Store implements ObjectStore, AsyncDisposable {
     return this.#stat(key);
   }
 
+  /** What S3 shows is durable. */
+  async settle(key: string): Promise<boolean> {
+    return (await this.#stat(key)) !== null;
+  }
+
   async *list(prefix: string, { after, limit, signal }: ListOptions = {}): AsyncIterable<ObjectStat> {
     signal?.throwIfAborted();
     if (!isPrefix(prefix)) return;

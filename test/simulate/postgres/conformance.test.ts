@@ -188,7 +188,7 @@ test.each([
   "two transactions at once meet at the same locks, and see the same of each other: $tables",
   async ({ step }) => {
     let blocks = 0;
-    for (let history = 0; history < 30; history++) {
+    for (let history = 0; history < 60; history++) {
       await real.sql`
         TRUNCATE events, event_subscriptions, mirror_progress, resource_changes, resources, task_attempts, tasks
         RESTART IDENTITY`;

@@ -81,6 +81,7 @@ export class RemoteStore implements ObjectStore {
   async adopt(key: string, localPath: string): Promise<void> {
     checkKey(key);
     const { bucket, link, disk } = this.#options;
+    if ((await disk.stat(localPath)) === null && (await this.settle(key))) return;
     const bytes = await disk.readFile(localPath);
     await link.call({ what: `adopt ${key}`, effect: () => void bucket.putIfAbsent(key, bytes), changes: true });
     await disk.remove(localPath);
@@ -101,6 +102,10 @@ export class RemoteStore implements ObjectStore {
     checkKey(key);
     const { bucket, link } = this.#options;
     return await link.call({ what: `stat ${key}`, effect: () => bucket.stat(key), changes: false });
+  }
+
+  async settle(key: string): Promise<boolean> {
+    return (await this.stat(key)) !== null;
   }
 
   async *list(prefix: string, { after = "", limit, signal }: ListOptions = {}): AsyncIterable<ObjectStat> {
