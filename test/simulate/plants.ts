@@ -63,6 +63,40 @@ export const reusedOffset: Plant = {
   }),
 };
 
+/** Of each store, the keys of files that were handed out, by their paths, and those that the newest copy was made of. */
+const handedOut = new WeakMap<ObjectStore, { readonly keys: Map<string, string>; copied: readonly string[] }>();
+
+/** Deletes what a copy was made of as soon as the copy is stored: before any reader can find the copy. */
+export const compactedUnderReader: Plant = {
+  name: "compact under a reader",
+  store(store) {
+    const known = { keys: new Map<string, string>(), copied: [] as readonly string[] };
+    const planted: ObjectStore = {
+      ...operationsOf(store),
+      async local(key, signal) {
+        const file = await store.local(key, signal);
+        if (file !== null) known.keys.set(file.path, key);
+        return file;
+      },
+      async adopt(key, path) {
+        await store.adopt(key, path);
+        if (!key.includes("/layout/data/")) return;
+        for (const gone of known.copied) await store.delete(gone);
+      },
+    };
+    handedOut.set(planted, known);
+    return planted;
+  },
+  copier: (copier, store) => ({
+    rangeHashes: (order, signal) => copier.rangeHashes(order, signal),
+    async writeCopy(order, signal) {
+      const known = handedOut.get(store);
+      if (known !== undefined) known.copied = order.inputs.flatMap(({ path }) => known.keys.get(path) ?? []);
+      return await copier.writeCopy(order, signal);
+    },
+  }),
+};
+
 function methodsOf(disk: Disk): Disk {
   return {
     open: (path, mode) => disk.open(path, mode),
@@ -91,4 +125,10 @@ function operationsOf(store: ObjectStore): ObjectStore {
   };
 }
 
-export const plants: readonly Plant[] = [skippedSync, droppedIfAbsent, earlyAcknowledgement, reusedOffset];
+export const plants: readonly Plant[] = [
+  skippedSync,
+  droppedIfAbsent,
+  earlyAcknowledgement,
+  reusedOffset,
+  compactedUnderReader,
+];

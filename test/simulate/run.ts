@@ -4,6 +4,7 @@ import { checkAll } from "./invariants.ts";
 import { ask, type Scene } from "./workload/client.ts";
 import { definer } from "./workload/definers.ts";
 import { type FaultKind, faultKinds, faultsOf, letFaultsHappen } from "./workload/faults.ts";
+import { keeper } from "./workload/keepers.ts";
 import { Model, Violation } from "./workload/model.ts";
 import { importer, pusher } from "./workload/pushers.ts";
 import { reader } from "./workload/readers.ts";
@@ -41,7 +42,7 @@ export async function run({ seed, plant, without = new Set(), keepTrace = false 
   const shape = new Chance(seed, "shape");
   const storeKind = shape.happens(0.35) ? "folder" : "bucket";
   const world = new World({
-    ...{ seed, storeKind, machines: shape.whole(1, 3), plant: plant ?? null },
+    ...{ seed, storeKind, machines: shape.whole(1, 3), isLongLived: shape.happens(0.3), plant: plant ?? null },
     equip: (of, machine, server) => registerWork(of, machine, server),
   });
   const faults = faultsOf(seed, shape, without);
@@ -88,7 +89,7 @@ async function live(world: World, model: Model, shape: Chance, faults: readonly 
   for (const machine of world.machines) world.start(machine);
   await prepare(scene);
   const clients = clientsOf(scene, shape);
-  const livingMs = shape.spread(5_000, 60_000);
+  const livingMs = shape.spread(5_000, 40_000);
   const saved = world.scheduler.sleep(shape.spread(100, livingMs)).then(() => world.database.backup());
   await Promise.all([world.scheduler.sleep(livingMs), letFaultsHappen(world, faults, livingMs)]);
   world.trace.note("world", "faults are over");
@@ -133,6 +134,7 @@ function clientsOf(scene: Scene, shape: Chance): Promise<void>[] {
     ...some("read", 1, (name) => reader(scene, name)),
     ...some("define", 1, (name) => definer(scene, name, 8)),
     ...some("task", 2, (name) => tasker(scene, name, 6)),
+    ...(scene.world.options.isLongLived ? some("keep", 2, (name) => keeper(scene, name)) : []),
   ];
 }
 
@@ -154,7 +156,11 @@ async function untilQuiet(world: World): Promise<void> {
   for (;;) {
     const isStaged = world.machines.some(({ server, isReady }) => !isReady || (server?.ingest.pendingBytes ?? 0) > 0);
     const tasks = [...world.database.committed("tasks").values()];
-    const isBusy = tasks.some(({ state }) => state === "queued" || state === "running");
+    // The sweep of tomorrow waits for ever, and the collection of what was deleted for an hour.
+    const isBusy = tasks.some(
+      ({ kind, state }) =>
+        (kind === "work" || kind === "dataset.compact") && (state === "queued" || state === "running"),
+    );
     if (!isStaged && !isBusy && world.database.committed("resource_changes").size === 0) return;
     await world.scheduler.sleep(200);
   }

@@ -4,6 +4,7 @@ import type { AsOf } from "../../../src/datasets/index.ts";
 import { type SliceRow, sliceRows } from "../world/rows.ts";
 import type { Server } from "../world/server.ts";
 import { ask, noted, type Scene } from "./client.ts";
+import { Violation } from "./model.ts";
 
 /** A client that reads datasets at any server, now and in their past. */
 export async function reader(scene: Scene, name: string): Promise<void> {
@@ -40,6 +41,26 @@ export async function reader(scene: Scene, name: string): Promise<void> {
 
 /** All rows of a version, from its slices. */
 export async function readAll(server: Server, disk: Disk, id: DatasetId, asOf?: AsOf): Promise<SliceRow[]> {
+  for (let left = mostLooks - 1; ; left--) {
+    try {
+      return await readOnce(server, disk, id, asOf);
+    } catch (error) {
+      // A compaction has taken the place of files that were about to be read: they are looked up again.
+      if (!isGone(error)) throw error;
+      // Nothing expires here, so that each time it was another compaction: they do not come that fast.
+      if (left === 0) throw new Violation(`a reader was told ${mostLooks} times that files of its rows are gone`);
+      await server.datasets.refresh(id);
+    }
+  }
+}
+
+const mostLooks = 6;
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "data_expired" || error.code === "ENOENT");
+}
+
+async function readOnce(server: Server, disk: Disk, id: DatasetId, asOf?: AsOf): Promise<SliceRow[]> {
   const snapshot = await server.datasets.snapshot(id, asOf);
   await using open = await server.datasets.openSlices(id, snapshot.slices);
   const rows: SliceRow[] = [];

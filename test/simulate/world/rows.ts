@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Clock, type Disk, delay, MillraceError } from "../../../src/base/index.ts";
 import type { SliceReader } from "../../../src/datasets/index.ts";
+import type { CopyWorker, OffsetRange } from "../../../src/datasets/layout/work.ts";
 import type { Batch, BatchEntry, Converted } from "../../../src/ingest/convert/batch.ts";
 import type { Converter } from "../../../src/ingest/convert/converter.ts";
 import { type Column, parseType } from "../../../src/ingest/convert/types.ts";
@@ -46,6 +47,41 @@ function linesOf(bytes: Uint8Array): string[] {
 
 function logicalHash(bytes: Uint8Array): string {
   return multihashOfDigest("arrow0-sha3-256", createHash("sha3-256").update("rows").update(bytes).digest());
+}
+
+export interface CopierOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly chance: Chance;
+}
+
+/** Writes copies of slices, and proves slices from them. */
+export function rowCopier({ disk, clock, chance }: CopierOptions): CopyWorker {
+  const rowsOf = async (path: string, { firstOffset, lastOffset }: OffsetRange) => {
+    const rows = sliceRows(await disk.readFile(path)).filter(
+      ({ offset }) => offset >= firstOffset && offset <= lastOffset,
+    );
+    const isWhole = rows.length === lastOffset - firstOffset + 1;
+    if (isWhole && rows.every(({ offset }, at) => offset === firstOffset + at)) return rows;
+    throw new MillraceError("bad_input", `The file has not the rows ${firstOffset} to ${lastOffset}.`);
+  };
+  return {
+    async writeCopy({ inputs, output }, signal) {
+      const rows: SliceRow[] = [];
+      for (const { path, ...range } of inputs) rows.push(...(await rowsOf(path, range)));
+      await delay(clock, chance.skewed(0.5, 500), signal);
+      const bytes = Buffer.from(sliceText(rows));
+      await using file = await disk.open(output, "write");
+      await file.write(bytes);
+      return { sizeBytes: bytes.length, physicalHash: sha3Multihash(bytes), statistics: [] };
+    },
+    async rangeHashes({ path, ranges }, signal) {
+      const hashes: string[] = [];
+      for (const range of ranges) hashes.push(logicalHash(Buffer.from(sliceText(await rowsOf(path, range)))));
+      await delay(clock, chance.skewed(0.5, 100), signal);
+      return hashes;
+    },
+  };
 }
 
 /** Reads slices for `verify`. */

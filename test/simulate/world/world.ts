@@ -1,4 +1,5 @@
 import type { Disk, LogFields, Logger } from "../../../src/base/index.ts";
+import type { CopyWorker } from "../../../src/datasets/layout/work.ts";
 import type { Converter } from "../../../src/ingest/convert/converter.ts";
 import { directoryStore, type ObjectStore } from "../../../src/storage/index.ts";
 import { connectionLost, connectSimulated } from "../postgres/client.ts";
@@ -6,9 +7,9 @@ import { Database } from "../postgres/database.ts";
 import { Platter, SimulatedDisk } from "./disk.ts";
 import { FolderNode } from "./file.ts";
 import { goodLink, Link } from "./link.ts";
-import { rowConverter } from "./rows.ts";
+import { rowConverter, rowCopier } from "./rows.ts";
 import { Actor, Chance, Scheduler, SimulatedClock, streamOf } from "./scheduler.ts";
-import { Server } from "./server.ts";
+import { Server, smallLayout } from "./server.ts";
 import { Bucket, RemoteStore, storeAway } from "./store.ts";
 import { Trace } from "./trace.ts";
 
@@ -16,7 +17,8 @@ import { Trace } from "./trace.ts";
 export interface Plant {
   readonly name: string;
   disk?(disk: Disk): Disk;
-  store?(store: ObjectStore, world: World): ObjectStore;
+  store?(store: ObjectStore): ObjectStore;
+  copier?(copier: CopyWorker, store: ObjectStore): CopyWorker;
   converter?(converter: Converter): Converter;
 }
 
@@ -25,6 +27,8 @@ export interface WorldOptions {
   readonly machines: number;
   /** One machine whose folder is the store, or a bucket that all share. */
   readonly storeKind: "folder" | "bucket";
+  /** Chains are packed and compacted after a few commits already. */
+  readonly isLongLived: boolean;
   readonly plant: Plant | null;
   /** Called for each process before it starts. */
   readonly equip?: (world: World, machine: Machine, server: Server) => void;
@@ -161,10 +165,12 @@ export class World {
       ...{ scheduler, owner, chance: own("store"), trouble: machine.storeLink, unknown: storeAway },
       ...{ isAway: () => this.bucketIsAway, mostMs: 30, latestMs: 20_000 },
     });
-    const store =
+    const kept =
       options.storeKind === "folder"
         ? directoryStore({ root: "/objects", disk, random })
         : new RemoteStore({ bucket: this.bucket, link: storeLink, disk, cacheDirectory: "/cache" });
+    const store = options.plant?.store?.(kept) ?? kept;
+    const copier = rowCopier({ disk, clock, chance: own("copier") });
     const databaseLink = new Link({
       ...{ scheduler, owner, chance: own("database"), trouble: machine.databaseLink, unknown: connectionLost },
       ...{ isAway: () => this.database.isAway, mostMs: 5, latestMs: 1_000 },
@@ -185,8 +191,10 @@ export class World {
         sql,
         log: this.#log(machine, owner),
       },
-      store: options.plant?.store?.(store, this) ?? store,
+      store,
       converter: options.plant?.converter?.(converter) ?? converter,
+      copier: options.plant?.copier?.(copier, store) ?? copier,
+      layout: options.isLongLived ? smallLayout : null,
       commitIntervalMs: 500,
       record: () => {},
     };
