@@ -17,9 +17,11 @@ export interface FuzzEntry {
   readonly deadlineMs: number;
   /** Of inputs that are answered before their work is done: waits for it and judges it. @throws Finding */
   settle?(signal: AbortSignal): Promise<void>;
-  /** What may not grow from plateau to plateau, by name. */
-  measure?(): Promise<Readonly<Record<string, number>>>;
+  /** What may not grow from plateau to plateau, by name; without it the memory of this process, in which it is judged. */
+  measure?(): Promise<Measures>;
 }
+
+type Measures = Readonly<Record<string, number>>;
 
 export interface CampaignOptions {
   readonly seed: number;
@@ -36,10 +38,12 @@ export interface CampaignResult {
   readonly judged: number;
   readonly seconds: number;
   readonly findings: readonly string[];
-  readonly growth: readonly string[];
+  readonly plateaus: readonly string[];
 }
 
 const plateaus = 5;
+/** What a plateau may have more than the second one (the first warms up): of memory in MB, and of everything else. */
+const growth = { ofMemory: { factor: 1.5, more: 100 }, ofOthers: { factor: 1.25, more: 20 } };
 const mostFindings = 5;
 const mostShrinks = 150;
 const shrinkMs = 20_000;
@@ -48,7 +52,7 @@ const shrinkMs = 20_000;
 export async function runCampaign(entry: FuzzEntry, options: CampaignOptions): Promise<CampaignResult> {
   const startedMs = performance.now();
   const findings: string[] = [];
-  const measured: Readonly<Record<string, number>>[] = [];
+  const measured: Measures[] = [];
   let judged = 0;
   await using guard = openGuard(entry, options.seed);
   const numbers = options.only === undefined ? range(options.inputs) : [options.only];
@@ -57,11 +61,29 @@ export async function runCampaign(entry: FuzzEntry, options: CampaignOptions): P
     await entry
       .settle?.(AbortSignal.timeout(120_000))
       .catch((error: unknown) => findings.push(`${entry.name}: after plateau ${measured.length + 1}: ${told(error)}`));
-    if (entry.measure !== undefined) measured.push(await entry.measure());
+    measured.push(await (entry.measure?.() ?? ownMemory()));
     if (findings.length >= mostFindings) break;
   }
+  findings.push(...grown(measured).map((what) => `${entry.name}: ${what}`));
   const seconds = (performance.now() - startedMs) / 1_000;
-  return { entry: entry.name, judged, seconds, findings, growth: measured.map((one) => JSON.stringify(one)) };
+  return { entry: entry.name, judged, seconds, findings, plateaus: measured.map((one) => JSON.stringify(one)) };
+}
+
+function ownMemory(): Measures {
+  return { "own MB": Math.round(process.memoryUsage.rss() / 1e6) };
+}
+
+/** What has more at the end than at the end of the second plateau, beyond what is allowed. */
+function grown(measured: readonly Measures[]): string[] {
+  const [base, last] = [measured[1], measured.at(-1)];
+  if (base === undefined || last === undefined || measured.length < plateaus) return [];
+  return Object.entries(last).flatMap(([name, now]) => {
+    const before = base[name] ?? 0;
+    const { factor, more } = name.endsWith("MB") ? growth.ofMemory : growth.ofOthers;
+    return now > before * factor + more
+      ? [`${name} has grown from ${before} to ${now}: ${JSON.stringify(measured)}`]
+      : [];
+  });
 }
 
 interface Running extends CampaignOptions {

@@ -29,7 +29,7 @@ for (const name of entryNames) {
   if (!wanted.some((one) => name === one || name.startsWith(`${one}.`))) continue;
   const entry = await entries.open(name);
   const only = values.only === undefined ? {} : { only: Number(values.only) };
-  const { judged, seconds, findings, growth } = await runCampaign(entry, {
+  const { judged, seconds, findings, plateaus } = await runCampaign(entry, {
     seed,
     inputs: Number(values.inputs),
     foundFolder,
@@ -40,7 +40,7 @@ for (const name of entryNames) {
   const rate = Math.round(judged / seconds);
   say(`${name}: ${judged} inputs in ${seconds.toFixed(1)} s (${rate}/s), ${findings.length} findings`);
   for (const finding of findings) if (!finding.includes("--seed")) say(`  ${finding}`);
-  for (const line of growth) say(`  ${line}`);
+  for (const line of plateaus) say(`  ${line}`);
   await entries.close();
 }
 say(failed === 0 ? "nothing found" : `${failed} findings`);
