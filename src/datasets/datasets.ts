@@ -130,7 +130,9 @@ export class Datasets implements AsyncDisposable {
     });
     this.#upkeep = new Upkeep({ store, chains: this.#chains, index: this.#index, log, ...layout });
     const { random, copies = null } = options;
-    this.layouts = new Layouts({ store, chains: this.#chains, open: this.#open, clock, random, log, regions, copies });
+    const [chains, open] = [this.#chains, this.#open];
+    const compacted = (id: DatasetId) => this.#keepUp(id);
+    this.layouts = new Layouts({ store, chains, open, clock, random, log, regions, copies, compacted });
     const announce = (id: DatasetId, stored: StoredBlock) => this.#announce(id, stored);
     this.#writer = new Writer({ store, chains: this.#chains, clock, telemetry, announce });
     this.replicas = new Replicas({
@@ -391,8 +393,12 @@ export class Datasets implements AsyncDisposable {
     await this.#upkeep[Symbol.asyncDispose]();
   }
 
-  async #announce(id: DatasetId, { seq, hash, block: { event } }: StoredBlock): Promise<void> {
+  #keepUp(id: DatasetId): void {
     if (this.#options.keepsUp !== false) this.#upkeep.look(id);
+  }
+
+  async #announce(id: DatasetId, { seq, hash, block: { event } }: StoredBlock): Promise<void> {
+    this.#keepUp(id);
     const data = event.kind === "AddData" || event.kind === "ExecuteTransform" ? event.newData : undefined;
     await this.#options.announce({
       datasetId: id,

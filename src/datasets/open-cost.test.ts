@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commitBatch, type OpenDatasets, openDatasets, readRows } from "../../test/datasets/open.ts";
@@ -109,4 +109,18 @@ describe("kept short", () => {
     expect(reads).toBeLessThanOrEqual(4 + 3 * 3);
     expect(fresh.faults.steps.filter((step) => step === "stat").length).toBeLessThan(12);
   });
+
+  test("once compacted, the checkpoint lists the few files that are left, though nobody commits", async () => {
+    const one = open.instance({ keepsUp: true });
+    await one.datasets.layouts.compact(id, new AbortController().signal, () => {});
+    await one.datasets[Symbol.asyncDispose](); // what is behind has ended
+    const { rows, slices } = await open.instance().datasets.snapshot(id);
+    expect({ rows, isShort: slices.length < 64 + 16 }).toEqual({ rows: commits + 3, isShort: true });
+    const [index] = await open.database
+      .sql`SELECT octet_length(bytes) AS bytes FROM chain_checkpoints WHERE dataset_id = ${id}`;
+    expect(index?.bytes).toBeLessThan(20_000);
+    const checkpoints = await readdir(path.join(folder, "layout/checkpoints"));
+    const { size } = await stat(path.join(folder, "layout/checkpoints", checkpoints.toSorted().at(-1) ?? ""));
+    expect(size).toBeLessThan(20_000);
+  }, 60_000);
 });

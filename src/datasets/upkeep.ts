@@ -24,8 +24,9 @@ export interface UpkeepOptions {
 }
 
 interface Done {
-  /** The newest block that a checkpoint of this process was written behind. */
+  /** The newest block that a checkpoint of this process was written behind, and how many files it lists. */
   checkpointSeq: number;
+  checkpointSlices: number;
   /** Where packing failed: it is tried again some commits later. */
   failedSeq: number;
 }
@@ -99,12 +100,17 @@ export class Upkeep implements AsyncDisposable {
     return chain.seq + 1 >= log.floor + log.packBlocks;
   }
 
-  /** Where slices were not put together yet, checkpoints are large, and come the less often. */
+  /**
+   * Where slices were not put together yet, checkpoints are large, and come the less often. Once they were, a large one is
+   * written anew, also where nobody commits any more: whoever opens the dataset reads all of it.
+   */
   #isCheckpointDue(id: DatasetId): boolean {
     const { chain } = this.#options.chains.known(id);
     const { checkpointBlocks } = this.#options;
+    const { checkpointSeq, checkpointSlices } = this.#doneOf(id);
     const stride = checkpointBlocks * Math.max(1, chain.slices.length / lightSlices);
-    return chain.seq >= this.#doneOf(id).checkpointSeq + stride;
+    const hasLightened = chain.seq >= checkpointSeq && chain.slices.length + lightSlices < checkpointSlices;
+    return hasLightened || chain.seq >= checkpointSeq + stride;
   }
 
   async #checkpoint(id: DatasetId): Promise<void> {
@@ -114,7 +120,7 @@ export class Upkeep implements AsyncDisposable {
     const { state } = chain;
     await writeCheckpoint(store, id, state);
     await index.setCheckpoint(id, state);
-    this.#doneOf(id).checkpointSeq = state.tip.seq;
+    Object.assign(this.#doneOf(id), { checkpointSeq: state.tip.seq, checkpointSlices: state.slices.length });
   }
 
   async #pack(id: DatasetId, signal: AbortSignal): Promise<PackReport> {
@@ -125,8 +131,8 @@ export class Upkeep implements AsyncDisposable {
   #doneOf(id: DatasetId): Done {
     const known = this.#done.get(id);
     if (known !== undefined) return known;
-    const { restoredSeq } = this.#options.chains.known(id).chain;
-    const done = { checkpointSeq: restoredSeq, failedSeq: Number.NEGATIVE_INFINITY };
+    const { restoredSeq: checkpointSeq, restoredSlices: checkpointSlices } = this.#options.chains.known(id).chain;
+    const done = { checkpointSeq, checkpointSlices, failedSeq: Number.NEGATIVE_INFINITY };
     this.#done.set(id, done);
     return done;
   }

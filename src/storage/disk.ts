@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
-import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { lstatSync, statSync } from "node:fs";
+import { type FileHandle, link, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import type { Disk, DiskFile } from "../base/index.ts";
 
@@ -16,7 +16,14 @@ export const nodeDisk: Disk = {
   readFile: (path) => readFile(path),
   rename: (from, to) => rename(from, to),
   link: (existing, to) => link(existing, to),
-  remove: (path) => rm(path, { force: true }),
+  async remove(path) {
+    // Mostly a temporary file that has got its name: nothing is there, which the kernel says at once.
+    const found = await orAbsent(
+      Promise.try(() => lstatSync(path, { throwIfNoEntry: false }) ?? null),
+      null,
+    );
+    if (found !== null) await orAbsent(unlink(path), undefined);
+  },
   async makeDirectory(path) {
     await mkdir(path, { recursive: true, mode: 0o700 });
   },

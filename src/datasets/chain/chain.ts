@@ -54,6 +54,7 @@ export class Chain {
   #milestone: Milestone = start;
   #tail: Milestone[] = [];
   #restoredSeq = -1;
+  #restoredSlices = 0;
 
   constructor(id: DatasetId) {
     this.#tip = noBlock(id);
@@ -67,6 +68,7 @@ export class Chain {
     chain.#milestone = state.milestone;
     chain.#tail = [state.milestone];
     chain.#restoredSeq = state.tip.seq;
+    chain.#restoredSlices = state.slices.length;
     chain.#schemas = state.schemas;
     chain.#slices = state.slices;
     chain.#quarantines = state.quarantines;
@@ -99,6 +101,11 @@ export class Chain {
   /** The block behind which the state was kept that it was restored from; -1 where it was folded from its first block. */
   get restoredSeq(): number {
     return this.#restoredSeq;
+  }
+
+  /** How many files that state lists. */
+  get restoredSlices(): number {
+    return this.#restoredSlices;
   }
 
   get milestone(): Milestone {

@@ -34,6 +34,8 @@ export interface LayoutsOptions {
   readonly log: Logger;
   readonly regions: Regions;
   readonly copies: CopyOptions | null;
+  /** Told of a dataset whose rows are read from other files now. */
+  readonly compacted: (id: DatasetId) => void;
 }
 
 /** The work on datasets' layouts; each piece may be cut off anywhere, be done twice, and be done by many servers at once. */
@@ -50,7 +52,9 @@ export class Layouts {
   }
 
   async compact(id: DatasetId, signal: AbortSignal, progress: LayoutProgress): Promise<CompactionReport> {
-    return await compact(this.#tools(), await this.#dataset(id, signal), signal, progress);
+    const report = await compact(this.#tools(), await this.#dataset(id, signal), signal, progress);
+    this.#options.compacted(id);
+    return report;
   }
 
   async supersede(

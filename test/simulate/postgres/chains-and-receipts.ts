@@ -100,7 +100,7 @@ export function knowChainsAndReceipts(): void {
   });
   means(upsertCheckpoint, (view, [id, seq, head, bytes]) => {
     const before = view.get("chain_checkpoints", text(id));
-    if (before !== undefined && number(before.seq) >= number(seq)) return none;
+    if (before !== undefined && number(before.seq) > number(seq)) return none;
     const kept = { dataset_id: id, seq: number(seq), head: text(head), bytes: bytesOf(bytes) };
     view.put("chain_checkpoints", text(id), kept);
     const covered = blocksOf(view, id).filter((row) => number(row.seq) <= number(seq));

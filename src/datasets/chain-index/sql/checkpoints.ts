@@ -23,7 +23,7 @@ export const selectEnds = (sql: Sql, datasetId: string) => sql<{ seq: string; ha
     SELECT seq, hash FROM chain_blocks WHERE dataset_id = ${datasetId} ORDER BY seq DESC LIMIT 1
   )`;
 
-/** One row a dataset, which never goes back; with it the blocks go that it covers. */
+/** One row a dataset, which never goes back; one behind the same block is replaced, for it may list fewer files. The blocks that it covers go. */
 export const upsertCheckpoint = (
   sql: Sql,
   datasetId: string,
@@ -34,7 +34,7 @@ export const upsertCheckpoint = (
     VALUES (${datasetId}, ${seq}, ${head}, ${bytes})
     ON CONFLICT (dataset_id) DO UPDATE
     SET seq = excluded.seq, head = excluded.head, bytes = excluded.bytes
-    WHERE chain_checkpoints.seq < excluded.seq
+    WHERE chain_checkpoints.seq <= excluded.seq
     RETURNING seq
   )
   DELETE FROM chain_blocks WHERE dataset_id = ${datasetId} AND seq <= (SELECT seq FROM kept)`;
