@@ -1,189 +1,116 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import path from "node:path";
-import {
-  type DatasetId,
-  datasetPath,
-  type IdSource,
-  idSource,
-  silentTelemetry,
-  systemClock,
-  systemRandom,
-} from "../../src/base/index.ts";
-import { Datasets } from "../../src/datasets/index.ts";
-import { EnginePool } from "../../src/engines/index.ts";
-import { fieldFromDuckdb, multihash, schemaWith } from "../../src/slices/index.ts";
-import { directoryStore, nodeDisk, type ObjectStore, openPostgres, type Postgres } from "../../src/storage/index.ts";
-import { cacheDirectory } from "../benchmark.ts";
+import { systemClock } from "../../src/base/index.ts";
+import type { DatasetRef, Datasets } from "../../src/datasets/index.ts";
+import { timed } from "../benchmark.ts";
+import type { Bench } from "./bench.ts";
+import { type NewSlice, rowsOfCommit, SliceMaker, schema } from "./slices.ts";
 
-export const rowsOfCommit = 50;
-/** Slices written by one script of a worker. */
-const slicesAtOnce = 64;
+/** Commits whose slices are made at once, while those before them are committed. */
+const batchCommits = 1_024;
 const signal = new AbortController().signal;
 
-const columns = [
-  ["path", "VARCHAR"],
-  ["status", "INTEGER"],
-  ["bytes", "BIGINT"],
-  ["at", "TIMESTAMP"],
-] as const;
-
-/** A folder with a store, a database and workers, kept between runs. */
-export interface Bench extends AsyncDisposable {
-  readonly folder: string;
-  readonly store: ObjectStore;
-  readonly postgres: Postgres;
-  readonly pool: EnginePool;
-  readonly ids: IdSource;
-  /** A server that knows nothing yet. */
-  server(): Datasets;
-}
-
-export async function openBench(commits: number): Promise<Bench> {
-  const folder = path.join(cacheDirectory(), `long-chain-${commits}`);
-  const work = path.join(folder, "work");
-  mkdirSync(work, { recursive: true });
-  const ids = idSource(systemClock, systemRandom);
-  const role = {
-    minWorkers: 1,
-    maxWorkers: 2,
-    threads: 1,
-    memoryBytes: 500e6,
-    hardMemoryBytes: 1_500e6,
-    spillBytes: 500e6,
-    maxQueued: 500,
-    directories: [work, path.join(folder, "objects")],
-  };
-  const pool = new EnginePool({
-    directory: path.join(folder, "engines"),
-    roles: { query: role, ingest: role, upkeep: role },
-    idleMs: 60_000,
-    graceMs: 500,
-    clock: systemClock,
-    random: systemRandom,
-    ids,
-    disk: nodeDisk,
-    telemetry: silentTelemetry,
+/**
+ * The dataset of small commits, by the commits' own path, compacted behind them as the server's task does it; what an earlier
+ * run has made is kept. Nothing is synced meanwhile: the time it takes is no figure of this benchmark.
+ */
+export async function buildLong(bench: Bench, commits: number, tell: (line: string) => void): Promise<DatasetRef> {
+  const ref = await bench.dataset("long");
+  await using datasets = await bench.unsynced();
+  using maker = await SliceMaker.open(bench);
+  const begun = (await datasets.head(ref.id)).nextOffset / rowsOfCommit;
+  const layout = new Behind(datasets, ref);
+  const elapsedMs = await timed(async () => {
+    const batch = (from: number) => maker.batch(from, Math.min(batchCommits, commits - from));
+    let next = begun < commits ? batch(begun) : null;
+    for (let from = begun; next !== null; from += batchCommits) {
+      const slices = await next;
+      next = from + batchCommits < commits ? batch(from + batchCommits) : null;
+      next?.catch(() => {}); // met where it is awaited
+      for (const [index, slice] of slices.entries()) layout.look(await commit(datasets, ref, slice, from + index));
+      if (process.env.MILLRACE_BENCH_PROGRESS !== undefined) tell(`  ${from + slices.length} commits`);
+    }
   });
-  await pool.start();
-  const postgres = await openPostgres({
-    server: { kind: "embedded", directory: path.join(folder, "postgres") },
-    clock: systemClock,
-    random: systemRandom,
-    log: silentTelemetry.log,
-  });
-  const store = directoryStore({ root: path.join(folder, "objects"), disk: nodeDisk, random: systemRandom });
-  const server = () =>
-    new Datasets({
-      store,
-      sql: postgres.sql,
-      slices: pool,
-      clock: systemClock,
-      random: systemRandom,
-      telemetry: silentTelemetry,
-      announce: async () => {},
-    });
-  return {
-    folder,
-    store,
-    postgres,
-    pool,
-    ids,
-    server,
-    async [Symbol.asyncDispose]() {
-      await pool.stop();
-      await postgres[Symbol.asyncDispose]();
-    },
-  };
-}
-
-/** The dataset of small commits; what an earlier run has made of it is kept. */
-export async function longDataset(bench: Bench, commits: number, tell: (line: string) => void): Promise<DatasetId> {
-  const datasets = bench.server();
-  const id = await named(bench, datasets, "long");
-  const startMs = performance.now();
-  const before = (await datasets.head(id)).nextOffset / rowsOfCommit;
-  for (let from = before; from < commits; from += slicesAtOnce) {
-    const count = Math.min(slicesAtOnce, commits - from);
-    const slices = await writeSlices(bench, from, count);
-    for (const [index, slice] of slices.entries()) await commit(datasets, id, slice, String(from + index));
-  }
-  await datasets.upkeep(id, signal);
-  await datasets[Symbol.asyncDispose]();
-  const seconds = (performance.now() - startMs) / 1000;
-  tell(`${commits - before} commits of ${rowsOfCommit} rows made in ${seconds.toFixed(0)} s`);
-  return id;
+  const waitedMs = await timed(() => layout.finish());
+  tell(
+    `${commits - begun} commits of ${rowsOfCommit} rows made in ${(elapsedMs / 1000).toFixed(0)} s without syncs, compacted behind them (${(waitedMs / 1000).toFixed(0)} s more)`,
+  );
+  return ref;
 }
 
 /** The same rows, imported whole. */
-export async function wholeDataset(bench: Bench, commits: number): Promise<DatasetId> {
-  const datasets = bench.server();
-  const id = await named(bench, datasets, "whole");
-  if ((await datasets.head(id)).nextOffset === 0) {
-    const file = path.join(bench.folder, "work", "whole.parquet");
-    await run(bench, [copySql(file, 0, commits * rowsOfCommit)]);
-    await commit(datasets, id, await finished(bench, file, commits * rowsOfCommit), "1");
+export async function buildWhole(bench: Bench, commits: number): Promise<DatasetRef> {
+  const ref = await bench.dataset("whole");
+  await using datasets = bench.datasets();
+  using maker = await SliceMaker.open(bench);
+  if ((await datasets.head(ref.id)).nextOffset === 0)
+    await commit(datasets, ref, await maker.whole(commits * rowsOfCommit), 0);
+  return ref;
+}
+
+/** All that the server's tasks do behind commits, once their times are over: to the end, and again where nothing is left to do. */
+export async function layOut(bench: Bench, { id }: DatasetRef, tell: (line: string) => void): Promise<void> {
+  await using datasets = bench.datasets();
+  const { layouts } = datasets;
+  const none = () => {};
+  const elapsedMs = await timed(async () => {
+    const compacted = await layouts.compact(id, signal, none);
+    const outdated = await layouts.deleteOutdated(id, signal);
+    const superseded = await layouts.supersede(id, 0, signal, none);
+    const packed = await datasets.upkeep(id, signal);
+    tell(`layout: ${JSON.stringify({ compacted, outdated, superseded, packed })}`);
+  });
+  tell(`layout: ${(elapsedMs / 1000).toFixed(1)} s`);
+}
+
+/** Compacts behind commits, one run at a time: regions that close meanwhile wait for the next one. */
+class Behind {
+  readonly #datasets: Datasets;
+  readonly #ref: DatasetRef;
+  #running: Promise<void> | null = null;
+  #isWanted = false;
+  #failure: unknown = null;
+
+  constructor(datasets: Datasets, ref: DatasetRef) {
+    this.#datasets = datasets;
+    this.#ref = ref;
   }
-  await datasets[Symbol.asyncDispose]();
-  return id;
+
+  look(seq: number): void {
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#datasets.layouts.endsRegion(seq)) this.#isWanted = true;
+    if (!this.#isWanted || this.#running !== null) return;
+    this.#isWanted = false;
+    this.#running = this.#compact().finally(() => {
+      this.#running = null;
+    });
+  }
+
+  async finish(): Promise<void> {
+    await this.#running;
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  async #compact(): Promise<void> {
+    const { layouts } = this.#datasets;
+    try {
+      await layouts.compact(this.#ref.id, signal, () => {});
+      await layouts.deleteOutdated(this.#ref.id, signal);
+    } catch (error) {
+      this.#failure = error;
+    }
+  }
 }
 
-async function named(bench: Bench, datasets: Datasets, name: string): Promise<DatasetId> {
-  const note = path.join(bench.folder, `${name}.id`);
-  const known = existsSync(note) ? readFileSync(note, "utf8") : null;
-  const found = await datasets.find(datasetPath(`bench.${name}`));
-  if (found !== null && found.id === known) return found.id;
-  const { id } = await datasets.create(datasetPath(`bench.${name}`));
-  writeFileSync(note, id);
-  return id;
-}
-
-async function writeSlices(bench: Bench, from: number, count: number): Promise<Slice[]> {
-  const files = Array.from({ length: count }, (_, index) => path.join(bench.folder, "work", `${from + index}.parquet`));
-  await run(
-    bench,
-    files.map((file, index) => copySql(file, (from + index) * rowsOfCommit, rowsOfCommit)),
-  );
-  return await Promise.all(files.map((file) => finished(bench, file, rowsOfCommit)));
-}
-
-type Slice = Awaited<ReturnType<typeof finished>>;
-
-async function finished({ pool }: Bench, localPath: string, rows: number) {
-  const [hashes, statistics] = await Promise.all([
-    pool.hashes(localPath, signal),
-    pool.columnStatistics(localPath, signal),
-  ]);
-  const { size: sizeBytes } = statSync(localPath);
-  const [physicalHash, logicalHash] = [multihash(hashes.physicalHash), multihash(hashes.logicalHash)];
-  return { localPath, rows, sizeBytes, physicalHash, logicalHash, statistics };
-}
-
-async function commit(datasets: Datasets, id: DatasetId, data: Slice, position: string): Promise<void> {
-  const { seq, schema } = await datasets.head(id);
-  const first =
-    schema === null ? { schema: schemaWith(columns.map(([name, type]) => fieldFromDuckdb(name, type))) } : {};
+/** @returns its number */
+async function commit(datasets: Datasets, { id }: DatasetRef, data: NewSlice, position: number): Promise<number> {
+  const head = await datasets.head(id);
   const outcome = await datasets.commit(id, {
-    expectedSeq: seq,
-    ...first,
+    expectedSeq: head.seq,
+    ...(head.schema === null ? { schema } : {}),
     data,
-    sourceState: { sourceName: "bench", kind: "bench", value: position },
+    sourceState: { sourceName: "bench", kind: "bench", value: String(position) },
     systemTime: systemClock.now(),
     by: "bench",
   });
   if (outcome.outcome !== "committed") throw new Error("somebody else writes to the benchmark's dataset");
-}
-
-async function run({ pool, ids }: Bench, statements: readonly string[]): Promise<void> {
-  const label = "long-chain";
-  const script = { traceId: ids.traceId(), label, statements: statements.map((sql) => ({ sql, rows: false })) };
-  await pool.script(script, signal);
-}
-
-function copySql(file: string, firstOffset: number, rows: number): string {
-  return `COPY (SELECT CAST(i AS UBIGINT) AS "offset", 0::UTINYINT AS op,
-    TIMESTAMPTZ '2030-01-01' + to_milliseconds(i) AS system_time, TIMESTAMPTZ '2030-01-01' + to_milliseconds(i) AS event_time,
-    '/shop/item/' || (hash(i) % 5000) AS path, CASE WHEN hash(i) % 50 = 0 THEN 404 ELSE 200 END::INTEGER AS status,
-    (hash(i * 3) % 100000)::BIGINT AS bytes, TIMESTAMP '2030-01-01' + to_milliseconds(i) AS at
-    FROM range(${firstOffset}, ${firstOffset + rows}) t(i))
-    TO '${file.replaceAll("'", "''")}' (FORMAT parquet, COMPRESSION zstd)`;
+  return outcome.seq;
 }
