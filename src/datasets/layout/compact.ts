@@ -8,7 +8,7 @@ import type { LiveSlice } from "./live-slices.ts";
 import type { RegionManifest } from "./manifest.ts";
 import { type Original, originalOf, originals } from "./originals.ts";
 import { columnsOf, proofProblem, saysOfTheFile } from "./proof.ts";
-import { type Region, regionName } from "./region.ts";
+import { pendingRegions, type Region, regionName } from "./region.ts";
 import { RegionStore } from "./region-store.ts";
 import type { LaidOut, LayoutProgress, LayoutTools } from "./work.ts";
 
@@ -67,18 +67,7 @@ class Compactor {
 
   /** Closed regions that neither have a manifest nor are held by one that has; those of low levels first. */
   async pending(): Promise<Region[]> {
-    const { regions } = this.#tools;
-    const { newest } = this.#dataset;
-    const published = new Set((await this.#store.list(this.#signal)).map(regionName));
-    const found: Region[] = [];
-    for (let level = 1; regions.closed(level, newest) > 0; level++) {
-      for (let index = 0; index < regions.closed(level, newest); index++) {
-        const firstSeq = regions.firstSeq({ level, index });
-        const isHeld = regions.above(firstSeq, newest, level).some((region) => published.has(regionName(region)));
-        if (!isHeld) found.push({ level, index });
-      }
-    }
-    return found;
+    return pendingRegions(this.#tools.regions, await this.#store.list(this.#signal), this.#dataset.newest);
   }
 
   async region(region: Region): Promise<void> {

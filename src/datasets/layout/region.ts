@@ -57,6 +57,27 @@ export class Regions {
   }
 }
 
+/**
+ * Closed regions that neither are published nor held by one that is; those of low levels first. What is held is not looked
+ * into: the cost is that of the gaps, however long the chain is.
+ */
+export function pendingRegions(regions: Regions, published: readonly Region[], newest: number): Region[] {
+  const names = new Set(published.map(regionName));
+  const found: Region[] = [];
+  const visit = (region: Region) => {
+    if (names.has(regionName(region))) return;
+    found.push(region);
+    for (const child of regions.children(region)) visit(child);
+  };
+  for (let firstSeq = 0; ; ) {
+    const top = regions.above(firstSeq, newest).at(-1);
+    if (top === undefined) break;
+    visit(top);
+    firstSeq = regions.lastSeq(top) + 1;
+  }
+  return found.sort((a, b) => a.level - b.level || a.index - b.index);
+}
+
 export function regionName({ level, index }: Region): string {
   return `${level}/${String(index).padStart(12, "0")}`;
 }
