@@ -4,6 +4,7 @@ import {
   commitBatch,
   commitOnce,
   type Instance,
+  type InstanceOptions,
   type OpenDatasets,
   openDatasets,
   readRows,
@@ -19,8 +20,8 @@ beforeAll(async () => {
 afterAll(() => open[Symbol.asyncDispose]());
 
 /** A server whose first write is behind it: that one looks for what others have left unfinished. */
-async function warm(): Promise<Instance> {
-  const one = open.instance();
+async function warm(options: InstanceOptions = {}): Promise<Instance> {
+  const one = open.instance(options);
   await one.store.put("warm/up", new Uint8Array(1));
   return one;
 }
@@ -135,4 +136,32 @@ test("a writer and a collection, both frozen anywhere: no block is committed wit
     }
   }
   expect([...outcomes.keys()].sort()).toEqual(["committed", "gone"]);
+}, 300_000);
+
+test("a collection is frozen anywhere while what it suspects is committed and packed away: no data go", async () => {
+  const layout = { packBlocks: 4, checkpointBlocks: 2 };
+  let wins = 0;
+  for (let collectorAt = 2; collectorAt < 50; collectorAt += 3) {
+    const [writer, collector] = [await warm({ layout }), await warm({ layout })];
+    const id = await dataset(writer);
+    await collector.datasets.head(id);
+    const head = await writer.datasets.head(id);
+    const writing = writer.faults.freeze(34, "before");
+    const commit = commitOnce(open, writer, id, { source: "w", position: 1, values: ["c"] }, head);
+    await Promise.race([writing.reached, commit]);
+    const collecting = collector.faults.freeze(collectorAt, "before");
+    const collection = collector.datasets.layouts.collect(id, 0, signal, silent);
+    await Promise.race([collecting.reached, collection]);
+    writing.thaw();
+    const { outcome } = await commit;
+    if (outcome === "committed") wins++;
+    for (let position = 1; position <= 5; position++)
+      await commitBatch(open, writer, id, { source: "later", position, values: [`later ${position}`] });
+    expect((await writer.datasets.upkeep(id, signal)).packs).toBeGreaterThan(0);
+    collecting.thaw();
+    await collection.catch((error: unknown) => expect(error).toMatchObject({ code: "conflict" }));
+    const report = await collector.datasets.verify(id, { level: "physical", signal });
+    expect(report.broken, `collection at ${collectorAt}`).toBeNull();
+  }
+  expect(wins).toBeGreaterThan(5);
 }, 300_000);
