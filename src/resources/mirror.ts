@@ -23,6 +23,8 @@ export interface MirrorOptions {
   readonly log: Logger;
   /** How long a change waits for its copy. */
   readonly waitMs: number;
+  /** How often changes are looked for that nobody has asked for. */
+  readonly lookEveryMs: number;
 }
 
 /**
@@ -37,6 +39,8 @@ export interface MirrorOptions {
  *   nothing, the next pass writes it.
  * - An object is written under its position if absent. One that exists must hold the same text (a pass before a crash, or
  *   another server, wrote it); another text means that two databases write to one store, and stops the mirror.
+ * - A change may be committed though its server was told that the transaction failed, or ended before it could ask for the
+ *   copy: so it is also looked for every minute.
  * - Objects appear in the order of positions: whoever finds n finds all before it.
  */
 export class Mirror {
@@ -44,6 +48,7 @@ export class Mirror {
   readonly #stopping = new AbortController();
   #waiting: Waiter[] = [];
   #pass: Promise<void> | null = null;
+  #looking: Promise<void> | null = null;
   #failure: unknown = null;
 
   constructor(options: MirrorOptions) {
@@ -57,11 +62,22 @@ export class Mirror {
   async start(): Promise<void> {
     await this.#checkLineage();
     await this.upTo(Number.MAX_SAFE_INTEGER);
+    this.#looking = this.#look();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort(new MillraceError("shutting_down", "The server stops."));
+    await this.#looking;
     await this.#pass;
+  }
+
+  async #look(): Promise<void> {
+    const { clock, lookEveryMs } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await delay(clock, lookEveryMs, signal).catch(() => {});
+      if (!signal.aborted) this.#pass ??= this.#run();
+    }
   }
 
   /** Resolves when no committed change up to a position lacks its object. @throws unavailable after a bounded wait, conflict */

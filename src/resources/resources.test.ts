@@ -283,6 +283,17 @@ describe("the mirror", () => {
     }
   });
 
+  test("of a server that is gone, or was told that its commit failed, is found by one that runs", async () => {
+    await using own = await openResources();
+    const looking = own.another({ mirrorLookMs: 20 });
+    await looking.start(); // completes what is there; what comes later it has to look for
+    await own.database
+      .sql`INSERT INTO resource_changes (position, address, body) VALUES (7, 'web/d', '{"kind":"Dataset"}')`;
+    await until("it is copied", async () => (await own.store.get("definitions/log/000000000007.json")) !== null);
+    await until("it is let go", async () => (await own.database.sql`SELECT * FROM resource_changes`).length === 0);
+    await looking.stop();
+  });
+
   test("two servers at once leave one whole mirror", async () => {
     const servers = [resources, open.another(), open.another()];
     await Promise.all(

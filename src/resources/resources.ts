@@ -22,6 +22,8 @@ export interface ResourcesOptions {
   readonly log?: Logger;
   /** How long a change waits for its copy in the object store. */
   readonly mirrorWaitMs?: number;
+  /** How often changes are looked for that no server waits for; a minute by default. */
+  readonly mirrorLookMs?: number;
 }
 
 export interface ListFilter {
@@ -49,7 +51,14 @@ export class Resources implements Service {
     const log = options.log ?? silentTelemetry.log;
     this.#options = options;
     this.#kinds = new Map(options.kinds.map((kind) => [kind.kind, kind]));
-    this.#mirror = new Mirror({ sql, store, clock, log, waitMs: options.mirrorWaitMs ?? 10_000 });
+    this.#mirror = new Mirror({
+      sql,
+      store,
+      clock,
+      log,
+      waitMs: options.mirrorWaitMs ?? 10_000,
+      lookEveryMs: options.mirrorLookMs ?? 60_000,
+    });
     this.#watchers = new Watchers({ feed: events, clock, log });
   }
 

@@ -20,7 +20,7 @@ export interface OpenResources extends AsyncDisposable {
   readonly store: FailingStore;
   readonly folder: string;
   /** Another server's view: its own Resources on the same database and store. */
-  another(options?: { kinds?: readonly Kind[]; mirrorWaitMs?: number }): Resources;
+  another(options?: { kinds?: readonly Kind[]; mirrorWaitMs?: number; mirrorLookMs?: number }): Resources;
   /** Loses PostgreSQL and rebuilds a new, empty one from the mirror. */
   restored(): Promise<Pick<OpenResources, "resources" | "bus" | "database"> & AsyncDisposable>;
 }
@@ -41,6 +41,7 @@ export function failingStore(root: string, random: Random = systemRandom): Faili
     adopt: (key, file) => real.adopt(key, file),
     get: (key, options) => real.get(key, options),
     stat: (key) => real.stat(key),
+    settle: (key) => real.settle(key),
     list: (prefix, options) => real.list(prefix, options),
     delete: (key) => real.delete(key),
     local: (key, signal) => real.local(key, signal),
@@ -66,7 +67,10 @@ export async function openResources(extraKinds: readonly Kind[] = [], mirrorWait
   const store = failingStore(path.join(folder.path, "objects"));
   const kinds = [...commonKinds, ...extraKinds];
   const ids = idSource(systemClock, systemRandom);
-  const on = (sql: TestDatabase["sql"], options: { kinds?: readonly Kind[]; mirrorWaitMs?: number } = {}) => {
+  const on = (
+    sql: TestDatabase["sql"],
+    options: { kinds?: readonly Kind[]; mirrorWaitMs?: number; mirrorLookMs?: number } = {},
+  ) => {
     const bus = new PostgresEventBus({ sql, clock: systemClock, log: silentTelemetry.log });
     const resources = new Resources({
       sql,
@@ -76,6 +80,7 @@ export async function openResources(extraKinds: readonly Kind[] = [], mirrorWait
       ids,
       kinds: options.kinds ?? kinds,
       mirrorWaitMs: options.mirrorWaitMs ?? mirrorWaitMs,
+      ...(options.mirrorLookMs === undefined ? {} : { mirrorLookMs: options.mirrorLookMs }),
     });
     held.defer(() => bus.stop());
     held.defer(() => resources.stop());

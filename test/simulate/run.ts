@@ -147,21 +147,30 @@ async function soon(world: World, what: string, end: Promise<unknown>): Promise<
     world.scheduler.sleep(patienceMs),
   ]);
   if (!ended)
-    throw new Violation(`faults are over for ${patienceMs / 60_000} minutes, and it does not hold that ${what}`);
+    throw new Violation(
+      `faults are over for ${patienceMs / 60_000} minutes, and it does not hold that ${what}: ${waiting(world).join("; ")}`,
+    );
   world.trace.note("world", what);
 }
 
 /** Until no server holds rows that are not committed, no task waits, and no definition waits for its copy. */
 async function untilQuiet(world: World): Promise<void> {
-  for (;;) {
-    const isStaged = world.machines.some(({ server, isReady }) => !isReady || (server?.ingest.pendingBytes ?? 0) > 0);
-    const tasks = [...world.database.committed("tasks").values()];
-    // The sweep of tomorrow waits for ever, and the collection of what was deleted for an hour.
-    const isBusy = tasks.some(
+  while (waiting(world).length > 0) await world.scheduler.sleep(200);
+}
+
+/** What is not done yet. */
+function waiting(world: World): string[] {
+  const servers = world.machines.flatMap(({ name, server, isReady }) => {
+    const bytes = server?.ingest.pendingBytes ?? 0;
+    return isReady ? (bytes > 0 ? [`${bytes} bytes staged at ${name}`] : []) : [`${name} is not ready`];
+  });
+  // The sweep of tomorrow waits for ever, and the collection of what was deleted for an hour.
+  const tasks = [...world.database.committed("tasks").values()]
+    .filter(
       ({ kind, state }) =>
         (kind === "work" || kind === "dataset.compact") && (state === "queued" || state === "running"),
-    );
-    if (!isStaged && !isBusy && world.database.committed("resource_changes").size === 0) return;
-    await world.scheduler.sleep(200);
-  }
+    )
+    .map((task) => `task ${JSON.stringify(task)}`);
+  const changes = world.database.committed("resource_changes").size;
+  return [...servers, ...tasks, ...(changes > 0 ? [`${changes} changes are not mirrored`] : [])];
 }
