@@ -1,4 +1,5 @@
 import type { Clock, IdSource, Service, Telemetry } from "../base/index.ts";
+import { consolePages } from "./console/index.ts";
 import { type BindOptions, decideTls, defaultLimits, type EdgeLimits, EdgeServer } from "./edge/index.ts";
 import { httpRoutes, type Principal, type Rooms } from "./http/index.ts";
 
@@ -11,6 +12,8 @@ export interface GatewayOptions<Format> {
   readonly limits?: Partial<EdgeLimits>;
   /** Serves /metrics without a token while the server listens on loopback only. */
   readonly metricsOpen: boolean;
+  /** Where the built console lies; the pages that a browser sees. */
+  readonly consoleDirectory: string;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly telemetry: Telemetry;
@@ -37,6 +40,7 @@ export function openGateway<Format>(options: GatewayOptions<Format>): Gateway {
     metricsOpen,
     authenticator: rooms.access,
     routes: routes.map(({ edge }) => edge),
+    pages: consolePages(options.consoleDirectory),
     clock,
     ids,
     telemetry,

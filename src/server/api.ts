@@ -92,6 +92,7 @@ export function openApi(options: ApiOptions): Gateway {
     bind: bindOf(config),
     limits: { maxConnections: values["http.maxConnections"] },
     metricsOpen: values["metrics.open"],
+    consoleDirectory: path.resolve(import.meta.dirname, "..", "..", "console", "dist"),
     clock,
     ids,
     telemetry: { log: log.child({ room: "gateway" }), metrics },

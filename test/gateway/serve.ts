@@ -19,6 +19,8 @@ interface ServeOptions {
   readonly limits?: Partial<EdgeLimits>;
   readonly metricsOpen?: boolean;
   readonly bind?: Partial<BindOptions>;
+  /** Where the built console lies; none is built unless said. */
+  readonly consoleDirectory?: string;
   /** In the place of those in memory. */
   readonly rooms?: Partial<Rooms<string>>;
 }
@@ -52,6 +54,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     },
     limits: options.limits ?? {},
     metricsOpen: options.metricsOpen ?? true,
+    consoleDirectory: options.consoleDirectory ?? "/nowhere/console",
     clock: systemClock,
     ids: idSource(systemClock, systemRandom),
     telemetry: { log, metrics },

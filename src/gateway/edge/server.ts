@@ -45,6 +45,8 @@ export interface EdgeOptions<Principal> {
   readonly metricsOpen: boolean;
   readonly authenticator: Authenticator<Principal>;
   readonly routes: readonly EdgeRoute<Principal>[];
+  /** Answers what is no route and needs no credentials, or says that it is not its own. */
+  readonly pages?: { answer(exchange: Exchange): Promise<boolean> };
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly telemetry: Telemetry;
@@ -123,7 +125,7 @@ export class EdgeServer<Principal> implements Service {
   }
 
   #build(tls: TlsFiles | null): FastifyInstance {
-    const { limits, telemetry, ids, routes } = this.#options;
+    const { limits, telemetry, ids, routes, pages } = this.#options;
     const app = makeListener({
       tls,
       limits,
@@ -137,8 +139,15 @@ export class EdgeServer<Principal> implements Service {
     app.addHook("onRequest", async (request, reply) => this.#open(request, reply));
     app.setErrorHandler((error, request, reply) => this.#fail(request, reply, error));
     app.setNotFoundHandler(async (request, reply) => {
-      await this.#authenticate(this.#exchange(request));
-      this.#fail(request, reply, notFound(request));
+      const exchange = this.#exchange(request);
+      reply.hijack();
+      try {
+        if ((request.method === "GET" || request.method === "HEAD") && (await pages?.answer(exchange))) return;
+        await this.#authenticate(exchange);
+        throw notFound(request);
+      } catch (error) {
+        this.#fail(request, reply, error);
+      }
     });
     for (const route of routes) this.#add(app, route);
     return app;
