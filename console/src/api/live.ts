@@ -1,0 +1,122 @@
+import type { QueryClient } from "@tanstack/react-query";
+import { useSyncExternalStore } from "react";
+import type { PlatformEvent } from "./types.ts";
+
+/** What was committed within about a second. */
+export interface LiveActivity {
+  readonly at: string;
+  readonly datasets: readonly {
+    readonly project: string;
+    readonly dataset: string;
+    readonly rows: number;
+    readonly bytes: number;
+  }[];
+  readonly queriesRunning: number;
+  readonly tasksRunning: number;
+}
+
+export interface LiveState {
+  readonly isConnected: boolean;
+  /** Since when it is not, in milliseconds of the clock. */
+  readonly lostAtMs: number | null;
+  /** The last minutes, oldest first. */
+  readonly activity: readonly LiveActivity[];
+  /** The newest events, newest first. */
+  readonly events: readonly PlatformEvent[];
+}
+
+const keptActivity = 300;
+const keptEvents = 500;
+const nothing: LiveState = { isConnected: false, lostAtMs: null, activity: [], events: [] };
+
+/**
+ * The one stream of a signed-in console: what happens now, and by it which cached answers are no longer true.
+ *
+ *     closed --open--> connecting --open--> connected
+ *                          ^                    |
+ *                          +---- the browser reconnects and sends Last-Event-ID
+ */
+class LiveStream {
+  #state = nothing;
+  #source: EventSource | null = null;
+  readonly #listeners = new Set<() => void>();
+  readonly #stale = new Set<string>();
+  #refreshing: ReturnType<typeof setTimeout> | null = null;
+
+  open(client: QueryClient): void {
+    if (this.#source !== null) return;
+    const source = new EventSource("/api/v1/live");
+    this.#source = source;
+    source.addEventListener("open", () => {
+      const wasLost = this.#state.lostAtMs !== null;
+      this.#set({ isConnected: true, lostAtMs: null });
+      // What happened meanwhile may be more than the stream can repeat.
+      if (wasLost) void client.invalidateQueries();
+    });
+    source.addEventListener("error", () => {
+      this.#set({ isConnected: false, lostAtMs: this.#state.lostAtMs ?? Date.now() });
+      // The browser gives up on an answer that is no stream (a proxy's 502 while the server starts): then we begin anew.
+      if (source.readyState === EventSource.CLOSED && this.#source === source) {
+        this.#source = null;
+        setTimeout(() => this.open(client), 2_000);
+      }
+    });
+    source.addEventListener("event", ({ data }: MessageEvent<string>) => {
+      const event = JSON.parse(data) as PlatformEvent;
+      this.#set({ events: [event, ...this.#state.events].slice(0, keptEvents) });
+      this.#invalidate(client, event);
+    });
+    source.addEventListener("activity", ({ data }: MessageEvent<string>) => {
+      const activity = JSON.parse(data) as LiveActivity;
+      this.#set({ activity: [...this.#state.activity, activity].slice(-keptActivity) });
+    });
+  }
+
+  close(): void {
+    this.#source?.close();
+    this.#source = null;
+    this.#set(nothing);
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  readonly state = (): LiveState => this.#state;
+
+  #set(change: Partial<LiveState>): void {
+    this.#state = { ...this.#state, ...change };
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Answers that an event made old are asked for again, together and at most twice a second. */
+  #invalidate(client: QueryClient, { type, subject }: PlatformEvent): void {
+    for (const key of staleKeys(type, subject)) this.#stale.add(JSON.stringify(key));
+    this.#refreshing ??= setTimeout(() => {
+      this.#refreshing = null;
+      const keys = [...this.#stale].map((key) => JSON.parse(key) as string[]);
+      this.#stale.clear();
+      for (const queryKey of keys) void client.invalidateQueries({ queryKey });
+    }, 500);
+  }
+}
+
+/** Which cached answers an event makes old. */
+export function staleKeys(type: string, subject: string): string[][] {
+  if (type === "dataset.committed") {
+    const [project = "", dataset = ""] = subject.split(/\.(.*)/s);
+    return [["dataset", project, dataset], ["datasets"]];
+  }
+  if (type.startsWith("dataset.")) return [["datasets"], ["dataset"]];
+  if (type.startsWith("task.")) return [["tasks"]];
+  if (type.startsWith("resource.")) return [["resources"], ["datasets"], ["saved"]];
+  if (type.startsWith("identity.") || type.startsWith("user.") || type.startsWith("token.")) return [["access"]];
+  return [];
+}
+
+export const live = new LiveStream();
+
+export function useLive(): LiveState {
+  return useSyncExternalStore(live.subscribe, live.state);
+}

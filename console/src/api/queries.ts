@@ -1,0 +1,129 @@
+import { queryOptions } from "@tanstack/react-query";
+import { ask, path } from "./client.ts";
+import type {
+  Block,
+  Dataset,
+  PlatformEvent,
+  QuarantineReason,
+  Query,
+  Resource,
+  Setting,
+  Slice,
+  Task,
+} from "./types.ts";
+
+/** What the console reads, each with its key in the cache: the live stream says by these keys what has changed. */
+
+export interface Activity {
+  readonly stepMs: number;
+  readonly from: string;
+  readonly datasets: readonly {
+    readonly project: string;
+    readonly dataset: string;
+    readonly rows: readonly number[];
+    readonly bytes: readonly number[];
+  }[];
+}
+
+export interface Storage {
+  readonly projects: readonly {
+    readonly project: string;
+    readonly rows: number;
+    readonly bytes: number;
+    readonly slices: number;
+  }[];
+}
+
+export const activityQuery = queryOptions({
+  queryKey: ["activity"],
+  queryFn: ({ signal }) => ask<Activity>("/api/v1/activity", { query: { minutes: 60 }, signal }),
+  staleTime: 30_000,
+});
+
+export const datasetsQuery = queryOptions({
+  queryKey: ["datasets"],
+  async queryFn({ signal }) {
+    const all: Dataset[] = [];
+    // Pages of a bounded list: ten thousand datasets are ten requests.
+    for (let after: string | null = null; ; ) {
+      const page: { datasets: Dataset[]; next: string | null } = await ask("/api/v1/datasets", {
+        query: { limit: 1_000, after },
+        signal,
+      });
+      all.push(...page.datasets);
+      if (page.next === null || all.length >= 20_000) return all;
+      after = page.next;
+    }
+  },
+});
+
+export const datasetQuery = (project: string, dataset: string) =>
+  queryOptions({
+    queryKey: ["dataset", project, dataset],
+    queryFn: ({ signal }) => ask<Dataset>(path`/api/v1/projects/${project}/datasets/${dataset}`, { signal }),
+  });
+
+export const blocksQuery = (project: string, dataset: string, before: number | null) =>
+  queryOptions({
+    queryKey: ["dataset", project, dataset, "blocks", before],
+    queryFn: ({ signal }) =>
+      ask<{ blocks: Block[]; next: number | null }>(path`/api/v1/projects/${project}/datasets/${dataset}/blocks`, {
+        query: { before, limit: 100 },
+        signal,
+      }),
+  });
+
+export const slicesQuery = (project: string, dataset: string) =>
+  queryOptions({
+    queryKey: ["dataset", project, dataset, "slices"],
+    queryFn: ({ signal }) =>
+      ask<{ slices: Slice[] }>(path`/api/v1/projects/${project}/datasets/${dataset}/slices`, { signal }),
+  });
+
+export const quarantineQuery = (project: string, dataset: string) =>
+  queryOptions({
+    queryKey: ["dataset", project, dataset, "quarantine"],
+    queryFn: ({ signal }) =>
+      ask<{ reasons: QuarantineReason[] }>(path`/api/v1/projects/${project}/datasets/${dataset}/quarantine`, {
+        signal,
+      }),
+  });
+
+export const tasksQuery = (filter: { readonly state?: string; readonly kind?: string; readonly project?: string }) =>
+  queryOptions({
+    queryKey: ["tasks", filter],
+    queryFn: ({ signal }) =>
+      ask<{ tasks: Task[]; next: string | null }>("/api/v1/tasks", { query: { ...filter, limit: 200 }, signal }),
+  });
+
+export const queriesQuery = queryOptions({
+  queryKey: ["queries"],
+  queryFn: ({ signal }) => ask<{ queries: Query[] }>("/api/v1/queries", { signal }),
+});
+
+export const eventsQuery = (after: number) =>
+  queryOptions({
+    queryKey: ["events", after],
+    queryFn: ({ signal }) =>
+      ask<{ events: PlatformEvent[]; next: number }>("/api/v1/events", { query: { after, limit: 500 }, signal }),
+  });
+
+export const settingsQuery = queryOptions({
+  queryKey: ["settings"],
+  queryFn: ({ signal }) => ask<{ settings: Setting[] }>("/api/v1/config", { signal }),
+});
+
+export const projectsQuery = queryOptions({
+  queryKey: ["resources", "Project"],
+  queryFn: ({ signal }) =>
+    ask<{ resources: Resource[]; next: string | null }>("/api/v1/resources/Project", {
+      query: { limit: 1_000 },
+      signal,
+    }),
+});
+
+export const storageQuery = queryOptions({
+  queryKey: ["storage"],
+  queryFn: ({ signal }) => ask<Storage>("/api/v1/storage", { signal }),
+  staleTime: 60_000,
+});

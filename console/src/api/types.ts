@@ -1,0 +1,23 @@
+import type { z } from "zod";
+import type * as views from "../../../src/gateway/http/views.ts";
+
+/** What the API answers with: the types of the server's own schemas. */
+type View<Name extends keyof typeof views> = (typeof views)[Name] extends z.ZodType
+  ? z.infer<(typeof views)[Name]>
+  : never;
+
+export type WhoAmI = View<"principalView">;
+export type Resource = View<"resourceView">;
+export type Dataset = View<"datasetView">;
+export type Block = View<"blockView">;
+export type Slice = View<"sliceView">;
+export type QuarantineReason = View<"quarantineView">;
+export type VerifyReport = View<"verifyReport">;
+export type IngestReceipt = View<"ingestView">;
+export type Query = View<"queryView">;
+export type Task = View<"taskView">;
+export type PlatformEvent = View<"eventView">;
+export type User = View<"userView">;
+export type Token = View<"tokenView">;
+export type Grant = View<"grantView">;
+export type Setting = View<"configView">;
