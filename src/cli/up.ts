@@ -41,10 +41,12 @@ function welcome(server: RunningServer, example: boolean): string {
   return `
   Millrace ${server.version}
 
-  API     ${server.url}
-  Token   ${server.ownerTokenFile}
-  Data    ${server.dataDirectory}
-  Log     ${server.logFile ?? "standard error"}
+  Console  ${server.url}
+${server.needsSetUp ? `           It asks once for the owner's token, which stands in ${server.ownerTokenFile}\n` : ""}
+  API      ${server.url}/api/v1
+  Token    ${server.ownerTokenFile}
+  Data     ${server.dataDirectory}
+  Log      ${server.logFile ?? "standard error"}
 
   Try, in another terminal of this folder:
     ${first}

@@ -39,6 +39,8 @@ export interface NewTokenInput {
   readonly expiresAt?: Instant;
   /** The token in whose name it is made: it reaches no further and lives no longer. */
   readonly mintedBy?: string | null;
+  /** A session: unused for so long, it ends. */
+  readonly idleMs?: number;
 }
 
 const mostTokens = 1_000;
@@ -128,8 +130,9 @@ export class Accounts {
   async mint(changes: Changes, input: NewTokenInput, by: string): Promise<TokenView & { token: string }> {
     const { id, text, hash } = newToken(this.#random);
     const expiresAtMs = input.expiresAt ?? null;
-    const { user, label } = input;
-    const spec = { user, label, hash, scopes: [...input.scopes], expiresAtMs };
+    const { user, label, idleMs } = input;
+    const life = idleMs === undefined ? { expiresAtMs } : { expiresAtMs, idleMs };
+    const spec = { user, label, hash, scopes: [...input.scopes], ...life };
     const { resource } = await changes.apply({ kind: tokenKind.kind, name: id, spec }, { by, expectedGeneration: 0 });
     return { ...this.#view({ id, ...spec, createdAt: resource.createdAt, lastUsedAt: null }), token: text };
   }

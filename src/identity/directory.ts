@@ -18,6 +18,8 @@ export interface TokenEntry {
   readonly scopes: readonly string[];
   readonly createdAt: Instant;
   readonly expiresAtMs: number | null;
+  /** Of a session: unused for so long, it has ended. */
+  readonly idleMs?: number;
   /** As it was when the entry was read. */
   readonly lastUsedAt: Instant | null;
 }
@@ -115,6 +117,12 @@ export class Directory implements Known {
       }
     } while (!usable());
     return this;
+  }
+
+  /** Reads a token anew: other servers note its uses without telling. @throws unavailable */
+  async refreshToken(id: string): Promise<TokenEntry | null> {
+    (await this.#entryOf({ kind: tokenKind.kind, project: null, name: id }))();
+    return this.tokens.get(id) ?? null;
   }
 
   #age(): number {

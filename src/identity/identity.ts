@@ -23,6 +23,7 @@ import { LastUsed } from "./last-used.ts";
 import { Passwords } from "./passwords.ts";
 import { type Action, decide, narrows, type Target } from "./policy.ts";
 import type { MasterKeys } from "./secrets.ts";
+import { Sessions } from "./sessions.ts";
 import { isTokenText, tokenFits, tokenIdOf } from "./token-text.ts";
 import { Vault } from "./vault.ts";
 
@@ -53,22 +54,28 @@ const platform = "millrace";
 export class Identity implements Service {
   readonly name = "identity";
   readonly #resources: Resources;
-  readonly #clock: Clock;
   readonly #directory: Directory;
   readonly #passwords: Passwords;
   readonly #lastUsed: LastUsed;
   readonly #accounts: Accounts;
+  readonly #sessions: Sessions;
   readonly #grants: Grants;
   readonly #vault: Vault;
   #organization: OrganizationName = organizationName("default");
 
   constructor({ resources, masterKeys, clock, random, log = silentTelemetry.log }: IdentityOptions) {
     this.#resources = resources;
-    this.#clock = clock;
     this.#directory = new Directory({ resources, clock, log });
     this.#passwords = new Passwords({ clock, random });
     this.#lastUsed = new LastUsed({ resources, clock, log });
     this.#accounts = new Accounts({ resources, directory: this.#directory, lastUsed: this.#lastUsed, clock, random });
+    this.#sessions = new Sessions({
+      resources,
+      directory: this.#directory,
+      accounts: this.#accounts,
+      lastUsed: this.#lastUsed,
+      clock,
+    });
     this.#grants = new Grants(resources);
     this.#vault = new Vault({ resources, masterKeys, log });
   }
@@ -128,11 +135,11 @@ export class Identity implements Service {
   /** @throws unauthenticated, too_many_requests, unavailable */
   async authenticate(credentials: Credentials): Promise<Principal> {
     const known = await this.#directory.current();
-    if (credentials.kind === "token") return this.#byToken(known, credentials.token);
+    if (credentials.kind === "token") return await this.#byToken(known, credentials.token);
     const { user: name, password, address = "" } = credentials;
     if (isTokenText(password)) {
       // As tools send it that know only passwords.
-      const principal = this.#byToken(known, password);
+      const principal = await this.#byToken(known, password);
       if (principal.user === name) return principal;
       throw new MillraceError("unauthenticated", "The token is another user's.");
     }
@@ -182,7 +189,7 @@ export class Identity implements Service {
     return false;
   }
 
-  #byToken({ tokens, users }: Known, text: string): Principal {
+  async #byToken({ tokens, users }: Known, text: string): Promise<Principal> {
     const token = tokens.get(tokenIdOf(text) ?? "");
     const fits = tokenFits(text, token?.hash ?? null);
     const user = users.get(token?.user ?? "");
@@ -190,13 +197,22 @@ export class Identity implements Service {
     if (!fits || token === undefined || user === undefined) {
       throw new MillraceError("unauthenticated", "The token is not valid.", { hint });
     }
-    if (this.#hasExpired(token)) throw new MillraceError("unauthenticated", "The token has expired.", { hint });
+    if (await this.#hasExpiredEverywhere(token))
+      throw new MillraceError("unauthenticated", "The token has expired.", { hint });
     this.#lastUsed.note(token.id);
     return this.#principal(user, token);
   }
 
   #hasExpired(token: TokenEntry): boolean {
-    return token.expiresAtMs !== null && token.expiresAtMs <= this.#clock.now();
+    return this.#sessions.hasEnded(token);
+  }
+
+  /** A session that is idle here may be in use at another server. */
+  async #hasExpiredEverywhere(token: TokenEntry): Promise<boolean> {
+    if (!this.#hasExpired(token)) return false;
+    if (token.idleMs === undefined) return true;
+    const known = await this.#directory.refreshToken(token.id);
+    return known === null || this.#hasExpired(known);
   }
 
   #principal(user: UserEntry, token: TokenEntry | null): Principal {
@@ -222,6 +238,16 @@ export class Identity implements Service {
     this.#accounts.createToken(input, by);
   revokeToken = (id: string, by: UserName): Promise<void> => this.#accounts.revokeToken(id, by);
   tokenOwner = (id: string): Promise<UserName | null> => this.#accounts.tokenOwner(id);
+
+  openSession = ({ user, tokenId }: Principal): Promise<TokenView & { token: string }> =>
+    this.#sessions.open(user, tokenId);
+  closeSession = (tokenId: string, by: UserName): Promise<void> => this.#sessions.close(tokenId, by);
+
+  /** Whether no owner has a password yet. */
+  async needsSetUp(): Promise<boolean> {
+    const { users } = await this.#directory.current();
+    return ![...users.values()].some((user) => user.isOwner && user.passwordHash !== null);
+  }
 
   listGrants = (project: ProjectName): Promise<Grant[]> => this.#grants.list(project);
   setRole = (input: { project: ProjectName; user: UserName; role: Role | null }, by: UserName): Promise<void> =>

@@ -39,6 +39,8 @@ export const tokenSpec = z.strictObject({
   /** What it may do at most; `project:NAME` limits it to projects. */
   scopes: z.array(z.string().max(100)).max(100),
   expiresAtMs: z.number().nullable(),
+  /** It is a session of a browser: unused for so long, it has ended. */
+  idleMs: z.int().positive().exactOptional(),
 });
 export const tokenKind: Kind<z.infer<typeof tokenSpec>> = {
   kind: "Token",

@@ -12,6 +12,7 @@ import type { ServerConfig } from "./config.ts";
 import { datasetsDoor } from "./datasets-door.ts";
 import type { Foundation } from "./foundation.ts";
 import type { LayoutTasks } from "./layout-tasks.ts";
+import { ownerTokenFile } from "./owner-token.ts";
 import { readiness } from "./readiness.ts";
 import { replicasDoor } from "./replicas-door.ts";
 import { resourcesDoor } from "./resources-door.ts";
@@ -87,6 +88,7 @@ export function openApi(options: ApiOptions): Gateway {
         remote: foundation.isRemote ? foundation.store : null,
         clock,
       }),
+      ownerTokenFile: ownerTokenFile(foundation.directory),
       version,
     },
     bind: bindOf(config),

@@ -34,7 +34,7 @@ export interface RoomsOptions {
 export async function startRooms(
   { config, foundation, log, metrics, ownerTokenFile, held }: RoomsOptions,
   signal: AbortSignal,
-): Promise<Pick<RunningServer, "url" | "counts">> {
+): Promise<Pick<RunningServer, "url" | "needsSetUp" | "counts">> {
   const { directory, sliceFolder, clock, random, ids, store, postgres, bus, resources } = foundation;
   const { sql } = postgres;
   const { values } = config;
@@ -172,5 +172,6 @@ export async function startRooms(
   );
   await lifecycle.start(signal);
   held.defer(() => lifecycle.stop());
-  return { url: gateway.url, counts: () => ({ ...commits.figures, queries: queries.ended }) };
+  const needsSetUp = await identity.needsSetUp();
+  return { url: gateway.url, needsSetUp, counts: () => ({ ...commits.figures, queries: queries.ended }) };
 }

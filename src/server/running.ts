@@ -3,6 +3,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly version: string;
   readonly dataDirectory: string;
   readonly ownerTokenFile: string;
+  /** No owner has a password yet: the console asks for the token once. */
+  readonly needsSetUp: boolean;
   /** null: standard error. */
   readonly logFile: string | null;
   /** Live figures, for the screen of `up`. */

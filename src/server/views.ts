@@ -32,6 +32,13 @@ export function administrationDoor(identity: Identity): Doors["administration"] 
       return { ...token(created), token: created.token };
     },
     revokeToken: (id, by) => identity.revokeToken(id, by),
+    openSession: async (principal) => {
+      const { token, expiresAt } = await identity.openSession(principal);
+      if (expiresAt === null) throw new Error("a session has no end");
+      return { token, expiresAt };
+    },
+    closeSession: (id, by) => identity.closeSession(id, by),
+    needsSetUp: () => identity.needsSetUp(),
     tokenOwner: (id) => identity.tokenOwner(id),
     listGrants: (project) => identity.listGrants(project),
     setRole: (input, by) => identity.setRole(input, by),

@@ -112,6 +112,7 @@ export function fakeRooms(): FakeRooms {
     },
     rooms: {
       version: "0.0.0",
+      ownerTokenFile: "/data/owner.token",
       access: {
         async authenticate(credentials) {
           fake.authenticated++;
@@ -144,6 +145,9 @@ export function fakeRooms(): FakeRooms {
           token: "mlr_new",
         }),
         revokeToken: async () => {},
+        openSession: async () => ({ token: "mlr_owner", expiresAt: instant(Date.now() + 60_000) }),
+        closeSession: async () => {},
+        needsSetUp: async () => true,
         tokenOwner: async (id) => (id === "t2" ? ("guest" as UserName) : null),
         listGrants: async () => [{ kind: "role", user: "guest", role: "viewer" }],
         setRole: async () => {},

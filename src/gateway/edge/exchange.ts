@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { TLSSocket } from "node:tls";
 import { type Clock, type Logger, type Metrics, MillraceError, type TraceId } from "../../base/index.ts";
 import { type BodyLimits, requestBody } from "./body.ts";
 import { fileChunks, send } from "./sending.ts";
@@ -52,6 +53,10 @@ export class Exchange {
   /** Of the peer; empty where it has gone already. */
   get address(): string {
     return this.request.socket.remoteAddress ?? "";
+  }
+
+  get isEncrypted(): boolean {
+    return this.request.socket instanceof TLSSocket;
   }
 
   /** A header's value; lists are joined. */

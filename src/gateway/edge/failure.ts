@@ -15,12 +15,14 @@ export function errorBody(error: MillraceError, traceId: TraceId): ErrorReply {
   };
 }
 
-/** Headers that the error asks for. */
-export function errorHeaders(error: MillraceError): Record<string, string> {
+/** Headers that the error asks for. `ofScript`: a page's script asks, for which a browser would open its own dialog. */
+export function errorHeaders(error: MillraceError, ofScript: boolean): Record<string, string> {
   const headers: Record<string, string> = {};
   const retryAfterS = error.retryAfterS ?? (error.status === 429 || error.status === 503 ? 1 : undefined);
   if (retryAfterS !== undefined) headers["retry-after"] = String(Math.max(1, Math.ceil(retryAfterS)));
-  if (error.code === "unauthenticated") headers["www-authenticate"] = 'Bearer realm="millrace", Basic realm="millrace"';
+  if (error.code === "unauthenticated") {
+    headers["www-authenticate"] = `Bearer realm="millrace"${ofScript ? "" : ', Basic realm="millrace"'}`;
+  }
   return headers;
 }
 

@@ -8,11 +8,12 @@ import {
   Semaphore,
   type Service,
   type Telemetry,
+  unreachable,
 } from "../../base/index.ts";
 import { type BindOptions, cannotListen, decideTls, isLoopback, reachableHost, type TlsFiles } from "./bind.ts";
 import { linger } from "./body.ts";
-import { refuseForeignBrowser } from "./browser.ts";
-import { type Credentials, readCredentials } from "./credentials.ts";
+import { credentialsOf, isOfScript, refuseForeignBrowser } from "./browser.ts";
+import type { Credentials } from "./credentials.ts";
 import { Exchange } from "./exchange.ts";
 import { errorBody, errorHeaders, failureOf } from "./failure.ts";
 import type { EdgeLimits } from "./limits.ts";
@@ -26,8 +27,16 @@ export interface Authenticator<Principal> {
   authenticate(credentials: Credentials): Promise<Principal>;
 }
 
+/** Who comes to a route that asks for no credentials and looks at them all the same. */
+export interface Visitor<Principal> {
+  /** null where there are no credentials, or none that are right. @throws what is no refusal */
+  identify(): Promise<Principal | null>;
+  /** By other credentials than those of the request. @throws unauthenticated, too_many_requests */
+  authenticate(credentials: Credentials): Promise<Principal>;
+}
+
 /**
- * `principal`: credentials needed. `open`: none asked. `metrics`: none asked while the server listens on loopback only,
+ * `principal`: credentials needed. `visitor`: looked at, not needed. `open`: none asked. `metrics`: none asked while the server listens on loopback only,
  * is configured open, and the request names a loopback host; else as `principal`.
  */
 export type EdgeRoute<Principal> = {
@@ -36,6 +45,7 @@ export type EdgeRoute<Principal> = {
   readonly url: string;
 } & (
   | { readonly access: "open" | "metrics"; handle(exchange: Exchange): Promise<void> }
+  | { readonly access: "visitor"; handle(exchange: Exchange, visitor: Visitor<Principal>): Promise<void> }
   | { readonly access: "principal"; handle(exchange: Exchange, principal: Principal): Promise<void> }
 );
 
@@ -161,17 +171,39 @@ export class EdgeServer<Principal> implements Service {
         const exchange = this.#exchange(request);
         reply.hijack();
         try {
-          if (route.access === "principal") {
-            await route.handle(exchange, await this.#authenticate(exchange));
-          } else {
-            if (route.access === "metrics" && !this.#metricsOpenTo(exchange)) await this.#authenticate(exchange);
-            await route.handle(exchange);
-          }
+          await this.#run(route, exchange);
         } catch (error) {
           this.#fail(request, reply, error);
         }
       },
     });
+  }
+
+  async #run(route: EdgeRoute<Principal>, exchange: Exchange): Promise<void> {
+    switch (route.access) {
+      case "principal":
+        return await route.handle(exchange, await this.#authenticate(exchange));
+      case "visitor":
+        return await route.handle(exchange, this.#visitor(exchange));
+      case "metrics":
+        if (!this.#metricsOpenTo(exchange)) await this.#authenticate(exchange);
+        return await route.handle(exchange);
+      case "open":
+        return await route.handle(exchange);
+      default:
+        return unreachable(route);
+    }
+  }
+
+  #visitor(exchange: Exchange): Visitor<Principal> {
+    return {
+      authenticate: (credentials) => this.#check(credentials, exchange.signal),
+      identify: () =>
+        this.#authenticate(exchange).catch((error: unknown) => {
+          if (error instanceof MillraceError && error.code === "unauthenticated") return null;
+          throw error;
+        }),
+    };
   }
 
   #open(request: FastifyRequest, reply: FastifyReply): void {
@@ -234,13 +266,16 @@ export class EdgeServer<Principal> implements Service {
   }
 
   async #authenticate(exchange: Exchange): Promise<Principal> {
-    const credentials = readCredentials(exchange.header("authorization"), exchange.address);
+    return await this.#check(credentialsOf(exchange), exchange.signal);
+  }
+
+  async #check(credentials: Credentials, signal: AbortSignal): Promise<Principal> {
     const { authenticator } = this.#options;
     if (credentials.kind === "token") return await authenticator.authenticate(credentials);
     if (this.#passwordChecks.waiting >= 32) {
       throw new MillraceError("too_many_requests", "Too many passwords are being checked.", { retryAfterS: 2 });
     }
-    using _turn = await this.#passwordChecks.acquire(exchange.signal);
+    using _turn = await this.#passwordChecks.acquire(signal);
     return await authenticator.authenticate(credentials);
   }
 
@@ -271,7 +306,7 @@ export class EdgeServer<Principal> implements Service {
     response.writeHead(failure.status, failure.code === "query_cancelled" ? "Client Closed Request" : undefined, {
       "content-type": "application/json; charset=utf-8",
       "content-length": String(Buffer.byteLength(body)),
-      ...errorHeaders(failure),
+      ...errorHeaders(failure, isOfScript(exchange)),
       ...(this.#stopping.signal.aborted ? { connection: "close" } : {}),
     });
     response.end(body);

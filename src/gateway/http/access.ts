@@ -32,10 +32,7 @@ export function accessRoutes<Format>({ access, administration, version }: Rooms<
       summary: "The server's version, and who you are",
       tag: "server",
       reply: principalView,
-      async handle({ principal }) {
-        const { organization, user: name, isOwner, tokenId, scopes } = principal;
-        return { version, organization, user: name, isOwner, tokenId, scopes: [...scopes] };
-      },
+      handle: async ({ principal }) => whoIs(principal, version),
     }),
     jsonRoute({
       method: "GET",
@@ -227,4 +224,9 @@ export function accessRoutes<Format>({ access, administration, version }: Rooms<
       },
     }),
   ];
+}
+
+export function whoIs(principal: Principal, version: string): z.infer<typeof principalView> {
+  const { organization, user: name, isOwner, tokenId, scopes } = principal;
+  return { version, organization, user: name, isOwner, tokenId, scopes: [...scopes] };
 }

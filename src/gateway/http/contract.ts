@@ -75,6 +75,12 @@ export interface AccessAdministration {
     by: UserName,
   ): Promise<TokenView & { token: string }>;
   revokeToken(id: string, by: UserName): Promise<void>;
+  /** A session of a browser: reaches as far as what the principal came with, and lives no longer. */
+  openSession(principal: Principal): Promise<{ readonly token: string; readonly expiresAt: Instant }>;
+  /** Ends a session; a token that is none stays. */
+  closeSession(tokenId: string, by: UserName): Promise<void>;
+  /** Whether no owner has a password yet. */
+  needsSetUp(): Promise<boolean>;
   /** null where there is no such token. */
   tokenOwner(id: string): Promise<UserName | null>;
   listGrants(project: ProjectName): Promise<GrantView[]>;
@@ -346,5 +352,7 @@ export interface Rooms<Format> {
   readonly config: () => readonly ConfigEntry[];
   /** What a ready server needs; each part says whether it can serve. */
   readonly readiness: (signal: AbortSignal) => Promise<Readonly<Record<string, boolean>>>;
+  /** Where the owner finds the first token. */
+  readonly ownerTokenFile: string;
   readonly version: string;
 }

@@ -7,6 +7,7 @@ import { replicaRoutes } from "./replicas.ts";
 import { resourceRoutes } from "./resources.ts";
 import type { HttpRoute } from "./route.ts";
 import { rowRoutes } from "./rows.ts";
+import { sessionRoutes } from "./session.ts";
 import { sqlRoutes } from "./sql.ts";
 import { systemRoutes } from "./system.ts";
 import { workRoutes } from "./work.ts";
@@ -22,6 +23,7 @@ export function httpRoutes<Format>(
 ): readonly HttpRoute[] {
   const routes: HttpRoute[] = [
     ...accessRoutes(rooms),
+    ...sessionRoutes(rooms, options),
     ...resourceRoutes(rooms),
     ...datasetRoutes(rooms),
     ...odfRoutes(rooms),

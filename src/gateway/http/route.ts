@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { MillraceError } from "../../base/index.ts";
-import { type EdgeRoute, type Exchange, schemaFailure } from "../edge/index.ts";
+import { type AnswerHeaders, type EdgeRoute, type Exchange, schemaFailure, type Visitor } from "../edge/index.ts";
 import type { Principal } from "./contract.ts";
 
 export type Method = "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
@@ -122,6 +122,44 @@ export function openRoute(definition: {
       open: true,
     },
     edge: { method: "GET", url: path, access, handle },
+  };
+}
+
+/** A route of JSON in and JSON out that anybody may ask, and that looks at who asks all the same. */
+export function visitorRoute<Reply extends z.ZodType, Body extends z.ZodType>(definition: {
+  readonly method: Method;
+  readonly path: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly body: Body | null;
+  readonly reply: Reply;
+  handle(call: {
+    readonly exchange: Exchange;
+    readonly visitor: Visitor<Principal>;
+    readonly body: z.output<Body>;
+  }): Promise<{ readonly value: z.input<Reply>; readonly headers?: AnswerHeaders }>;
+}): HttpRoute {
+  const { method, path, summary, tag, body, reply } = definition;
+  const parts = { params: nothing, query: nothing, headers: nothing };
+  const types = ["application/json"];
+  const isVoid = reply instanceof z.ZodVoid;
+  return {
+    description: {
+      ...{ method, path, summary, tag, ...parts, open: true },
+      body: body === null ? null : { schema: body, types },
+      reply: { status: isVoid ? 204 : 200, schema: isVoid ? null : reply, types },
+    },
+    edge: {
+      method,
+      url: path,
+      access: "visitor",
+      async handle(exchange, visitor) {
+        const parsed = await readJson<Body>(exchange, body ?? undefined, bodyBytes);
+        const { value, headers = {} } = await definition.handle({ exchange, visitor, body: parsed });
+        if (isVoid) exchange.bytes(204, new Uint8Array(0), headers);
+        else exchange.json(200, value, headers);
+      },
+    },
   };
 }
 

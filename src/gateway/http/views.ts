@@ -19,6 +19,19 @@ export const principalView = z
   })
   .meta({ id: "WhoAmI" });
 
+export const sessionView = z
+  .object({
+    who: principalView.nullable().describe("null: sign in."),
+    setUp: z.object({
+      needed: z.boolean().describe("The owner has no password yet."),
+      tokenFile: z
+        .string()
+        .nullable()
+        .describe("Where the owner's first token lies; told on the server's machine only."),
+    }),
+  })
+  .meta({ id: "Session" });
+
 export const resourceView = z
   .object({
     id: z.string(),
