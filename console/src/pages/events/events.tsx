@@ -1,6 +1,120 @@
-import type { ReactNode } from "react";
-import { Page } from "../../design/display.tsx";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { type ReactNode, useState } from "react";
+import { useLive } from "../../api/live.ts";
+import type { PlatformEvent } from "../../api/types.ts";
+import { Button, SearchInput, Select } from "../../design/controls.tsx";
+import { Badge, Card, Data, DataTable, EmptyState, Name, Page } from "../../design/display.tsx";
+import { Dialog } from "../../design/overlays.tsx";
+import { Ago } from "../../design/time.tsx";
+import css from "./events.module.css";
 
+const mostShown = 200;
+
+/** What happens, as it happens: the newest of the live stream, held still when somebody reads. */
 export function Events(): ReactNode {
-  return <Page title="Events">{null}</Page>;
+  const { events } = useLive();
+  const { find = "", type = "" } = useSearch({ from: "/inside/events" });
+  const navigate = useNavigate({ from: "/events" });
+  const [held, setHeld] = useState<readonly PlatformEvent[] | null>(null);
+  const [chosen, setChosen] = useState<PlatformEvent | null>(null);
+  const all = held ?? events;
+  const types = [...new Set([...all.map((event) => event.type), ...(type === "" ? [] : [type])])].sort();
+  const wanted = find.toLowerCase();
+  const shown = all
+    .filter((event) => type === "" || event.type === type)
+    .filter(
+      (event) =>
+        wanted === "" || `${event.type} ${event.subject} ${JSON.stringify(event.data)}`.toLowerCase().includes(wanted),
+    )
+    .slice(0, mostShown);
+  const search = (change: { find?: string; type?: string }) => {
+    const next = { find, type, ...change };
+    void navigate({
+      search: { ...(next.find === "" ? {} : { find: next.find }), ...(next.type === "" ? {} : { type: next.type }) },
+      replace: true,
+    });
+  };
+  return (
+    <Page
+      title="Events"
+      about="What happened since this page was opened, newest first. Programs read the same at /api/v1/events."
+      actions={
+        <>
+          <div className={css.find}>
+            <SearchInput
+              label="Find in events"
+              value={find}
+              onChange={({ target }) => search({ find: target.value })}
+            />
+          </div>
+          <Select
+            aria-label="Type"
+            className={css.type}
+            value={type}
+            onChange={({ target }) => search({ type: target.value })}
+          >
+            <option value="">All types</option>
+            {types.map((one) => (
+              <option key={one} value={one}>
+                {one}
+              </option>
+            ))}
+          </Select>
+          <Button
+            aria-pressed={held !== null}
+            icon={held === null ? "stop" : "play"}
+            onClick={() => setHeld(held === null ? events : null)}
+          >
+            {held === null ? "Hold" : "Go on"}
+          </Button>
+        </>
+      }
+    >
+      <Card flush>
+        {shown.length === 0 ? (
+          <EmptyState title={all.length === 0 ? "Nothing has happened yet" : "No event is so"}>
+            <p>Commits, tasks and changes of definitions show here as they happen.</p>
+          </EmptyState>
+        ) : (
+          <DataTable
+            label="Events"
+            rows={shown}
+            keyOf={({ position }) => position}
+            columns={[
+              { head: "When", cell: ({ at }) => <Ago at={at} /> },
+              { head: "Type", cell: (event) => <Badge>{event.type}</Badge> },
+              { head: "Of", cell: ({ subject }) => <Name>{subject}</Name> },
+              { head: "What", width: "45%", cell: ({ data }) => <Data>{brief(data)}</Data> },
+              {
+                head: <span className="visually-hidden">More</span>,
+                number: true,
+                cell: (event) => (
+                  <Button
+                    small
+                    look="quiet"
+                    aria-label={`All of event ${event.position}`}
+                    onClick={() => setChosen(event)}
+                  >
+                    All of it
+                  </Button>
+                ),
+              },
+            ]}
+          />
+        )}
+      </Card>
+      <Dialog wide title={`Event ${chosen?.position ?? ""}`} isOpen={chosen !== null} onClose={() => setChosen(null)}>
+        <pre className={css.json}>{JSON.stringify(chosen, null, 2)}</pre>
+      </Dialog>
+    </Page>
+  );
+}
+
+/** The plain members of an event's data on one line. */
+function brief(data: unknown): string {
+  if (typeof data !== "object" || data === null) return String(data ?? "");
+  const told = Object.entries(data)
+    .filter(([, value]) => value !== null && typeof value !== "object")
+    .map(([name, value]) => `${name} ${String(value).slice(0, 60)}`);
+  return told.join(" · ").slice(0, 240);
 }
