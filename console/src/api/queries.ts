@@ -122,6 +122,20 @@ export const projectsQuery = queryOptions({
     }),
 });
 
+/** The datasets' resources of a project, for their labels. */
+export const labelsQuery = (project: string) =>
+  queryOptions({
+    queryKey: ["resources", "Dataset", project],
+    async queryFn({ signal }) {
+      const { resources } = await ask<{ resources: Resource[] }>(path`/api/v1/projects/${project}/resources/Dataset`, {
+        query: { limit: 1_000 },
+        signal,
+      });
+      return resources;
+    },
+    staleTime: 60_000,
+  });
+
 export const storageQuery = queryOptions({
   queryKey: ["storage"],
   queryFn: ({ signal }) => ask<Storage>("/api/v1/storage", { signal }),

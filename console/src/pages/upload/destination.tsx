@@ -1,0 +1,159 @@
+import { useQuery } from "@tanstack/react-query";
+import { type FormEvent, type ReactNode, useId, useMemo, useState } from "react";
+import { datasetsQuery } from "../../api/queries.ts";
+import type { Dataset } from "../../api/types.ts";
+import { Button, Field, Input, Select } from "../../design/controls.tsx";
+import { Name, Warning } from "../../design/display.tsx";
+import { count } from "../../design/format.ts";
+import { formats, type Preview, timeColumns } from "./preview.ts";
+import { nameFrom, wrongName } from "./send.ts";
+import css from "./upload.module.css";
+
+export interface Target {
+  readonly project: string;
+  readonly dataset: string;
+  readonly format: string;
+  readonly eventTime: string | null;
+}
+
+/** Which dataset the rows go to, and how they are read. */
+export function Destination({
+  file,
+  into,
+  preview,
+  isBusy,
+  onSend,
+}: {
+  readonly file: File;
+  readonly into: string | undefined;
+  readonly preview: Preview | undefined;
+  readonly isBusy: boolean;
+  readonly onSend: (target: Target) => void;
+}): ReactNode {
+  const { data: datasets = [] } = useQuery(datasetsQuery);
+  const [given, name] = into?.split(".") ?? [];
+  const [project, setProject] = useState(given ?? "my");
+  const [dataset, setDataset] = useState(name ?? nameFrom(file.name));
+  const [format, setFormat] = useState(preview?.format ?? "");
+  const [eventTime, setEventTime] = useState("");
+  const lists = useId();
+  const known = useMemo(
+    () => datasets.find((one) => one.project === project && one.dataset === dataset),
+    [datasets, project, dataset],
+  );
+  const times = preview === undefined ? [] : timeColumns(preview);
+  const wrong = wrongName(project) ?? wrongName(dataset);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    onSend({ project, dataset, format, eventTime: eventTime === "" ? null : eventTime });
+  };
+  const options = formats.some(({ value }) => value === preview?.format)
+    ? formats
+    : [...(preview === undefined ? [] : [{ value: preview.format, label: `As found: ${preview.format}` }]), ...formats];
+
+  return (
+    <form className={css.form} onSubmit={submit}>
+      <div className={css.pair}>
+        <Field label="Project" wrong={wrongName(project)}>
+          {(tie) => (
+            <Input
+              {...tie}
+              list={`${lists}-projects`}
+              value={project}
+              onChange={({ target }) => setProject(target.value)}
+              spellCheck={false}
+              required
+            />
+          )}
+        </Field>
+        <Field label="Dataset" wrong={wrongName(dataset)}>
+          {(tie) => (
+            <Input
+              {...tie}
+              list={`${lists}-datasets`}
+              value={dataset}
+              onChange={({ target }) => setDataset(target.value)}
+              spellCheck={false}
+              required
+            />
+          )}
+        </Field>
+      </div>
+      <datalist id={`${lists}-projects`}>
+        {[...new Set(datasets.map((one) => one.project))].map((one) => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
+      <datalist id={`${lists}-datasets`}>
+        {datasets
+          .filter((one) => one.project === project)
+          .slice(0, 500)
+          .map((one) => (
+            <option key={one.dataset} value={one.dataset} />
+          ))}
+      </datalist>
+      {wrong === null && <Meeting known={known} preview={preview} />}
+      <Field label="Format">
+        {(tie) => (
+          <Select {...tie} value={format} onChange={({ target }) => setFormat(target.value)} required>
+            {preview === undefined && <option value="">Choose the format</option>}
+            {options.map(({ value, label }) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </Select>
+        )}
+      </Field>
+      <Field label="Event time" help="When a row happened. Without it, the time of its arrival stands.">
+        {(tie) => (
+          <Select {...tie} value={eventTime} onChange={({ target }) => setEventTime(target.value)}>
+            <option value="">Time of arrival</option>
+            {times.map((column) => (
+              <option key={column} value={column}>
+                {column}
+              </option>
+            ))}
+          </Select>
+        )}
+      </Field>
+      <Button type="submit" look="primary" icon="upload" disabled={isBusy || wrong !== null || format === ""}>
+        {known === undefined ? "Create the dataset" : "Add the rows"}
+      </Button>
+    </form>
+  );
+}
+
+const own = new Set(["offset", "op", "system_time", "event_time"]);
+
+/** What the file meets there: nothing yet, or a dataset whose columns it has, lacks, or widens. */
+function Meeting({
+  known,
+  preview,
+}: {
+  readonly known: Dataset | undefined;
+  readonly preview: Preview | undefined;
+}): ReactNode {
+  if (known === undefined) return <p className={css.meeting}>A new dataset is made.</p>;
+  const there = new Set(known.schema?.map(({ name }) => name).filter((name) => !own.has(name)));
+  const added = there.size === 0 ? [] : (preview?.columns.filter(({ name }) => !there.has(name)) ?? []);
+  return (
+    <div className={css.meeting}>
+      <p>
+        The rows are added to the {count(known.rows)} that <Name>{`${known.project}.${known.dataset}`}</Name> has.
+      </p>
+      {added.length > 0 && (
+        <p>
+          <Warning>new columns</Warning>{" "}
+          {added.slice(0, 8).map(({ name }, at) => (
+            <span key={name}>
+              {at > 0 && ", "}
+              <Name>{name}</Name>
+            </span>
+          ))}
+          {added.length > 8 && ` and ${count(added.length - 8)} more`}
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,67 @@
+import type { ReactNode } from "react";
+import { Badge, Data, EmptyState, Name, Warning } from "../../design/display.tsx";
+import { count } from "../../design/format.ts";
+import { textOf } from "../dataset/value.tsx";
+import { formats, type Preview } from "./preview.ts";
+import css from "./upload.module.css";
+
+/** The columns that were found, each with its type and its first values. */
+export function Columns({ preview, isPart }: { readonly preview: Preview; readonly isPart: boolean }): ReactNode {
+  const format = formats.find(({ value }) => preview.format === value || preview.format.startsWith(`${value};`));
+  return (
+    <>
+      <div className={css.found}>
+        <Badge tone="accent">{format?.label ?? preview.format}</Badge>
+        <span>
+          {count(preview.columns.length)} columns
+          {isPart && ", judged by the first 256 KiB"}
+        </span>
+        {preview.problems.length > 0 && <Warning>{count(preview.problems.length)} problems</Warning>}
+      </div>
+      {preview.problems.length > 0 && (
+        <ul className={css.problems}>
+          {preview.problems.slice(0, 5).map((problem, at) => (
+            <li key={at}>
+              <Name>{textOf(problem)}</Name>
+            </li>
+          ))}
+        </ul>
+      )}
+      {preview.columns.length === 0 ? (
+        <EmptyState title="No columns were found in its beginning" />
+      ) : (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+        <section className={css.columns} tabIndex={0} aria-label="Columns that were found">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Column</th>
+                <th scope="col">Type</th>
+                <th scope="col">First values</th>
+              </tr>
+            </thead>
+            <tbody>
+              {preview.columns.map(({ name, type }) => (
+                <tr key={name}>
+                  <th scope="row">
+                    <Name>{name}</Name>
+                  </th>
+                  <td>
+                    <Data>{type}</Data>
+                  </td>
+                  <td className={css.values}>
+                    {preview.rows.slice(0, 3).map((row, at) => (
+                      <span key={at}>
+                        <Name>{textOf(row[name])}</Name>
+                      </span>
+                    ))}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,65 @@
+import { queryOptions } from "@tanstack/react-query";
+import { failureOf } from "../../api/client.ts";
+import { quoteName, tableName } from "../../api/sql.ts";
+
+/** What the server sees in the beginning of a file. */
+export interface Preview {
+  readonly format: string;
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+  readonly problems: readonly unknown[];
+}
+
+const previewedBytes = 262_144;
+
+export const formats = [
+  { value: "csv", label: "CSV" },
+  { value: "tsv", label: "TSV" },
+  { value: "ndjson", label: "JSON, one object a line" },
+  { value: "json", label: "JSON, one document" },
+  { value: "parquet", label: "Parquet" },
+  { value: "arrow", label: "Arrow" },
+  { value: "combined", label: "Access log, combined" },
+  { value: "common", label: "Access log, common" },
+  { value: "syslog", label: "Syslog" },
+] as const;
+
+export const previewQuery = (file: File) =>
+  queryOptions({
+    queryKey: ["preview", file.name, file.size, file.lastModified],
+    async queryFn({ signal }): Promise<Preview> {
+      const query = new URLSearchParams({ name: file.name });
+      const response = await fetch(`/api/v1/preview?${query}`, {
+        method: "POST",
+        headers: { accept: "application/json", "content-type": "application/octet-stream" },
+        body: file.slice(0, previewedBytes),
+        credentials: "same-origin",
+        signal,
+      });
+      if (!response.ok) throw await failureOf(response);
+      return (await response.json()) as Preview;
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+  });
+
+/** Columns that may say when a row happened: points in time first, then what is called so. */
+export function timeColumns({ columns }: Preview): string[] {
+  const isTime = ({ type }: { type: string }) => /^(TIMESTAMP|DATE)/.test(type);
+  const isCalled = ({ name }: { name: string }) => /time|date|_at$/i.test(name);
+  const named = columns.filter((column) => !isTime(column) && isCalled(column) && /^VARCHAR/.test(column.type));
+  return [...columns.filter(isTime), ...named].map(({ name }) => name);
+}
+
+/** A first look at new rows as a chart: how often the values of the first telling text come. */
+export function firstChart(project: string, dataset: string, preview: Preview | undefined): string {
+  const table = tableName(project, dataset);
+  const telling = preview?.columns.find(({ name, type }) => {
+    const values = preview.rows.map((row) => row[name]).filter((value) => value != null);
+    const kinds = new Set(values);
+    return /^VARCHAR/.test(type) && kinds.size > 1 && kinds.size <= Math.min(40, values.length / 2);
+  });
+  if (telling === undefined) return `SELECT *\nFROM ${table}\nLIMIT 10000`;
+  const column = quoteName(telling.name);
+  return `SELECT ${column}, count(*) AS "rows"\nFROM ${table}\nGROUP BY ${column}\nORDER BY "rows" DESC\nLIMIT 20`;
+}
