@@ -36,6 +36,8 @@ export type EventHandler = (events: readonly BusEvent[], signal: AbortSignal) =>
  * - A durable subscriber is handed events at least once, in order; its cursor moves when the handler has resolved.
  */
 export interface EventBus {
+  /** Position of the newest event; 0 where there is none. */
+  newest(): Promise<number>;
   append(event: NewEvent, transaction?: TransactionSql): Promise<number>;
   read(options: { after: number; limit: number; types?: readonly string[] }): Promise<BusEvent[]>;
   subscribe(
@@ -116,7 +118,7 @@ export class PostgresEventBus implements EventBus, Service {
 
   async *tail(options: { after?: number; types?: readonly string[]; signal: AbortSignal }): AsyncIterable<BusEvent> {
     const signal = AbortSignal.any([options.signal, this.#stopping.signal]);
-    let after = options.after ?? (await this.#newest());
+    let after = options.after ?? (await this.newest());
     while (!signal.aborted) {
       const woken = this.#wake(signal);
       const events = await this.read({ after, limit: batch, ...(options.types ? { types: options.types } : {}) });
@@ -171,12 +173,12 @@ export class PostgresEventBus implements EventBus, Service {
   async #cursor(name: string, from: "start" | "now"): Promise<number> {
     const [known] = await selectSubscription(this.#sql, name);
     if (known !== undefined) return Number(known.position);
-    await insertSubscription(this.#sql, name, from === "start" ? 0 : await this.#newest());
+    await insertSubscription(this.#sql, name, from === "start" ? 0 : await this.newest());
     const [made] = await selectSubscription(this.#sql, name);
     return Number(made?.position ?? 0);
   }
 
-  async #newest(): Promise<number> {
+  async newest(): Promise<number> {
     const [row] = await selectNewest(this.#sql);
     return Number(row?.position ?? 0);
   }

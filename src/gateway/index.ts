@@ -32,8 +32,8 @@ export async function checkBind(bind: BindOptions): Promise<void> {
 
 export function openGateway<Format>(options: GatewayOptions<Format>): Gateway {
   const { rooms, bind, metricsOpen, clock, ids, telemetry } = options;
-  const { metrics } = telemetry;
-  const routes = httpRoutes(rooms, { clock, metrics, draining: () => server.draining });
+  const { log, metrics } = telemetry;
+  const routes = httpRoutes(rooms, { clock, metrics, log, draining: () => server.draining });
   const server: EdgeServer<Principal> = new EdgeServer({
     bind,
     limits: { ...defaultLimits, ...options.limits },

@@ -268,6 +268,7 @@ export function fakeRooms(): FakeRooms {
         cancel: async () => ({ ...task, state: "cancelled" }),
       },
       events: {
+        newest: async () => events.at(-1)?.position ?? 0,
         read: async ({ after, limit }) => events.filter(({ position }) => position > after).slice(0, limit),
         async *tail({ after, signal }) {
           let position = after ?? events.at(-1)?.position ?? 0;

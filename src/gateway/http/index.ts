@@ -1,7 +1,8 @@
-import type { Clock, Metrics } from "../../base/index.ts";
+import type { Clock, Logger, Metrics } from "../../base/index.ts";
 import { accessRoutes } from "./access.ts";
 import type { Rooms } from "./contract.ts";
 import { datasetRoutes } from "./datasets.ts";
+import { liveRoutes } from "./live.ts";
 import { odfRoutes } from "./odf.ts";
 import { replicaRoutes } from "./replicas.ts";
 import { resourceRoutes } from "./resources.ts";
@@ -19,7 +20,12 @@ export type * from "./views.ts";
 /** Every route of the API. `draining` is asked late, because the server that drains is made of these routes. */
 export function httpRoutes<Format>(
   rooms: Rooms<Format>,
-  options: { readonly clock: Clock; readonly metrics: Metrics; readonly draining: () => AbortSignal },
+  options: {
+    readonly clock: Clock;
+    readonly metrics: Metrics;
+    readonly log: Logger;
+    readonly draining: () => AbortSignal;
+  },
 ): readonly HttpRoute[] {
   const routes: HttpRoute[] = [
     ...accessRoutes(rooms),
@@ -31,6 +37,7 @@ export function httpRoutes<Format>(
     ...rowRoutes(rooms),
     ...sqlRoutes(rooms),
     ...workRoutes(rooms, options),
+    ...liveRoutes(rooms, options),
   ];
   const describe = () => routes.map(({ description }) => description);
   routes.push(...systemRoutes(rooms, { draining: options.draining, describe }));

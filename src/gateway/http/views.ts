@@ -187,6 +187,25 @@ export const eventView = z
   })
   .meta({ id: "Event" });
 
+const flow = { project: z.string(), dataset: z.string() };
+
+/** What the live stream tells at most once a second. */
+export const liveActivityView = z
+  .object({
+    at: time,
+    datasets: z
+      .array(z.object({ ...flow, rows: z.int(), bytes: z.int() }))
+      .describe("What was committed since the last one; the most active 200."),
+    queriesRunning: z.int().describe("Queries that wait or run at this server: all for an owner, else your own."),
+    tasksRunning: z.int(),
+  })
+  .meta({ id: "LiveActivity" });
+export type LiveActivity = z.infer<typeof liveActivityView>;
+
+/** Events that a reader of the live stream missed because it was away for too long: what it shows must be asked for anew. */
+export const liveGapView = z.object({ after: z.int(), upTo: z.int() }).meta({ id: "LiveGap" });
+export type LiveGap = z.infer<typeof liveGapView>;
+
 export const userView = z.object({ name: z.string(), isOwner: z.boolean(), createdAt: time }).meta({ id: "User" });
 export type UserView = z.infer<typeof userView>;
 

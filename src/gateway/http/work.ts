@@ -1,10 +1,11 @@
 import { z } from "zod";
-import { type Clock, formatInstant, type Metrics, MillraceError, projectName, type TaskId } from "../../base/index.ts";
+import { type Clock, type Metrics, MillraceError, projectName, type TaskId } from "../../base/index.ts";
 import type { Exchange } from "../edge/index.ts";
 import type { EventRecord, Principal, Rooms } from "./contract.ts";
 import { count } from "./parts.ts";
 import { type HttpRoute, jsonRoute, streamRoute } from "./route.ts";
 import { eventView, taskView } from "./views.ts";
+import { seesProject, viewOfEvent, visibleTo } from "./visibility.ts";
 
 const heartbeatMs = 15_000;
 const maxStreams = 200;
@@ -28,23 +29,9 @@ export interface WorkOptions {
 
 /** Tasks and events of a project need project.view; those of no project, organization.admin. */
 export function workRoutes<Format>({ access, tasks, events }: Rooms<Format>, options: WorkOptions): HttpRoute[] {
-  const sees = (principal: Principal, project: string | null) =>
-    project === null
-      ? access.allows(principal, "organization.admin", {})
-      : access.allows(principal, "project.view", { project: projectName(project) });
-  const visible = async <Item extends { readonly project: string | null }>(
-    principal: Principal,
-    items: readonly Item[],
-  ) => {
-    const known = new Map<string | null, boolean>();
-    const shown: Item[] = [];
-    for (const item of items) {
-      const isSeen = known.get(item.project) ?? (await sees(principal, item.project));
-      known.set(item.project, isSeen);
-      if (isSeen) shown.push(item);
-    }
-    return shown;
-  };
+  const sees = (principal: Principal, project: string | null) => seesProject(access, principal, project);
+  const visible = <Item extends { readonly project: string | null }>(principal: Principal, items: readonly Item[]) =>
+    visibleTo(access, principal, items);
   const findTask = async (id: TaskId, principal: Principal) => {
     const task = await tasks.get(id);
     if (task === null || !(await sees(principal, task.project)))
@@ -109,7 +96,7 @@ export function workRoutes<Format>({ access, tasks, events }: Rooms<Format>, opt
       async handle({ query, principal }) {
         const { after, limit } = query;
         const found = await events.read({ after, limit, ...(query.types === undefined ? {} : { types: query.types }) });
-        return { events: (await visible(principal, found)).map(view), next: found.at(-1)?.position ?? after };
+        return { events: (await visible(principal, found)).map(viewOfEvent), next: found.at(-1)?.position ?? after };
       },
     }),
     streamRoute({
@@ -165,7 +152,7 @@ export function workRoutes<Format>({ access, tasks, events }: Rooms<Format>, opt
     try {
       for await (const event of feed) {
         if (!(await isSeen(event))) continue;
-        await say(`id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(view(event))}\n\n`);
+        await say(`id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(viewOfEvent(event))}\n\n`);
       }
       await turn;
     } catch (error) {
@@ -176,9 +163,4 @@ export function workRoutes<Format>({ access, tasks, events }: Rooms<Format>, opt
     }
     exchange.end();
   }
-}
-
-function view(event: EventRecord): z.infer<typeof eventView> {
-  const { position, id, at, type, subject, project, data } = event;
-  return { position, id, at: formatInstant(at), type, subject, project, data };
 }

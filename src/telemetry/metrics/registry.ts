@@ -35,6 +35,8 @@ export const declaredMetrics: readonly Declaration[] = [
   { name: "http_malformed_total", kind: "counter", help: "Connections ended because what came is no HTTP request." },
   { name: "http_slow_clients_total", kind: "counter", help: "Connections ended because the client stalled." },
   { name: "http_event_streams", kind: "gauge", help: "Open streams of events." },
+  { name: "http_live_streams", kind: "gauge", help: "Open live streams of consoles." },
+  { name: "http_live_cut_total", kind: "counter", help: "Live streams ended because their reader was too slow." },
   // telemetry
   {
     name: "telemetry_rows_total",
