@@ -7,13 +7,17 @@ import { defineConfig, type Plugin } from "vite";
 const compressed: Plugin = {
   name: "compressed",
   apply: "build",
-  generateBundle(_, bundle) {
-    for (const file of Object.values(bundle)) {
-      if (!/\.(js|css|svg)$/.test(file.fileName)) continue;
-      const source = file.type === "chunk" ? file.code : file.source;
-      const bytes = brotliCompressSync(source, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
-      this.emitFile({ type: "asset", fileName: `${file.fileName}.br`, source: bytes });
-    }
+  generateBundle: {
+    // Behind Vite's own last changes of the chunks: what is served compressed must be what is served plain.
+    order: "post",
+    handler(_, bundle) {
+      for (const file of Object.values(bundle)) {
+        if (!/\.(js|css|svg)$/.test(file.fileName)) continue;
+        const source = file.type === "chunk" ? file.code : file.source;
+        const bytes = brotliCompressSync(source, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
+        this.emitFile({ type: "asset", fileName: `${file.fileName}.br`, source: bytes });
+      }
+    },
   },
 };
 
