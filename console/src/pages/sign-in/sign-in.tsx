@@ -143,6 +143,7 @@ function SetUp({ tokenFile }: { readonly tokenFile: string | null }): ReactNode 
           />
         )}
       </Field>
+      <input type="text" name="username" autoComplete="username" value="owner" readOnly hidden />
       <Field
         label="New password for owner"
         help={`At least ${shortestPassword} characters. Leave it empty to sign in by token only.`}
