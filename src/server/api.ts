@@ -8,6 +8,7 @@ import type { Queries } from "../queries/index.ts";
 import { nodeDisk } from "../storage/index.ts";
 import type { TaskQueue } from "../tasks/index.ts";
 import type { openMetrics, RootLogger } from "../telemetry/index.ts";
+import type { Activity } from "./activity.ts";
 import type { ServerConfig } from "./config.ts";
 import { datasetsDoor } from "./datasets-door.ts";
 import type { Foundation } from "./foundation.ts";
@@ -31,6 +32,7 @@ export interface ApiOptions {
   readonly tasks: TaskQueue;
   readonly layouts: LayoutTasks;
   readonly sources: Sources;
+  readonly activity: Activity;
   readonly log: RootLogger;
   readonly metrics: ReturnType<typeof openMetrics>;
 }
@@ -48,8 +50,21 @@ export function bindOf({ values }: ServerConfig): BindOptions {
 
 /** The doors, joined to the rooms behind them. */
 export function openApi(options: ApiOptions): Gateway {
-  const { config, foundation, identity, engines, datasets, ingest, queries, tasks, layouts, sources, log, metrics } =
-    options;
+  const {
+    config,
+    foundation,
+    identity,
+    engines,
+    datasets,
+    ingest,
+    queries,
+    tasks,
+    layouts,
+    sources,
+    activity,
+    log,
+    metrics,
+  } = options;
   const { resources, postgres, bus, clock, ids } = foundation;
   const { values } = config;
   return openGateway({
@@ -80,6 +95,7 @@ export function openApi(options: ApiOptions): Gateway {
       queries: queryDoor(queries),
       tasks: taskDoor(tasks),
       events: bus,
+      activity,
       metrics,
       config: () => config.entries,
       readiness: readiness({

@@ -8,8 +8,9 @@ import { keptLimits, Queries } from "../queries/index.ts";
 import { nodeDisk } from "../storage/index.ts";
 import { TaskQueue, TaskRunner } from "../tasks/index.ts";
 import { collectWorkers, type ExposedMetrics, type RootLogger, SystemWriter } from "../telemetry/index.ts";
+import { Activity } from "./activity.ts";
 import { openApi } from "./api.ts";
-import { announceCommit, Commits } from "./commits.ts";
+import { announceCommit } from "./commits.ts";
 import type { ServerConfig } from "./config.ts";
 import { definitionsOf } from "./definitions.ts";
 import { engineRoles } from "./engine-roles.ts";
@@ -42,7 +43,6 @@ export async function startRooms(
   const telemetryOf = (room: string): Telemetry => ({ log: log.child({ room }), metrics });
   const staging = path.join(directory, "staging");
   const copies = path.join(directory, "engines", "copies"); // emptied at start
-  const commits = new Commits();
 
   const masterKeys = new MasterKeys({ file: path.join(directory, "master.key"), disk, random });
   await masterKeys.open();
@@ -67,11 +67,12 @@ export async function startRooms(
     telemetry: telemetryOf("datasets"),
     copies: { worker: engines, disk, directory: copies },
     announce(news: CommitNews) {
-      commits.add(news);
+      activity.committed(news);
       layouts.committed(news);
       return announceCommit(bus, news);
     },
   });
+  const activity = new Activity({ bus, datasets, clock, log: log.child({ room: "activity" }) });
   const history = new SystemWriter({
     sink: { pushRows: (name, rows) => pushSystemRows(datasets, ingest, name, rows) },
     feed: bus,
@@ -132,7 +133,6 @@ export async function startRooms(
     ownerTokenFile,
     example: values.example,
   });
-  const figures = { name: "figures", start: () => commits.begin(datasets), stop: async () => {} };
   const chains = { name: "datasets", start: async () => {}, stop: () => datasets[Symbol.asyncDispose]() };
   const started = { name: "queries", start: async () => {}, stop: () => queries.stop() };
   const gateway = openApi({
@@ -146,6 +146,7 @@ export async function startRooms(
     tasks: queue,
     layouts,
     sources,
+    activity,
     log,
     metrics,
   });
@@ -159,7 +160,7 @@ export async function startRooms(
       engines,
       chains,
       firstStart,
-      figures,
+      activity,
       ingest,
       history,
       started,
@@ -173,5 +174,5 @@ export async function startRooms(
   await lifecycle.start(signal);
   held.defer(() => lifecycle.stop());
   const needsSetUp = await identity.needsSetUp();
-  return { url: gateway.url, needsSetUp, counts: () => ({ ...commits.figures, queries: queries.ended }) };
+  return { url: gateway.url, needsSetUp, counts: () => ({ ...activity.figures, queries: queries.ended }) };
 }

@@ -1,3 +1,4 @@
+export { FlowLedger } from "./activity/ledger.ts";
 export type { LogDestination } from "./log/destination.ts";
 export { type LogLevel, type LogOptions, openLogger, type RootLogger } from "./log/logger.ts";
 export { type ExposedMetrics, type MetricsOptions, openMetrics } from "./metrics/prometheus.ts";

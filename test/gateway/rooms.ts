@@ -285,6 +285,10 @@ export function fakeRooms(): FakeRooms {
           }
         },
       },
+      activity: {
+        history: () => ({ from: epoch, stepMs: 30_000, flows: [] }),
+        storage: async () => [],
+      },
       metrics: { contentType: "text/plain; version=0.0.4", expose: async () => "up 1\n" },
       config: () => [
         { name: "http.port", value: 8080, origin: { kind: "default" }, description: "The port.", secret: false },

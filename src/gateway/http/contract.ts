@@ -339,6 +339,29 @@ export interface EventDoor {
   tail(options: { after?: number; types?: readonly string[]; signal: AbortSignal }): AsyncIterable<EventRecord>;
 }
 
+/** What is committed, of all servers; from memory. */
+export interface ActivityDoor {
+  /** Steps of the last minutes, the oldest first, of each dataset with a commit in them. */
+  history(minutes: number): {
+    readonly from: Instant;
+    readonly stepMs: number;
+    readonly flows: readonly {
+      /** PROJECT.DATASET */
+      readonly path: string;
+      readonly rows: readonly number[];
+      readonly bytes: readonly number[];
+    }[];
+  };
+  storage(): Promise<
+    readonly {
+      readonly path: DatasetPath;
+      readonly rows: number;
+      readonly bytes: number;
+      readonly slices: number;
+    }[]
+  >;
+}
+
 /** Everything that the routes reach; `server/` joins it from the rooms. */
 export interface Rooms<Format> {
   readonly access: Access;
@@ -350,6 +373,7 @@ export interface Rooms<Format> {
   readonly queries: QueryDoor;
   readonly tasks: TaskDoor;
   readonly events: EventDoor;
+  readonly activity: ActivityDoor;
   readonly metrics: { readonly contentType: string; expose(): Promise<string> };
   readonly config: () => readonly ConfigEntry[];
   /** What a ready server needs; each part says whether it can serve. */

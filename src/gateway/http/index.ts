@@ -1,5 +1,6 @@
 import type { Clock, Logger, Metrics } from "../../base/index.ts";
 import { accessRoutes } from "./access.ts";
+import { activityRoutes } from "./activity.ts";
 import type { Rooms } from "./contract.ts";
 import { datasetRoutes } from "./datasets.ts";
 import { liveRoutes } from "./live.ts";
@@ -32,6 +33,7 @@ export function httpRoutes<Format>(
     ...sessionRoutes(rooms, options),
     ...resourceRoutes(rooms),
     ...datasetRoutes(rooms),
+    ...activityRoutes(rooms),
     ...odfRoutes(rooms),
     ...replicaRoutes(rooms),
     ...rowRoutes(rooms),

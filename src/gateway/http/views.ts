@@ -206,6 +206,26 @@ export type LiveActivity = z.infer<typeof liveActivityView>;
 export const liveGapView = z.object({ after: z.int(), upTo: z.int() }).meta({ id: "LiveGap" });
 export type LiveGap = z.infer<typeof liveGapView>;
 
+export const activityView = z
+  .object({
+    from: time.describe("Where the first step begins."),
+    stepMs: z.int(),
+    datasets: z
+      .array(z.object({ ...flow, rows: z.array(z.int()), bytes: z.array(z.int()) }))
+      .describe("The most active 200; one number a step, the newest step last."),
+    total: z.object({ datasets: z.int(), rows: z.array(z.int()), bytes: z.array(z.int()) }).describe("Of all of them."),
+  })
+  .meta({ id: "Activity" });
+
+const stored = { rows: z.int(), bytes: z.int(), slices: z.int() };
+export const storageView = z
+  .object({
+    total: z.object({ datasets: z.int(), ...stored }),
+    projects: z.array(z.object({ project: z.string(), datasets: z.int(), ...stored })).describe("Most bytes first."),
+    datasets: z.array(z.object({ ...flow, ...stored })).describe("The greatest `limit` by bytes."),
+  })
+  .meta({ id: "Storage" });
+
 export const userView = z.object({ name: z.string(), isOwner: z.boolean(), createdAt: time }).meta({ id: "User" });
 export type UserView = z.infer<typeof userView>;
 
