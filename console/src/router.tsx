@@ -76,10 +76,12 @@ const upload = createRoute({
 const dataset = createRoute({
   getParentRoute: () => inside,
   path: "/datasets/$project/$dataset",
-  validateSearch: (search: Record<string, unknown>): { seq?: number } => {
-    const seq = Number(search.seq);
-    return search.seq !== undefined && Number.isSafeInteger(seq) && seq >= 0 ? { seq } : {};
-  },
+  validateSearch: (
+    search: Record<string, unknown>,
+  ): { seq?: number; block?: number; pick?: string; reason?: string; column?: string } => ({
+    ...blockNumbers(search, ["seq", "block"]),
+    ...texts(search, ["pick", "reason", "column"]),
+  }),
   component: lazyRouteComponent(() => import("./pages/dataset/dataset.tsx"), "DatasetPage"),
 });
 const datasetPart = <Path extends string>(path: Path, load: () => Promise<Record<string, unknown>>, name: string) =>
@@ -191,6 +193,19 @@ function texts<Key extends string>(search: Record<string, unknown>, keys: readon
     const value = search[key];
     if (typeof value === "string" && value !== "") found[key] = value;
     else if (typeof value === "number") found[key] = String(value);
+  }
+  return found;
+}
+
+/** Those members of a search that number a block. */
+function blockNumbers<Key extends string>(
+  search: Record<string, unknown>,
+  keys: readonly Key[],
+): { [K in Key]?: number } {
+  const found: { [K in Key]?: number } = {};
+  for (const key of keys) {
+    const seq = search[key] === undefined ? Number.NaN : Number(search[key]);
+    if (Number.isSafeInteger(seq) && seq >= 0) found[key] = seq;
   }
   return found;
 }

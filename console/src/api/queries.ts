@@ -1,4 +1,4 @@
-import { queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { ask, path } from "./client.ts";
 import type {
   Block,
@@ -71,6 +71,33 @@ export const blocksQuery = (project: string, dataset: string, before: number | n
         query: { before, limit: 100 },
         signal,
       }),
+  });
+
+/** The chain, page by page, from a block or from the newest. */
+export const chainQuery = (project: string, dataset: string, seq: number | undefined) =>
+  infiniteQueryOptions({
+    queryKey: ["dataset", project, dataset, "chain", seq ?? "now"],
+    queryFn: ({ signal, pageParam }) =>
+      ask<{ blocks: Block[]; next: number | null }>(path`/api/v1/projects/${project}/datasets/${dataset}/blocks`, {
+        query: { before: pageParam, limit: 100 },
+        signal,
+      }),
+    initialPageParam: seq === undefined ? null : seq + 1,
+    getNextPageParam: (last: { readonly next: number | null }) => last.next,
+  });
+
+/** One block, by its number. Blocks never change. */
+export const blockQuery = (project: string, dataset: string, seq: number) =>
+  queryOptions({
+    queryKey: ["block", project, dataset, seq],
+    async queryFn({ signal }) {
+      const { blocks } = await ask<{ blocks: Block[] }>(path`/api/v1/projects/${project}/datasets/${dataset}/blocks`, {
+        query: { before: seq + 1, limit: 1 },
+        signal,
+      });
+      return blocks.find((block) => block.seq === seq) ?? null;
+    },
+    staleTime: Number.POSITIVE_INFINITY,
   });
 
 export const slicesQuery = (project: string, dataset: string) =>

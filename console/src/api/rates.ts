@@ -1,42 +1,39 @@
 import { useMemo, useSyncExternalStore } from "react";
+import { useNow } from "../design/time.tsx";
+import { flowNow } from "./flow.ts";
 import { type LiveActivity, live } from "./live.ts";
-
-export interface Rate {
-  readonly rowsPerS: number;
-  readonly bytesPerS: number;
-}
 
 /** Over how long a rate is taken: short enough to be now, long enough not to flicker between commits. */
 const windowMs = 10_000;
-const none: Rate = { rowsPerS: 0, bytesPerS: 0 };
+const none: ReadonlyMap<string, number> = new Map();
 
-/** What flows now, by `project.dataset`; what is not in it stands still. */
-export function useRates(): ReadonlyMap<string, Rate> {
-  // The activity alone: other events of the stream draw nothing anew.
-  const activity = useSyncExternalStore(live.subscribe, () => live.state().activity);
-  return useMemo(() => ratesOf(activity), [activity]);
+/** Rows a second that are committed now, by `project.dataset`; what is not in it stands still. */
+export function useRates(): ReadonlyMap<string, number> {
+  const activity = useActivity();
+  const nowMs = useNow(1_000);
+  const rates = ratesOf(activity, nowMs);
+  // The same map where nothing has changed: what is long is not drawn anew every second.
+  const text = [...rates].map(([key, rate]) => `${key} ${rate}`).join();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the text says all that is in the map
+  return useMemo(() => (rates.size === 0 ? none : rates), [text]);
 }
 
-export function useRate(project: string, dataset: string): Rate {
-  return useRates().get(`${project}.${dataset}`) ?? none;
+/** What flows into one dataset now. */
+export function useFlow(project: string, dataset: string): ReturnType<typeof flowNow> {
+  return flowNow(useActivity(), useNow(1_000), { project, dataset });
 }
 
-/** Rates of the seconds before the newest activity. */
-export function ratesOf(activity: readonly LiveActivity[]): Map<string, Rate> {
-  const rates = new Map<string, Rate>();
-  const newest = activity.at(-1);
-  if (newest === undefined) return rates;
-  const fromMs = Date.parse(newest.at) - windowMs;
+/** The activity alone: other events of the stream draw nothing anew. */
+const useActivity = (): readonly LiveActivity[] => useSyncExternalStore(live.subscribe, () => live.state().activity);
+
+export function ratesOf(activity: readonly LiveActivity[], nowMs: number): Map<string, number> {
+  const rates = new Map<string, number>();
   for (let at = activity.length - 1; at >= 0; at--) {
     const second = activity[at];
-    if (second === undefined || Date.parse(second.at) <= fromMs) break;
-    for (const { project, dataset, rows, bytes } of second.datasets) {
+    if (second === undefined || Date.parse(second.at) < nowMs - windowMs) break;
+    for (const { project, dataset, rows } of second.datasets) {
       const key = `${project}.${dataset}`;
-      const known = rates.get(key) ?? none;
-      rates.set(key, {
-        rowsPerS: known.rowsPerS + (rows * 1_000) / windowMs,
-        bytesPerS: known.bytesPerS + (bytes * 1_000) / windowMs,
-      });
+      rates.set(key, (rates.get(key) ?? 0) + (rows * 1_000) / windowMs);
     }
   }
   return rates;

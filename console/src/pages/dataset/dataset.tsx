@@ -1,6 +1,122 @@
-import type { ReactNode } from "react";
-import { Page } from "../../design/display.tsx";
+import { useQuery } from "@tanstack/react-query";
+import { Link, Outlet, useNavigate } from "@tanstack/react-router";
+import { type ReactNode, useState } from "react";
+import { ApiError } from "../../api/client.ts";
+import { datasetQuery } from "../../api/queries.ts";
+import { useFlow } from "../../api/rates.ts";
+import { tableName } from "../../api/sql.ts";
+import { buttonClass } from "../../design/controls.tsx";
+import { ErrorPanel, Name, Page } from "../../design/display.tsx";
+import { bytes, compact, count } from "../../design/format.ts";
+import { Icon } from "../../design/icon.tsx";
+import { Menu, tabs } from "../../design/overlays.tsx";
+import { Ago } from "../../design/time.tsx";
+import { DropTarget } from "../upload/drop-target.tsx";
+import css from "./dataset.module.css";
+import { DeleteDataset } from "./delete.tsx";
+import { usePlace } from "./place.ts";
+import { TimeTravel } from "./time-travel.tsx";
 
+const parts = [
+  { to: "/datasets/$project/$dataset", label: "Overview" },
+  { to: "/datasets/$project/$dataset/schema", label: "Schema" },
+  { to: "/datasets/$project/$dataset/sample", label: "Sample" },
+  { to: "/datasets/$project/$dataset/chain", label: "Chain" },
+  { to: "/datasets/$project/$dataset/quarantine", label: "Quarantine" },
+] as const;
+
+/** What all parts of a dataset's page share: its name, its size, what can be done with it, and as of when it is seen. */
 export function DatasetPage(): ReactNode {
-  return <Page title="DatasetPage">{null}</Page>;
+  const { project, dataset, seq, keep } = usePlace();
+  const navigate = useNavigate();
+  const [isDeleting, setDeleting] = useState(false);
+  const { error, refetch } = useQuery(datasetQuery(project, dataset));
+  const path = `${project}.${dataset}`;
+  const sql = `SELECT *\nFROM ${tableName(project, dataset, seq)}\nLIMIT 1000`;
+  if (error instanceof ApiError && error.status === 404) return <Missing path={path} error={error} />;
+
+  return (
+    <DropTarget into={path}>
+      <Page
+        title={
+          <>
+            <Link to="/datasets" search={{ project }} className={css.project}>
+              <Name>{project}</Name>
+            </Link>
+            <span className={css.project}>.</span>
+            <Name>{dataset}</Name>
+          </>
+        }
+        about={<About />}
+        actions={
+          <>
+            <Link to="/workbench" search={{ sql }} className={buttonClass({ look: "primary" })}>
+              <Icon name="workbench" />
+              Query
+            </Link>
+            <Link to="/upload" search={{ into: path }} className={buttonClass()}>
+              <Icon name="upload" />
+              Add rows
+            </Link>
+            <Menu
+              label="What can be done with this dataset"
+              items={[
+                {
+                  label: "Verify",
+                  icon: "check",
+                  onChoose: () => void navigate({ to: "/datasets/$project/$dataset", ...keep, hash: "verify" }),
+                },
+                {
+                  label: "Copy its name for SQL",
+                  icon: "copy",
+                  onChoose: () => void navigator.clipboard.writeText(tableName(project, dataset, seq)),
+                },
+                { label: "Delete", icon: "close", isDangerous: true, onChoose: () => setDeleting(true) },
+              ]}
+            />
+          </>
+        }
+      >
+        <nav className={tabs.list} aria-label="Parts of the dataset">
+          {parts.map(({ to, label }) => (
+            <Link key={to} to={to} {...keep} className={tabs.tab} activeOptions={{ exact: true, includeSearch: false }}>
+              {label}
+            </Link>
+          ))}
+        </nav>
+        {seq !== undefined && <TimeTravel seq={seq} />}
+        {error !== null && <ErrorPanel error={error} again={() => void refetch()} />}
+        <Outlet />
+        <DeleteDataset project={project} dataset={dataset} isOpen={isDeleting} onClose={() => setDeleting(false)} />
+      </Page>
+    </DropTarget>
+  );
+}
+
+function About(): ReactNode {
+  const { project, dataset } = usePlace();
+  const { data } = useQuery(datasetQuery(project, dataset));
+  const { rowsPerSecond } = useFlow(project, dataset);
+  if (data === undefined) return " ";
+  return (
+    <>
+      {count(data.rows)} rows, {bytes(data.bytes)}, last commit <Ago at={data.lastCommitAt} />
+      {rowsPerSecond > 0 && <span className={css.flowing}>, {compact(Math.ceil(rowsPerSecond))} rows/s now</span>}
+    </>
+  );
+}
+
+function Missing({ path, error }: { readonly path: string; readonly error: ApiError }): ReactNode {
+  return (
+    <Page title={<Name>{path}</Name>}>
+      <ErrorPanel error={error} />
+      <p>
+        <Link to="/datasets">All datasets</Link> or{" "}
+        <Link to="/upload" search={{ into: path }}>
+          upload a file
+        </Link>{" "}
+        that makes it.
+      </p>
+    </Page>
+  );
 }

@@ -1,5 +1,4 @@
 import type { Activity } from "../../api/queries.ts";
-import type { Rate } from "../../api/rates.ts";
 import type { Dataset, Resource } from "../../api/types.ts";
 import { rank } from "../../shell/match.ts";
 
@@ -33,7 +32,7 @@ export const labelsOf = ({ labels }: Resource): string[] =>
 /** Joins what is known of each dataset. */
 export function listed(
   datasets: readonly Dataset[],
-  rates: ReadonlyMap<string, Rate>,
+  rates: ReadonlyMap<string, number>,
   activity: Activity | undefined,
   labels: ReadonlyMap<string, readonly string[]>,
 ): Listed[] {
@@ -45,7 +44,7 @@ export function listed(
       key,
       dataset,
       labels: labels.get(key) ?? [],
-      rate: rates.get(key)?.rowsPerS ?? 0,
+      rate: rates.get(key) ?? 0,
       lastHour: hours.get(key) ?? [],
     };
   });

@@ -16,7 +16,7 @@ const columns: readonly { readonly label: string; readonly by: SortKey | null; r
   { label: "Last hour", by: null },
   { label: "Rows", by: "rows", number: true },
   { label: "Size", by: "bytes", number: true },
-  { label: "Newest commit", by: "fresh", number: true },
+  { label: "Last commit", by: "fresh", number: true },
 ];
 
 /** A table of any length, of which only what is in view is drawn. Up and down go from row to row. */
@@ -88,7 +88,7 @@ function Head({ sort, onSort }: { readonly sort: Sort | null; readonly onSort: (
                 onClick={() => onSort({ by, isDown: isSorted ? !sort.isDown : by !== "name" })}
               >
                 {label}
-                <span aria-hidden="true">{isSorted ? (sort.isDown ? "↓" : "↑") : ""}</span>
+                {isSorted && <span aria-hidden="true">{sort.isDown ? "↓" : "↑"}</span>}
               </button>
             )}
           </div>
