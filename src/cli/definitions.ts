@@ -58,7 +58,7 @@ function readManifest(file: string): string {
 
 export const getCommand: Command = {
   name: "get",
-  summary: "Prints resources as JSON: one, or all of a kind (Project, Dataset, Source, Connection).",
+  summary: "Prints resources as JSON: one, or all of a kind (Project, Dataset, Source, Connection, SavedQuery).",
   usage: "Project [NAME] | KIND PROJECT/[NAME]",
   arity: [1, 2],
   options: clientOptions,
@@ -67,7 +67,7 @@ export const getCommand: Command = {
 
 export const deleteCommand: Command = {
   name: "delete",
-  summary: "Deletes a resource: a Project, Dataset, Source or Connection.",
+  summary: "Deletes a resource: a Project, Dataset, Source, Connection or SavedQuery.",
   usage: "Project NAME | KIND PROJECT/NAME",
   arity: [2, 2],
   options: clientOptions,
@@ -84,7 +84,7 @@ async function show(invocation: Invocation, method: "GET" | "DELETE"): Promise<n
   return 0;
 }
 
-const kinds = ["Project", "Dataset", "Source", "Connection"] as const;
+const kinds = ["Project", "Dataset", "Source", "Connection", "SavedQuery"] as const;
 
 /** The kind as it is written, whatever the case. @throws UsageError */
 function kindNamed(text: string): string {

@@ -1,7 +1,15 @@
 export type { Changes } from "./changes.ts";
 export { compareMirror, type MirrorComparison } from "./compare.ts";
 export type { Kind, ResourceName } from "./kind.ts";
-export { connectionKind, type DatasetSpec, datasetKind, projectKind, type SourceSpec, sourceKind } from "./kinds.ts";
+export {
+  connectionKind,
+  type DatasetSpec,
+  datasetKind,
+  projectKind,
+  type SourceSpec,
+  savedQueryKind,
+  sourceKind,
+} from "./kinds.ts";
 export { parseManifests } from "./manifests.ts";
 export type { Resource } from "./resource.ts";
 export { Resources } from "./resources.ts";

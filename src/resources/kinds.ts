@@ -125,6 +125,34 @@ export const connectionKind: Kind<{ type: string; address: string; secret?: stri
   immutable: ["type"],
 };
 
+const chartBytes = 16 * 1024;
+
+export const savedQuerySpec = z.strictObject({
+  /** How people call it; its name where it is not said. */
+  title: z.string().min(1).max(200).exactOptional(),
+  /** Where it stands in the project's tree, as in `reports/monthly`; empty: at the top. */
+  folder: z
+    .string()
+    .max(500)
+    .regex(/^$|^[^/]+(\/[^/]+)*$/, "names joined by slashes, as in reports/monthly"),
+  sql: z.string().max(200_000),
+  /** How its result is drawn; whoever draws it knows what it says. */
+  chart: z
+    .json()
+    .refine((chart) => JSON.stringify(chart).length <= chartBytes, {
+      message: `at most ${chartBytes} characters of JSON`,
+    })
+    .exactOptional(),
+});
+
+/** A query that a project keeps and its members share. */
+export const savedQueryKind: Kind<z.infer<typeof savedQuerySpec>> = {
+  kind: "SavedQuery",
+  scope: "project",
+  schema: savedQuerySpec,
+  whenOwnerGoes: "go",
+};
+
 function holdsNoPassword(address: string): boolean {
   return !/^[a-z][a-z0-9+.-]*:\/\/[^/@\s]*:[^/@\s]+@/i.test(address);
 }

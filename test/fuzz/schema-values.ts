@@ -9,7 +9,7 @@ const known: Readonly<Record<string, readonly string[]>> = {
   project: ["fuzz", "fuzz2", "web", "system", "no_such"],
   dataset: ["a", "b", "c__quarantine", "queries", "no_such"],
   name: ["a", "b", "fuzz", "fuzz2", "s3"],
-  kind: ["Project", "Dataset", "Source", "Connection", "User"],
+  kind: ["Project", "Dataset", "Source", "Connection", "SavedQuery", "User"],
   user: ["ann", "bob", "no_such"],
   queryId: ["q", "0"],
   id: ["i", "00000000-0000-0000-0000-000000000000"],

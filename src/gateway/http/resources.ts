@@ -7,7 +7,9 @@ import { appliedView, differenceView, type ResourceView, resourceView } from "./
 
 // Users, tokens, grants and secrets have routes of their own, which never take or show a secret as a spec.
 const organizationKinds = z.enum(["Project"]);
-const projectKinds = z.enum(["Dataset", "Source", "Connection"]);
+const projectKinds = z.enum(["Dataset", "Source", "Connection", "SavedQuery"]);
+/** What its editors may delete; all else a project's owner. */
+const removedByEditors: ReadonlySet<string> = new Set(["Dataset", "SavedQuery"]);
 const manifestBytes = 8 * 1024 * 1024;
 const maxManifests = 1_000;
 
@@ -20,7 +22,7 @@ function needed(ref: { kind: string; project: string | null; name: string }, isN
   }
   if (!projectKinds.safeParse(ref.kind).success) {
     throw new MillraceError("bad_manifest", `Resources of kind "${ref.kind.slice(0, 100)}" cannot be declared here.`, {
-      hint: "Kinds: Project, Dataset, Source, Connection. Users, tokens, grants and secrets have their own routes.",
+      hint: "Kinds: Project, Dataset, Source, Connection, SavedQuery. Users, tokens, grants and secrets have their own routes.",
     });
   }
   if (ref.project === null) {
@@ -66,7 +68,7 @@ export function resourceRoutes<Format>({ access, resources }: Rooms<Format>): Ht
     expectedGeneration: number | undefined,
   ) => {
     const { target } = needed(ref, false);
-    if (ref.kind === "Dataset" && target.project !== undefined)
+    if (removedByEditors.has(ref.kind) && target.project !== undefined)
       await access.authorize(principal, "project.edit", target);
     else await access.authorize(principal, "project.admin", target);
     await resources.delete(ref, {
