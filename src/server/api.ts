@@ -3,7 +3,7 @@ import type { Datasets } from "../datasets/index.ts";
 import type { EnginePool } from "../engines/index.ts";
 import { type BindOptions, type Gateway, openGateway } from "../gateway/index.ts";
 import type { Identity } from "../identity/index.ts";
-import { type Ingest, parseFormat } from "../ingest/index.ts";
+import { type Ingest, Previews, parseFormat } from "../ingest/index.ts";
 import type { Queries } from "../queries/index.ts";
 import { nodeDisk } from "../storage/index.ts";
 import type { TaskQueue } from "../tasks/index.ts";
@@ -19,7 +19,7 @@ import { replicasDoor } from "./replicas-door.ts";
 import { resourcesDoor } from "./resources-door.ts";
 import type { Sources } from "./sources.ts";
 import { version } from "./version.ts";
-import { administrationDoor, queryDoor, taskDoor } from "./views.ts";
+import { administrationDoor, previewView, queryDoor, taskDoor } from "./views.ts";
 
 export interface ApiOptions {
   readonly config: ServerConfig;
@@ -67,6 +67,8 @@ export function openApi(options: ApiOptions): Gateway {
   } = options;
   const { resources, postgres, bus, clock, ids } = foundation;
   const { values } = config;
+  const staging = path.join(foundation.directory, "staging");
+  const previews = new Previews({ engine: engines, disk: nodeDisk, ids, clock, directory: staging });
   return openGateway({
     rooms: {
       access: identity,
@@ -83,10 +85,11 @@ export function openApi(options: ApiOptions): Gateway {
         resources,
         disk: nodeDisk,
         random: foundation.random,
-        directory: path.join(foundation.directory, "staging", "pulled"),
+        directory: path.join(staging, "pulled"),
       }),
       ingest: {
         parseFormat,
+        preview: async (input, call) => previewView(await previews.preview(input, call)),
         push: (input, abort) => ingest.push(input, abort),
         receipt: (id) => ingest.receipt(id),
         flush: (id, abort) => ingest.flush(id, abort),

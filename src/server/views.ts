@@ -1,7 +1,7 @@
 import { formatInstant, type Instant } from "../base/index.ts";
 import type { Rooms } from "../gateway/index.ts";
 import type { Identity, TokenView } from "../identity/index.ts";
-import type { FormatSpec } from "../ingest/index.ts";
+import { type FormatSpec, formatName, type Preview } from "../ingest/index.ts";
 import type { Queries, QueryState } from "../queries/index.ts";
 import type { Task, TaskQueue } from "../tasks/index.ts";
 
@@ -47,6 +47,19 @@ export function administrationDoor(identity: Identity): Doors["administration"] 
     listSecrets: (project) => identity.listSecrets(project),
     putSecret: (input, by) => identity.putSecret(input, by),
     deleteSecret: (input, by) => identity.deleteSecret(input, by),
+  };
+}
+
+export function previewView({ format, encoding, columns, rows, problems }: Preview) {
+  const { kind, ...options } = format;
+  return {
+    format: kind,
+    options,
+    formatName: formatName(format),
+    encoding,
+    columns: columns.map((column) => ({ ...column })),
+    rows: rows.map((row) => ({ ...row })),
+    problems: problems.map((problem) => ({ ...problem })),
   };
 }
 

@@ -249,6 +249,7 @@ export function fakeRooms(): FakeRooms {
       },
       ingest: {
         parseFormat: (name) => name,
+        preview: notHere,
         push: (input, signal) => fake.push(input, signal),
         receipt: async () => null,
         flush: async () => {},

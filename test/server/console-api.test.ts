@@ -1,3 +1,6 @@
+import { readdir } from "node:fs/promises";
+import path from "node:path";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { type TempDirectory, tempDirectory } from "../kit/index.ts";
@@ -45,6 +48,16 @@ async function ok(user: string, method: string, route: string, body?: unknown): 
   return reply.body;
 }
 
+const previewReply = z.object({
+  format: z.string(),
+  options: z.record(z.string(), z.unknown()),
+  formatName: z.string(),
+  encoding: z.string(),
+  columns: z.array(z.object({ name: z.string(), type: z.string() })),
+  rows: z.array(z.record(z.string(), z.unknown())),
+  problems: z.array(z.unknown()),
+});
+
 describe("saved queries", () => {
   const of = (name: string) => `/api/v1/projects/web/resources/SavedQuery/${name}`;
   const spec = {
@@ -73,5 +86,103 @@ describe("saved queries", () => {
     ["another member", { folder: "", sql: "x", owner: "me" }],
   ])("%s is refused", async (_name, odd) => {
     expect((await ask("ed", "PUT", of("odd"), { spec: odd })).code).toBe("bad_manifest");
+  });
+});
+
+describe("the preview of a file", () => {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const preview = (name: string, body: Uint8Array, more = "") =>
+    ask("nina", "POST", `/api/v1/preview?name=${encodeURIComponent(name)}${more}`, body);
+
+  test.each([
+    ["a.csv", 'id;name;"a note"\n1;x;"b\n;c"\n2;y;\n', "csv;delimiter=;;header=true"],
+    ["a.ndjson", '{"id":1,"at":"2030-01-01","n":{"a":[1]}}\n{"id":2.5}\n', "ndjson"],
+    ["a.json", '[{"id":1,"x":"<b>‮"},\n{"id":null,"x":"2"}]', "json"],
+    ["access.log", '1.2.3.4 - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.0" 200 23 "-" "x"\n', "combined"],
+  ])("%s: it shows what an import makes of it", async (name, text, formatName) => {
+    const shown = previewReply.parse((await preview(name, bytes(text))).body);
+    expect([shown.formatName, shown.encoding, shown.problems]).toEqual([formatName, "identity", []]);
+    const dataset = `preview_${name.replace(/\W/g, "_")}`;
+    const rows = `/api/v1/projects/web/datasets/${dataset}/rows?create=true&ack=committed&format=${encodeURIComponent(formatName)}`;
+    await ok("ed", "POST", rows, bytes(text));
+    const sql = `SELECT * EXCLUDE ("offset", op, system_time, event_time) FROM web.${dataset} ORDER BY "offset"`;
+    expect(await ok("ed", "POST", "/api/v1/sql", { sql })).toMatchObject({ columns: shown.columns, rows: shown.rows });
+    for (const [encoding, packed] of [
+      ["gzip", gzipSync(text)],
+      ["zstd", zstdCompressSync(text)],
+    ] as const) {
+      expect((await preview(`${name}.gz`, packed)).body).toEqual({ ...shown, encoding });
+    }
+  });
+
+  test("a row that cannot be read is told with its line and reason", async () => {
+    const { body } = await preview("a.ndjson", bytes('{"a":1}\n{broken\n{"a":2}\n'));
+    expect(body).toMatchObject({ rows: [{ a: 1 }, { a: 2 }], problems: [{ line: 2, raw: "{broken" }] });
+  });
+
+  test("what a file's beginning lacks of its last record is no problem", async () => {
+    const lines = Array.from({ length: 9_000 }, (_, n) => `${n},"a, ""quoted""\nnote that goes on and on"`);
+    const all = bytes(`id,note\n${lines.join("\n")}`);
+    const limit = 256 * 1024;
+    expect(all.length).toBeGreaterThan(limit);
+    const array = bytes(JSON.stringify(lines.map((note, id) => ({ id, note }))));
+    const packed = zstdCompressSync(array);
+    for (const [name, body, more] of [
+      ["a.csv", all.subarray(0, limit), ""],
+      ["a.csv", all.subarray(0, 5_000), "&cut=true"],
+      ["a.json", array.subarray(0, limit), ""],
+      ["a.json.gz", gzipSync(array).subarray(0, 20_000), "&cut=true"],
+      ["a.json.zst", packed.subarray(0, Math.floor(packed.length / 2)), "&cut=true"],
+    ] as const) {
+      const shown = previewReply.parse((await preview(name, body, more)).body);
+      expect([shown.columns.map((one) => one.name), shown.rows.length, shown.problems], name).toEqual([
+        ["id", "note"],
+        20,
+        [],
+      ]);
+    }
+    expect((await preview("a.json.gz", gzipSync(array).subarray(0, 20_000))).code).toBe("bad_input");
+  });
+
+  test("a format that was said is taken; Parquet is shown whole only", async () => {
+    const { body } = await preview(
+      "a.csv",
+      bytes("1|2\n"),
+      `&format=${encodeURIComponent("csv;delimiter=|;header=false")}`,
+    );
+    expect(body).toMatchObject({
+      columns: [{ name: "column1" }, { name: "column2" }],
+      rows: [{ column1: 1, column2: 2 }],
+    });
+    const reply = await fetch(new URL("/api/v1/sql?format=parquet&query=SELECT+7+AS+a", platform.url), {
+      headers: { authorization: `Bearer ${tokens.owner}` },
+    });
+    const parquet = new Uint8Array(await reply.arrayBuffer());
+    expect((await preview("x", parquet)).body).toMatchObject({ format: "parquet", rows: [{ a: 7 }] });
+    expect((await preview("x", parquet.subarray(0, 50), "&cut=true")).body).toMatchObject({
+      format: "parquet",
+      columns: [],
+      problems: [{ line: null }],
+    });
+    expect((await preview("x", parquet.subarray(0, 50))).code).toBe("bad_input");
+  });
+
+  test("odd, huge and hostile files cost little and leave nothing", async () => {
+    const bomb = gzipSync(Buffer.alloc(200 << 20, '{"a":1}\n'));
+    expect((await preview("bomb.ndjson.gz", bomb.subarray(0, 256 * 1024))).body).toMatchObject({
+      rows: Array(20).fill({ a: 1 }),
+    });
+    expect((await preview("a.csv", new Uint8Array(256 * 1024 + 1))).code).toBe("too_large");
+    expect((await preview("a", bytes("no known thing"))).code).toBe("unknown_format");
+    expect((await preview("a.csv", Uint8Array.of(0xff, 0xfe, 65, 0))).code).toBe("bad_input");
+    expect((await preview("../../etc/passwd.csv", bytes("a,b\n1,2\n"))).status).toBe(200);
+    expect((await preview("a.json", bytes('{"a":'))).status).toBeLessThan(500);
+    expect((await preview("a.csv", new Uint8Array(0))).status).toBeLessThan(500);
+    expect((await ask("nobody", "POST", "/api/v1/preview?name=a.csv", bytes("a"))).status).toBe(401);
+    const noise = new Uint8Array(100_000).map((_, at) => (at * 7919 + (at >> 3)) & 255);
+    for (const name of ["a.csv", "a.json", "a.parquet", "a.arrow", "a.ndjson", "a.log"]) {
+      expect((await preview(name, noise)).status, name).toBeLessThan(500);
+    }
+    expect(await readdir(path.join(folder.path, "staging", "work"))).toEqual([]);
   });
 });

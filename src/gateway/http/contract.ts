@@ -15,6 +15,7 @@ import type {
   BlockView,
   GrantView,
   IngestView,
+  PreviewView,
   QueryView,
   TaskView,
   TokenView,
@@ -252,7 +253,18 @@ export interface PushInput<Format> {
   readonly by: UserName;
   readonly traceId: TraceId;
 }
+export interface PreviewInput<Format> {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** The bytes are the file's beginning. */
+  readonly isCut: boolean;
+  /** null: found out. */
+  readonly format: Format | null;
+}
+
 export interface IngestDoor<Format> {
+  /** What an import would make of a file's beginning; keeps nothing. */
+  preview(input: PreviewInput<Format>, call: { traceId: TraceId; signal: AbortSignal }): Promise<PreviewView>;
   /** `ndjson`, `json`, `csv`, `tsv`, `parquet`, `arrow`, `combined`, `text:PATTERN`, ... @throws unknown_format */
   parseFormat(name: string): Format;
   push(input: PushInput<Format>, signal: AbortSignal): Promise<IngestView>;

@@ -5,6 +5,7 @@ import type { Rooms } from "./contract.ts";
 import { datasetRoutes } from "./datasets.ts";
 import { liveRoutes } from "./live.ts";
 import { odfRoutes } from "./odf.ts";
+import { previewRoutes } from "./preview.ts";
 import { replicaRoutes } from "./replicas.ts";
 import { resourceRoutes } from "./resources.ts";
 import type { HttpRoute } from "./route.ts";
@@ -37,6 +38,7 @@ export function httpRoutes<Format>(
     ...odfRoutes(rooms),
     ...replicaRoutes(rooms),
     ...rowRoutes(rooms),
+    ...previewRoutes(rooms),
     ...sqlRoutes(rooms),
     ...workRoutes(rooms, options),
     ...liveRoutes(rooms, options),

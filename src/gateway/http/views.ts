@@ -140,6 +140,28 @@ export const ingestView = z
   .meta({ id: "IngestReceipt" });
 export type IngestView = z.infer<typeof ingestView>;
 
+export const previewView = z
+  .object({
+    format: z.string().describe("ndjson, json, csv, parquet, arrow or text."),
+    options: z.record(z.string(), json).describe("Of the format: delimiter and header, or pattern."),
+    formatName: z.string().describe("Says both, as ?format= of the rows wants it."),
+    encoding: z.enum(["identity", "gzip", "zstd"]).describe("What Content-Encoding must say of the file."),
+    columns: z.array(z.object({ name: z.string(), type: z.string() })),
+    rows: z.array(z.record(z.string(), json)).describe("The first 20, as results of SQL show them."),
+    problems: z
+      .array(
+        z.object({
+          line: z.int().nullable().describe("null: of the file as a whole."),
+          column: z.string().nullable(),
+          reason: z.string(),
+          raw: z.string().nullable(),
+        }),
+      )
+      .describe("The first 20 rows that would be put into quarantine, and why."),
+  })
+  .meta({ id: "Preview" });
+export type PreviewView = z.infer<typeof previewView>;
+
 export const queryView = z
   .object({
     queryId: z.string(),

@@ -52,6 +52,20 @@ export function parseFormat(name: string): FormatSpec {
   });
 }
 
+/** The name that `parseFormat` reads as this format. */
+export function formatName(format: FormatSpec): string {
+  switch (format.kind) {
+    case "csv": {
+      const delimiter = format.delimiter === undefined ? "" : `;delimiter=${format.delimiter}`;
+      return `csv${delimiter}${format.header === undefined ? "" : `;header=${format.header}`}`;
+    }
+    case "text":
+      return format.pattern in namedPatterns ? format.pattern : `text:${format.pattern}`;
+    default:
+      return format.kind;
+  }
+}
+
 function parseCsv(name: string): FormatSpec {
   const delimiter = /;delimiter=(.)(?:;|$)/su.exec(name)?.[1];
   const header = /;header=(true|false)(?:;|$)/.exec(name)?.[1];
