@@ -5,7 +5,7 @@ import type { Dataset } from "../../api/types.ts";
 import { Button, Field, Input, Select } from "../../design/controls.tsx";
 import { Name, Warning } from "../../design/display.tsx";
 import { count } from "../../design/format.ts";
-import { formats, type Preview, timeColumns } from "./preview.ts";
+import { formatLabel, formats, type Preview, timeColumns } from "./preview.ts";
 import { nameFrom, wrongName } from "./send.ts";
 import css from "./upload.module.css";
 
@@ -21,12 +21,16 @@ export function Destination({
   file,
   into,
   preview,
+  format,
+  onFormat,
   isBusy,
   onSend,
 }: {
   readonly file: File;
   readonly into: string | undefined;
   readonly preview: Preview | undefined;
+  readonly format: string;
+  readonly onFormat: (format: string) => void;
   readonly isBusy: boolean;
   readonly onSend: (target: Target) => void;
 }): ReactNode {
@@ -34,7 +38,6 @@ export function Destination({
   const [given, name] = into?.split(".") ?? [];
   const [project, setProject] = useState(given ?? "my");
   const [dataset, setDataset] = useState(name ?? nameFrom(file.name));
-  const [format, setFormat] = useState(preview?.format ?? "");
   const [eventTime, setEventTime] = useState("");
   const lists = useId();
   const known = useMemo(
@@ -47,9 +50,8 @@ export function Destination({
     event.preventDefault();
     onSend({ project, dataset, format, eventTime: eventTime === "" ? null : eventTime });
   };
-  const options = formats.some(({ value }) => value === preview?.format)
-    ? formats
-    : [...(preview === undefined ? [] : [{ value: preview.format, label: `As found: ${preview.format}` }]), ...formats];
+  const isListed = format === "" || formats.some(({ value }) => value === format);
+  const options = isListed ? formats : [{ value: format, label: formatLabel(format) }, ...formats];
 
   return (
     <form className={css.form} onSubmit={submit}>
@@ -95,8 +97,8 @@ export function Destination({
       {wrong === null && <Meeting known={known} preview={preview} />}
       <Field label="Format">
         {(tie) => (
-          <Select {...tie} value={format} onChange={({ target }) => setFormat(target.value)} required>
-            {preview === undefined && <option value="">Choose the format</option>}
+          <Select {...tie} value={format} onChange={({ target }) => onFormat(target.value)} required>
+            {format === "" && <option value="">Choose the format</option>}
             {options.map(({ value, label }) => (
               <option key={value} value={value}>
                 {label}

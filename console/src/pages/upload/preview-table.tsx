@@ -2,33 +2,47 @@ import type { ReactNode } from "react";
 import { Badge, Data, EmptyState, Name, Warning } from "../../design/display.tsx";
 import { count } from "../../design/format.ts";
 import { textOf } from "../dataset/value.tsx";
-import { formats, type Preview } from "./preview.ts";
+import { formatLabel, type Preview } from "./preview.ts";
 import css from "./upload.module.css";
 
 /** The columns that were found, each with its type and its first values. */
 export function Columns({ preview, isPart }: { readonly preview: Preview; readonly isPart: boolean }): ReactNode {
-  const format = formats.find(({ value }) => preview.format === value || preview.format.startsWith(`${value};`));
   return (
     <>
       <div className={css.found}>
-        <Badge tone="accent">{format?.label ?? preview.format}</Badge>
+        <Badge tone="accent">
+          <Name>{formatLabel(preview.formatName)}</Name>
+        </Badge>
         <span>
           {count(preview.columns.length)} columns
           {isPart && ", judged by the first 256 KiB"}
         </span>
-        {preview.problems.length > 0 && <Warning>{count(preview.problems.length)} problems</Warning>}
+        {preview.problems.length > 0 && (
+          <Warning>
+            {preview.problems.length >= 20 ? "20 or more" : count(preview.problems.length)} rows would be quarantined
+          </Warning>
+        )}
       </div>
       {preview.problems.length > 0 && (
         <ul className={css.problems}>
           {preview.problems.slice(0, 5).map((problem, at) => (
             <li key={at}>
-              <Name>{textOf(problem)}</Name>
+              <Name>{problem.reason}</Name>
+              {problem.column !== null && (
+                <>
+                  {", column "}
+                  <Name>{problem.column}</Name>
+                </>
+              )}
+              {problem.line !== null && `, line ${count(problem.line)}`}
             </li>
           ))}
         </ul>
       )}
       {preview.columns.length === 0 ? (
-        <EmptyState title="No columns were found in its beginning" />
+        <EmptyState title="Its columns are found when it is sent">
+          <p>Its beginning does not tell them.</p>
+        </EmptyState>
       ) : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
         <section className={css.columns} tabIndex={0} aria-label="Columns that were found">

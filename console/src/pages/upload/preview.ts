@@ -5,12 +5,20 @@ import { quoteName, tableName } from "../../api/sql.ts";
 /** What the server sees in the beginning of a file. */
 export interface Preview {
   readonly format: string;
+  /** The format with its options, as the rows' `?format=` wants it. */
+  readonly formatName: string;
+  readonly encoding: "identity" | "gzip" | "zstd";
   readonly columns: readonly { readonly name: string; readonly type: string }[];
   readonly rows: readonly Readonly<Record<string, unknown>>[];
-  readonly problems: readonly unknown[];
+  readonly problems: readonly {
+    readonly line: number | null;
+    readonly column: string | null;
+    readonly reason: string;
+    readonly raw: string | null;
+  }[];
 }
 
-const previewedBytes = 262_144;
+export const previewedBytes = 262_144;
 
 export const formats = [
   { value: "csv", label: "CSV" },
@@ -24,11 +32,24 @@ export const formats = [
   { value: "syslog", label: "Syslog" },
 ] as const;
 
-export const previewQuery = (file: File) =>
+/** A format with its options in words: `csv;delimiter=|` is "CSV (delimiter |)". */
+export function formatLabel(name: string): string {
+  const [kind = "", ...options] = name.split(";");
+  const label = formats.find(({ value }) => value === kind)?.label ?? kind;
+  const told = options.filter((option) => option !== "delimiter=," && option !== "header=true");
+  return told.length === 0 ? label : `${label} (${told.map((option) => option.replace("=", " ")).join(", ")})`;
+}
+
+/** What would become of a file; `format` instead of the one that is found out. */
+export const previewQuery = (file: File, format: string | null) =>
   queryOptions({
-    queryKey: ["preview", file.name, file.size, file.lastModified],
+    queryKey: ["preview", file.name, file.size, file.lastModified, format],
     async queryFn({ signal }): Promise<Preview> {
-      const query = new URLSearchParams({ name: file.name });
+      const query = new URLSearchParams({
+        name: file.name,
+        cut: String(file.size > previewedBytes),
+        ...(format === null ? {} : { format }),
+      });
       const response = await fetch(`/api/v1/preview?${query}`, {
         method: "POST",
         headers: { accept: "application/json", "content-type": "application/octet-stream" },

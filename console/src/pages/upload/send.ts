@@ -8,7 +8,7 @@ export interface Shipment {
   readonly dataset: string;
   /** As the API names it. */
   readonly format: string;
-  readonly encoding: "gzip" | "zstd" | null;
+  readonly encoding: "identity" | "gzip" | "zstd";
   /** A column that gives each row's event time. */
   readonly eventTime: string | null;
 }
@@ -29,7 +29,7 @@ export function send(shipment: Shipment, { onProgress, signal }: SendOptions): P
   request.setRequestHeader("accept", "application/json");
   request.setRequestHeader("content-type", "application/octet-stream");
   request.setRequestHeader("idempotency-key", fileKey(file));
-  if (encoding !== null) request.setRequestHeader("content-encoding", encoding);
+  if (encoding !== "identity") request.setRequestHeader("content-encoding", encoding);
   return new Promise<IngestReceipt>((resolve, reject) => {
     const abort = () => request.abort();
     signal.addEventListener("abort", abort, { once: true });
@@ -62,12 +62,10 @@ export function fileKey({ name, size, lastModified }: File): string {
   return `file ${size} ${lastModified} ${encodeURIComponent(name).slice(-180)}`;
 }
 
-const encodings = { gz: "gzip", zst: "zstd" } as const;
-
-/** How a file is packed, by its name. */
-export function encodingOf(name: string): "gzip" | "zstd" | null {
-  const ending = /\.(gz|zst)$/i.exec(name)?.[1]?.toLowerCase();
-  return ending === "gz" || ending === "zst" ? encodings[ending] : null;
+/** How a file is packed, by its name: for where the server could not look into it. */
+export function encodingOf(name: string): Shipment["encoding"] {
+  if (/\.gz$/i.test(name)) return "gzip";
+  return /\.zst$/i.test(name) ? "zstd" : "identity";
 }
 
 /** A dataset's name from a file's: `Bird Strikes (2).csv.gz` is `bird_strikes_2`. */

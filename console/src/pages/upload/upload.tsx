@@ -1,4 +1,4 @@
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useState } from "react";
 import { IconButton } from "../../design/controls.tsx";
@@ -8,7 +8,7 @@ import { Icon } from "../../design/icon.tsx";
 import { Destination, type Target } from "./destination.tsx";
 import { useFileDrop } from "./drop-target.tsx";
 import { takeOver } from "./dropped.ts";
-import { previewQuery } from "./preview.ts";
+import { previewedBytes, previewQuery } from "./preview.ts";
 import { Columns } from "./preview-table.tsx";
 import { Receipt } from "./receipt.tsx";
 import { encodingOf } from "./send.ts";
@@ -93,9 +93,11 @@ function Chosen({
   readonly sending: ReturnType<typeof useSending>;
   readonly onChoose: (file: File | null) => void;
 }): ReactNode {
-  const preview = useQuery(previewQuery(file));
+  const [format, setFormat] = useState<string | null>(null);
+  const preview = useQuery({ ...previewQuery(file, format), placeholderData: keepPreviousData });
   const { state } = sending;
-  const start = (target: Target) => void sending.start({ file, encoding: encodingOf(file.name), ...target });
+  const start = (target: Target) =>
+    void sending.start({ file, encoding: preview.data?.encoding ?? encodingOf(file.name), ...target });
   return (
     <>
       <div className={css.file}>
@@ -123,7 +125,7 @@ function Chosen({
                 <p>The file can be sent without a preview: say its format.</p>
               </div>
             )}
-            {preview.data !== undefined && <Columns preview={preview.data} isPart={file.size > 262_144} />}
+            {preview.data !== undefined && <Columns preview={preview.data} isPart={file.size > previewedBytes} />}
           </Card>
           <Card title="Where it goes">
             {state.kind === "failed" && <ErrorPanel error={state.error} />}
@@ -134,6 +136,8 @@ function Chosen({
                 file={file}
                 into={into}
                 preview={preview.data}
+                format={format ?? preview.data?.formatName ?? ""}
+                onFormat={setFormat}
                 isBusy={state.kind === "sending"}
                 onSend={start}
               />

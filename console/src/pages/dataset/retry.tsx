@@ -1,0 +1,48 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { ask, path } from "../../api/client.ts";
+import { Badge, ErrorPanel } from "../../design/display.tsx";
+import { count } from "../../design/format.ts";
+import css from "./quarantine.module.css";
+
+/** What became of quarantined rows that were read once more. */
+interface Retried {
+  readonly accepted: number;
+  readonly quarantined: number;
+  readonly alreadyRetried: number;
+}
+
+export interface Retry {
+  readonly start: (reason: string | null) => void;
+  readonly isRunning: boolean;
+  readonly error: unknown;
+  readonly outcome: Retried | undefined;
+}
+
+/** Reads the quarantined rows again, those of one reason or all. */
+export function useRetry(project: string, dataset: string): Retry {
+  const client = useQueryClient();
+  const { mutate, isPending, error, data } = useMutation({
+    mutationFn: (reason: string | null) =>
+      ask<Retried>(path`/api/v1/projects/${project}/datasets/${dataset}/quarantine/retry`, {
+        method: "POST",
+        body: reason === null ? {} : { reason },
+      }),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["dataset", project, dataset] }),
+  });
+  return { start: mutate, isRunning: isPending, error, outcome: data };
+}
+
+export function RetryOutcome({ retry: { isRunning, error, outcome } }: { readonly retry: Retry }): ReactNode {
+  if (isRunning) return <div className={css.outcome}>Reading the rows once more</div>;
+  if (error !== null) return <ErrorPanel error={error} />;
+  if (outcome === undefined) return null;
+  const { accepted, quarantined, alreadyRetried } = outcome;
+  return (
+    <div className={css.outcome} role="status">
+      <Badge tone={accepted > 0 ? "good" : "plain"}>{count(accepted)} appended</Badge>
+      <Badge tone={quarantined > 0 ? "warn" : "plain"}>{count(quarantined)} quarantined again</Badge>
+      {alreadyRetried > 0 && <Badge>{count(alreadyRetried)} were retried before</Badge>}
+    </div>
+  );
+}
