@@ -1,0 +1,68 @@
+import { useSyncExternalStore } from "react";
+
+export interface Ran {
+  readonly sql: string;
+  readonly atMs: number;
+  readonly elapsedMs: number;
+  readonly state: "done" | "failed" | "cancelled";
+  readonly rows: number | null;
+}
+
+const key = "millrace.workbench.history";
+const mostKept = 300;
+const mostSqlLength = 4_000;
+
+let kept: readonly Ran[] | null = null;
+const listeners = new Set<() => void>();
+
+/** What was kept, newest first; nothing where it cannot be read. */
+export function readHistory(text: string | null): Ran[] {
+  try {
+    const list: unknown = JSON.parse(text ?? "[]");
+    return Array.isArray(list) ? list.filter(isRan).slice(0, mostKept) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isRan(value: unknown): value is Ran {
+  const { sql, atMs, elapsedMs, state, rows } = (value ?? {}) as Record<string, unknown>;
+  return (
+    typeof sql === "string" &&
+    typeof atMs === "number" &&
+    typeof elapsedMs === "number" &&
+    (rows === null || typeof rows === "number") &&
+    (state === "done" || state === "failed" || state === "cancelled")
+  );
+}
+
+/** With one more; the same statement run again moves to the front. */
+export function withRan(history: readonly Ran[], ran: Ran): Ran[] {
+  const short = { ...ran, sql: ran.sql.slice(0, mostSqlLength) };
+  return [short, ...history.filter(({ sql }) => sql !== short.sql)].slice(0, mostKept);
+}
+
+const history = (): readonly Ran[] => {
+  kept ??= readHistory(localStorage.getItem(key));
+  return kept;
+};
+
+function set(now: readonly Ran[]): void {
+  kept = now;
+  for (const listener of listeners) listener();
+  try {
+    localStorage.setItem(key, JSON.stringify(now));
+  } catch {
+    // No room left in the browser: the list lives until the page goes.
+  }
+}
+
+export const addToHistory = (ran: Ran): void => set(withRan(history(), ran));
+
+export const clearHistory = (): void => set([]);
+
+export const useHistory = (): readonly Ran[] =>
+  useSyncExternalStore((listener) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }, history);
