@@ -7,7 +7,8 @@ export interface Statement {
 }
 
 /** What hides a semicolon: strings, quoted names, dollar quotes, comments. Each alternative ends at the text's end where it is not closed. */
-const hidden = /e'(?:[^'\\]|\\.|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|\$([A-Za-z_]\w*)?\$[^]*?(?:\$\1\$|$)|--[^\n]*|;/giy;
+const hidden =
+  /e'(?:[^'\\]|\\.|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|\$([A-Za-z_]\w*)?\$[\s\S]*?(?:\$\1\$|$)|--[^\n]*|;/giy;
 
 /** The statements of a text that semicolons part, without those that say nothing. */
 export function splitStatements(text: string): Statement[] {

@@ -1,6 +1,142 @@
-import type { ReactNode } from "react";
-import { Page } from "../../design/display.tsx";
+import { useQueryClient } from "@tanstack/react-query";
+import { lazy, type ReactNode, Suspense, useRef, useState } from "react";
+import { tableName } from "../../api/sql.ts";
+import { SkeletonRows } from "../../design/display.tsx";
+import { tell, tellFailure } from "../../design/overlays.tsx";
+import { useCatalog } from "./catalog.ts";
+import type { CatalogDataset } from "./editor/completion.ts";
+import type { EditorHandle } from "./editor/editor.tsx";
+import { left } from "./editor/left.ts";
+import { openSaved, openTab, useOpening } from "./opening.ts";
+import { ResultPane } from "./result-pane.tsx";
+import { isUnderWay, markOf, runs, useRun } from "./runs.ts";
+import { SaveDialog } from "./save-dialog.tsx";
+import { save, savedQuery } from "./saved.ts";
+import { SidePanel } from "./side/side-panel.tsx";
+import { Splitter } from "./splitter.tsx";
+import { splitStatements } from "./statements.ts";
+import { TabBar } from "./tab-bar.tsx";
+import { emptyTab, type Tab, tabStore, useTabs } from "./tabs.ts";
+import { Toolbar } from "./toolbar.tsx";
+import { useKept } from "./use-kept.ts";
+import css from "./workbench.module.css";
 
+const Editor = lazy(() => import("./editor/editor.tsx"));
+
+const defaultRowLimit = 10_000;
+const heights = { first: 200, least: 72, most: 900 };
+
+/** SQL over everything that one may read: written, run, looked at, drawn, kept. */
 export function Workbench(): ReactNode {
-  return <Page title="Workbench">{null}</Page>;
+  useOpening();
+  const client = useQueryClient();
+  const tabs = useTabs();
+  const tab = tabs.tabs.find(({ id }) => id === tabs.active) ?? emptyTab("");
+  const run = useRun(tab.id);
+  const { datasets } = useCatalog();
+  const editor = useRef<EditorHandle>(null);
+  const [rowLimit, setRowLimit] = useKept("rows", defaultRowLimit, 1, 1_000_000);
+  const [height, setHeight] = useKept("editor", heights.first, heights.least, heights.most);
+  const [side, setSide] = useKept("side", innerWidth > 1_000 ? 1 : 0, 0, 1);
+  const [saving, setSaving] = useState<Tab | null>(null);
+
+  const runChosen = () => {
+    const { text, from } = editor.current?.chosen() ?? { text: tab.sql, from: 0 };
+    const statements = splitStatements(text).map((one) => ({ ...one, from: one.from + from, to: one.to + from }));
+    if (statements.length === 0) tell("There is no statement to run.");
+    else void runs.start(tab.id, statements, rowLimit);
+  };
+  const keep = async () => {
+    if (tab.sql.trim() === "") return;
+    if (tab.saved === null) {
+      setSaving(tab);
+      return;
+    }
+    try {
+      const { folder } = await savedQuery(tab.saved.project, tab.saved.name);
+      await save(client, { ...tab.saved, title: tab.name, folder, sql: tab.sql, chart: tab.chart });
+      tell(`Saved ${tab.name}`);
+    } catch (error) {
+      tellFailure(error);
+    }
+  };
+  const closeTab = (id: string) => {
+    tabStore.close(id);
+    runs.drop(id);
+    left.delete(id);
+  };
+  const look = ({ project, dataset }: CatalogDataset) => {
+    const sql = `SELECT * FROM ${tableName(project, dataset)} LIMIT 1000`;
+    const opened = tabStore.open({ name: dataset, sql });
+    if (opened === null) openTab({ sql });
+    else void runs.start(opened.id, splitStatements(sql), rowLimit);
+  };
+
+  return (
+    <main className={css.page} id="main" tabIndex={-1}>
+      <h1 className="visually-hidden">Workbench</h1>
+      {side === 1 && (
+        <SidePanel
+          onInsert={(text) => editor.current?.insert(text)}
+          onLook={look}
+          onSaved={openSaved}
+          onRan={(sql) => openTab({ sql })}
+          onClose={() => setSide(0)}
+        />
+      )}
+      <div className={css.work}>
+        <TabBar
+          tabs={tabs}
+          onActivate={(id) => tabStore.activate(id)}
+          onClose={closeTab}
+          onRename={(id, name) => tabStore.change(id, { name })}
+          onNew={() => openTab({})}
+        />
+        <section
+          className={css.query}
+          id="workbench-query"
+          role="tabpanel"
+          aria-labelledby={`tab-${tab.id}`}
+          style={{ gridTemplateRows: `45px ${height}px 9px minmax(120px, 1fr)` }}
+        >
+          <Toolbar
+            isBusy={isUnderWay(run)}
+            isEmpty={tab.sql.trim() === ""}
+            rowLimit={rowLimit}
+            isSideOpen={side === 1}
+            onSide={() => setSide(1 - side)}
+            onRun={runChosen}
+            onCancel={() => runs.cancel(tab.id)}
+            onSave={() => void keep()}
+            onRowLimit={setRowLimit}
+          />
+          <div className={css.editor}>
+            <Suspense fallback={<SkeletonRows rows={4} />}>
+              <Editor
+                ref={editor}
+                tab={tab.id}
+                sql={tab.sql}
+                datasets={datasets}
+                mark={markOf(run)}
+                onChange={(sql) => tabStore.change(tab.id, { sql })}
+                onRun={runChosen}
+                onSave={() => void keep()}
+              />
+            </Suspense>
+          </div>
+          <Splitter
+            label="Height of the editor"
+            size={height}
+            least={heights.least}
+            most={heights.most}
+            onSize={setHeight}
+          />
+          <div className={css.result}>
+            <ResultPane tab={tab} />
+          </div>
+        </section>
+      </div>
+      <SaveDialog tab={saving} onClose={() => setSaving(null)} />
+    </main>
+  );
 }

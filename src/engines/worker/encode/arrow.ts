@@ -1,6 +1,7 @@
 import * as arrow from "apache-arrow";
 import { type ArrowColumn, arrowColumn } from "./arrow-columns.ts";
 import type { Encoder } from "./encoder.ts";
+import { typeName } from "./lines.ts";
 
 const rowsAtOnce = 64 * 1024;
 const bytesAtOnce = 32 << 20;
@@ -25,7 +26,11 @@ export function arrowEncoder(write: (bytes: Uint8Array) => void): Encoder {
     begin(given) {
       columns = given.map(({ type }) => arrowColumn(type));
       schema = new arrow.Schema(
-        given.map(({ name }, i) => new arrow.Field(name, columns[i]?.type ?? new arrow.Null(), true)),
+        given.map(({ name, type }, i) => {
+          // Arrow's own types say less: which texts are lists or JSON, which decimals are HUGEINT.
+          const told = new Map([["millrace.type", typeName(type)]]);
+          return new arrow.Field(name, columns[i]?.type ?? new arrow.Null(), true, told);
+        }),
       );
       writer.reset(undefined, schema);
       // The writer's bytes leave while the next rows are fetched: a long result is never held as a whole.

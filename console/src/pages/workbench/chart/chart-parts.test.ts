@@ -43,5 +43,8 @@ test("a cloud keeps every n-th point", () => {
 
 test("a line runs from left to right, without points that have no x", () => {
   const found = byRisingX({ x: Float64Array.from([3, Number.NaN, 1]), ys: [Float64Array.from([30, 0, 10])] });
-  expect([[...found.x], [...(found.ys[0] ?? [])]]).toEqual([[1, 3], [10, 30]]);
+  expect([[...found.x], [...(found.ys[0] ?? [])]]).toEqual([
+    [1, 3],
+    [10, 30],
+  ]);
 });

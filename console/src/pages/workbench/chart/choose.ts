@@ -25,7 +25,8 @@ export function chooseChart(roles: readonly Role[], rows: number): Chart {
   if (rows === 0 || numbers.length === 0) return { type: "table", x: null, y: [] };
   if (rows === 1) return { type: "number", x: null, y };
   if (moment !== undefined) return { type: "line", x: moment, y };
-  if (category !== undefined) return rows <= mostBars ? { type: "bar", x: category, y } : { type: "table", x: category, y };
+  if (category !== undefined)
+    return rows <= mostBars ? { type: "bar", x: category, y } : { type: "table", x: category, y };
   if (numbers.length > 1) return { type: "scatter", x: numbers[0] ?? null, y: numbers.slice(1, mostSeries + 1) };
   return { type: "line", x: null, y };
 }

@@ -45,7 +45,10 @@ function extremesOf(ys: readonly Float64Array[], from: number, to: number): numb
 export function boundCloud({ x, ys }: Points, most: number): Bounded {
   if (x.length <= most) return { x, ys, of: x.length };
   const step = Math.ceil(x.length / most);
-  return picked({ x, ys }, Array.from({ length: Math.ceil(x.length / step) }, (_, at) => at * step));
+  return picked(
+    { x, ys },
+    Array.from({ length: Math.ceil(x.length / step) }, (_, at) => at * step),
+  );
 }
 
 function picked({ x, ys }: Points, kept: readonly number[]): Bounded {

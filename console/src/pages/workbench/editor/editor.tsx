@@ -1,10 +1,10 @@
 import { setDiagnostics } from "@codemirror/lint";
-import type { EditorState } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import { type ReactNode, type Ref, useEffect, useImperativeHandle, useRef } from "react";
 import type { Mark } from "../runs.ts";
 import type { CatalogDataset } from "./completion.ts";
 import { type EditorActions, editorState, language, sqlWith } from "./extensions.ts";
+import { left } from "./left.ts";
 
 export interface EditorHandle {
   /** What is to be run: the selected text and where it begins, or all of it. */
@@ -12,12 +12,6 @@ export interface EditorHandle {
   readonly insert: (text: string) => void;
   readonly focus: () => void;
 }
-
-/** States of tabs that are not shown: their text, selection and what can be undone. */
-const left = new Map<string, EditorState>();
-
-/** Forgets a closed tab. */
-export const forgetEditor = (tab: string): boolean => left.delete(tab);
 
 /**
  * The SQL of a tab. It lives in a shadow root, where CodeMirror adopts style sheets instead of writing style elements, which the

@@ -62,11 +62,18 @@ test("keys move within the grid and extend what is selected", () => {
   expect(press("q")).toBeNull();
   const extended = press("ArrowRight", at(5, 1), false, true);
   if (extended === null) throw new Error("not moved");
-  expect([holds(blockOf(extended), 5, 1), holds(blockOf(extended), 5, 2), holds(blockOf(extended), 5, 0)]).toEqual([true, true, false]);
+  expect([holds(blockOf(extended), 5, 1), holds(blockOf(extended), 5, 2), holds(blockOf(extended), 5, 0)]).toEqual([
+    true,
+    true,
+    false,
+  ]);
 });
 
 test("copied cells keep their lines and tabs apart", () => {
-  const cells = [["a", "b\tc"], [null, 'say "x"']];
+  const cells = [
+    ["a", "b\tc"],
+    [null, 'say "x"'],
+  ];
   const block = { fromRow: 0, toRow: 1, fromAt: 0, toAt: 1 };
   expect(tsvOf(block, (row, at) => cells[row]?.[at] ?? null)).toBe('a\t"b\tc"\n\t"say ""x"""');
 });

@@ -1,4 +1,14 @@
-import { type KeyboardEvent, type PointerEvent, type ReactNode, useCallback, useId, useMemo, useRef, useState } from "react";
+// biome-ignore-all lint/a11y/useSemanticElements: a grid of which only a window is there cannot be made of the elements of tables
+import {
+  type KeyboardEvent,
+  type PointerEvent,
+  type ReactNode,
+  useCallback,
+  useId,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { tell, tellFailure } from "../../../design/overlays.tsx";
 import { type Column, isNull, isNumeric, textOf } from "../result/column.ts";
 import type { SortKey } from "../result/order.ts";
@@ -108,7 +118,9 @@ export function Grid({
       const box = event.currentTarget.getBoundingClientRect();
       const row = Math.floor((event.clientY - box.top + view.top) / rowHeight);
       const x = event.clientX - box.left;
-      const at = layout.placed.findLastIndex(({ left, isPinned }) => x >= (isPinned ? left : Math.max(layout.pinnedWidth, left - view.left)));
+      const at = layout.placed.findLastIndex(
+        ({ left, isPinned }) => x >= (isPinned ? left : Math.max(layout.pinnedWidth, left - view.left)),
+      );
       return row < 0 || row >= count || at < 0 ? null : { row, at };
     },
     [view.top, view.left, layout, count],
@@ -126,7 +138,6 @@ export function Grid({
     <>
       {status(order.isFinding ? null : count)}
       <div className={css.frame}>
-        {/* biome-ignore lint/a11y/useSemanticElements: a table of a million rows cannot be one of elements */}
         <div
           ref={scroller}
           className={css.scroller}
@@ -144,7 +155,13 @@ export function Grid({
             <div
               role="presentation"
               className={css.window}
-              style={{ width: view.width, height: view.height + headHeight, "--scrolled": `${view.left}px` } as React.CSSProperties}
+              style={
+                {
+                  width: view.width,
+                  height: view.height + headHeight,
+                  "--scrolled": `${view.left}px`,
+                } as React.CSSProperties
+              }
             >
               <div role="rowgroup" tabIndex={-1} className={css.headLayer} style={{ height: headHeight }}>
                 <GridHead {...{ columns, shown, keys, isFiltering, actions }} filters={asked} />
@@ -218,12 +235,18 @@ function firstWidth(column: Column): number {
   let letters = Math.max(column.name.length, column.type.length * 0.8) + 3;
   const step = Math.max(1, Math.floor(column.rows / 50));
   for (let row = 0; row < column.rows; row += step) {
-    if (!isNull(column, row)) letters = Math.max(letters, Math.min(48, textOf(column, row).length) * (isNumeric(column) ? 1.05 : 1));
+    if (!isNull(column, row))
+      letters = Math.max(letters, Math.min(48, textOf(column, row).length) * (isNumeric(column) ? 1.05 : 1));
   }
   return widthFor(letters);
 }
 
-function sorted(before: readonly SortKey[], column: number, to: "none" | "up" | "down" | "next", isMore: boolean): SortKey[] {
+function sorted(
+  before: readonly SortKey[],
+  column: number,
+  to: "none" | "up" | "down" | "next",
+  isMore: boolean,
+): SortKey[] {
   const key = before.find((one) => one.column === column);
   const others = isMore ? before.filter((one) => one.column !== column) : [];
   const wanted = to !== "next" ? to : key === undefined ? "up" : key.isDescending ? "none" : "down";

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/a11y/useSemanticElements: a grid of which only a window is there cannot be made of the elements of tables
 import { memo, type PointerEvent, type ReactNode, useRef } from "react";
 import { Icon } from "../../../design/icon.tsx";
 import { join } from "../../../design/join.ts";
@@ -106,7 +107,7 @@ function HeadCell({
             </span>
           )}
         </span>
-        <small>
+        <small className={css.type}>
           <bdi>{column.type}</bdi>
         </small>
       </button>

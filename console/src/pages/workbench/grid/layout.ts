@@ -33,7 +33,11 @@ export function layoutOf(widths: readonly number[], pinned: readonly number[]): 
 }
 
 /** The columns that show between two edges, and every pinned one. */
-export function shownColumns({ placed, pinnedWidth }: ColumnLayout, scrollLeft: number, viewport: number): PlacedColumn[] {
+export function shownColumns(
+  { placed, pinnedWidth }: ColumnLayout,
+  scrollLeft: number,
+  viewport: number,
+): PlacedColumn[] {
   const [from, to] = [scrollLeft + pinnedWidth, scrollLeft + viewport];
   return placed.filter(({ isPinned, left, width }) => isPinned || (left + width > from && left < to));
 }

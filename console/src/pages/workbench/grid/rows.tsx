@@ -1,3 +1,4 @@
+// biome-ignore-all lint/a11y/useSemanticElements: a grid of which only a window is there cannot be made of the elements of tables
 import { memo, type ReactNode } from "react";
 import { join } from "../../../design/join.ts";
 import { type Column, isNull, isNumeric, textOf } from "../result/column.ts";
@@ -51,13 +52,7 @@ export const GridRow = memo(function GridRow({
   readonly activeAt: number;
 }): ReactNode {
   return (
-    <div
-      role="row"
-      tabIndex={-1}
-      aria-rowindex={row + 2}
-      className={css.row}
-      style={{ top }}
-    >
+    <div role="row" tabIndex={-1} aria-rowindex={row + 2} className={css.row} style={{ top }}>
       {shown.map(({ index, at, left, width, isPinned }) => {
         const column = columns[index];
         if (column === undefined) return null;
@@ -70,7 +65,12 @@ export const GridRow = memo(function GridRow({
             tabIndex={-1}
             aria-colindex={at + 1}
             aria-selected={at >= selectedFrom && at <= selectedTo}
-            className={join(css.cell, isNumeric(column) && css.number, isPinned && css.pinned, at === activeAt && css.active)}
+            className={join(
+              css.cell,
+              isNumeric(column) && css.number,
+              isPinned && css.pinned,
+              at === activeAt && css.active,
+            )}
             style={{ left, width }}
           >
             {text === null ? <i className={css.null}>null</i> : text}

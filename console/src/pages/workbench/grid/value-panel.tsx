@@ -24,7 +24,7 @@ export function ValuePanel({
     <aside className={css.panel} aria-label="Value">
       <div className={css.panelHead}>
         <h3>
-          <Name>{column.name}</Name> <small>{column.type}</small>
+          <Name>{column.name}</Name> <small className={css.panelType}>{column.type}</small>
         </h3>
         <div>
           <IconButton small icon="copy" label="Copy the value" onClick={() => void copy()} />
@@ -33,7 +33,13 @@ export function ValuePanel({
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
       <pre className={css.value} tabIndex={0}>
-        {shown === null ? <i className={css.null}>null</i> : shown === "" ? <i className={css.null}>empty text</i> : shown}
+        {shown === null ? (
+          <i className={css.null}>null</i>
+        ) : shown === "" ? (
+          <i className={css.null}>empty text</i>
+        ) : (
+          shown
+        )}
       </pre>
     </aside>
   );

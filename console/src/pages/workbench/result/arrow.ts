@@ -1,4 +1,12 @@
-import { type Data, DataType, type Field, RecordBatchReader, type Table, tableFromIPC, type Vector } from "apache-arrow";
+import {
+  type Data,
+  DataType,
+  type Field,
+  RecordBatchReader,
+  type Table,
+  tableFromIPC,
+  type Vector,
+} from "apache-arrow";
 import type { Column, Numbers, Values } from "./column.ts";
 
 /** The columns of an Arrow IPC stream, each copied into one piece. */
@@ -8,7 +16,13 @@ export function columnsOf(bytes: Uint8Array): Column[] {
     const vector = table.getChildAt(at);
     const parts = (vector as Vector | null)?.data ?? [];
     const rows = parts.reduce((sum, part) => sum + part.length, 0);
-    return { name: field.name, type: typeOf(field), rows, present: presentOf(parts, rows), values: valuesOf(field.type, parts, rows) };
+    return {
+      name: field.name,
+      type: typeOf(field),
+      rows,
+      present: presentOf(parts, rows),
+      values: valuesOf(field.type, parts, rows),
+    };
   });
 }
 
@@ -49,7 +63,8 @@ function valuesOf(type: DataType, parts: readonly Data[], rows: number): Values 
   }
   if (DataType.isUtf8(type)) return { kind: "text", ...joinedTexts(parts, rows) };
   if (DataType.isBinary(type)) return { kind: "binary", ...joinedTexts(parts, rows) };
-  if (DataType.isDecimal(type)) return { kind: "decimal", scale: type.scale, words: joined(new Uint32Array(rows * 4), parts, 4) };
+  if (DataType.isDecimal(type))
+    return { kind: "decimal", scale: type.scale, words: joined(new Uint32Array(rows * 4), parts, 4) };
   if (DataType.isDate(type)) return { kind: "date", days: joined(new Int32Array(rows), parts) };
   if (DataType.isTime(type)) return { kind: "time", micros: joined(new BigInt64Array(rows), parts) };
   if (DataType.isTimestamp(type)) {

@@ -11,7 +11,10 @@ function read(type: arrow.DataType, batches: readonly (readonly unknown[])[]): C
     const vector = arrow.vectorFromArray(values, type);
     const struct = new arrow.Struct(schema.fields);
     const children = [vector.data[0] as arrow.Data];
-    return new arrow.RecordBatch(schema, arrow.makeData({ type: struct, length: values.length, nullCount: 0, children }));
+    return new arrow.RecordBatch(
+      schema,
+      arrow.makeData({ type: struct, length: values.length, nullCount: 0, children }),
+    );
   });
   const [column] = columnsOf(arrow.tableToIPC(new arrow.Table(schema, made), "stream"));
   if (column === undefined) throw new Error("no column");

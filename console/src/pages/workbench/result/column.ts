@@ -65,7 +65,9 @@ export function textOf({ values }: Column, row: number): string {
     case "text":
       return decoder.decode(bytesOf(values, row));
     case "binary":
-      return Array.from(bytesOf(values, row), (byte) => `\\x${byte.toString(16).padStart(2, "0").toUpperCase()}`).join("");
+      return Array.from(bytesOf(values, row), (byte) => `\\x${byte.toString(16).padStart(2, "0").toUpperCase()}`).join(
+        "",
+      );
   }
 }
 
@@ -163,7 +165,12 @@ function timestampText(ticks: bigint, perSecond: number, isZoned: boolean): stri
 function clockText(ticks: bigint, places: number): string {
   const perSecond = 10n ** BigInt(places);
   const seconds = Number(ticks / perSecond);
-  const fraction = places === 0 ? "" : String(ticks % perSecond).padStart(places, "0").replace(/0+$/, "");
+  const fraction =
+    places === 0
+      ? ""
+      : String(ticks % perSecond)
+          .padStart(places, "0")
+          .replace(/0+$/, "");
   const clock = `${two(Math.floor(seconds / 3_600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
   return fraction === "" ? clock : `${clock}.${fraction}`;
 }

@@ -4,7 +4,8 @@ import type { Column, Values } from "./column.ts";
 import { conditionOf, orderOf } from "./order.ts";
 
 function column(values: Values, rows: number, nulls: readonly number[] = []): Column {
-  const present = nulls.length === 0 ? null : Uint8Array.from({ length: rows }, (_, row) => (nulls.includes(row) ? 0 : 1));
+  const present =
+    nulls.length === 0 ? null : Uint8Array.from({ length: rows }, (_, row) => (nulls.includes(row) ? 0 : 1));
   return { name: "c", type: "", rows, present, values };
 }
 
@@ -36,7 +37,9 @@ test("floating point: infinities at their ends, not a number the greatest, equal
 });
 
 test("texts sort as their characters do", () => {
-  const text = fc.option(fc.string({ unit: fc.constantFrom("a", "b", "", "é", "😀", "\u{ffff}", "\u0000"), maxLength: 9 }));
+  const text = fc.option(
+    fc.string({ unit: fc.constantFrom("a", "b", "", "é", "😀", "\u{ffff}", "\u0000"), maxLength: 9 }),
+  );
   fc.assert(
     fc.property(fc.array(text, { maxLength: 30 }), fc.boolean(), (values, isDescending) => {
       const points = (row: number) => [...(values[row] ?? "")].map((letter) => letter.codePointAt(0) ?? 0);
@@ -72,7 +75,10 @@ test("filters", () => {
   expect(passing(names, "=")).toEqual([1]);
   expect(passing(names, ">Anna")).toEqual([3]);
   expect(conditionOf(names, "  ")).toBeNull();
-  const whole = column({ kind: "whole", numbers: BigInt64Array.from([9_007_199_254_740_993n, 9_007_199_254_740_992n, 10n]) }, 3);
+  const whole = column(
+    { kind: "whole", numbers: BigInt64Array.from([9_007_199_254_740_993n, 9_007_199_254_740_992n, 10n]) },
+    3,
+  );
   expect(passing(whole, "=9007199254740993")).toEqual([0]);
   expect(passing(whole, "<9")).toEqual([]);
   const decimal = column({ kind: "decimal", scale: 2, words: Uint32Array.from([110, 0, 0, 0, 111, 0, 0, 0]) }, 2);

@@ -16,7 +16,12 @@ type Columns = (index: number) => Column;
 /**
  * The rows that pass every filter, in the order of the keys; equal rows stay as the server sent them, and nulls come last either way.
  */
-export function orderOf(rows: number, columns: Columns, filters: readonly Filter[], keys: readonly SortKey[]): Uint32Array {
+export function orderOf(
+  rows: number,
+  columns: Columns,
+  filters: readonly Filter[],
+  keys: readonly SortKey[],
+): Uint32Array {
   const tests = filters.flatMap(({ column, text }) => conditionOf(columns(column), text) ?? []);
   const order = new Uint32Array(rows);
   let kept = 0;
