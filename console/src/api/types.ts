@@ -14,6 +14,7 @@ export type Slice = View<"sliceView">;
 export type QuarantineReason = View<"quarantineView">;
 export type VerifyReport = View<"verifyReport">;
 export type IngestReceipt = View<"ingestView">;
+export type Preview = View<"previewView">;
 export type Query = View<"queryView">;
 export type Task = View<"taskView">;
 export type PlatformEvent = View<"eventView">;

@@ -4,6 +4,7 @@ import { Button, IconButton } from "./controls.tsx";
 import css from "./display.module.css";
 import { Icon } from "./icon.tsx";
 import { join } from "./join.ts";
+import { shown } from "./shown.ts";
 
 /** A page: its title, one sentence about it, what can be done, and its parts. */
 export function Page({
@@ -168,14 +169,14 @@ export function Kbd({ children }: { readonly children: ReactNode }): ReactNode {
 export function Data({ children }: { readonly children: ReactNode }): ReactNode {
   return (
     <bdi className={css.data} dir="ltr">
-      {children}
+      {typeof children === "string" ? shown(children) : children}
     </bdi>
   );
 }
 
 /** A name that people gave: whatever its script, it stands apart from the text around it. */
 export function Name({ children }: { readonly children: ReactNode }): ReactNode {
-  return <bdi>{children}</bdi>;
+  return <bdi>{typeof children === "string" ? shown(children) : children}</bdi>;
 }
 
 export interface Column<Row> {

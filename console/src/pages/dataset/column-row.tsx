@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { ApiError } from "../../api/client.ts";
 import { Badge, Data, Name, Skeleton } from "../../design/display.tsx";
 import { compact, count } from "../../design/format.ts";
+import { shown } from "../../design/shown.ts";
 import { Bars } from "../../design/small-charts.tsx";
 import { usePlace } from "./place.ts";
 import { type ColumnFound, statisticsQuery } from "./reads.ts";
@@ -77,10 +78,10 @@ function Facts({ statistics, type }: { readonly statistics: Statistics; readonly
           <small>no values</small>
         ) : (
           <>
-            <bdi title={min}>{short(min, type)}</bdi>
+            <bdi title={shown(min)}>{shown(short(min, type))}</bdi>
             <small> to </small>
-            <bdi title={max ?? ""}>{short(max ?? "", type)}</bdi>
-            {mean !== null && <small className={css.mean}>mean {compact(Number(mean.toPrecision(4)))}</small>}
+            <bdi title={shown(max ?? "")}>{shown(short(max ?? "", type))}</bdi>
+            {mean !== null && <small className={css.mean}>mean {figures(mean)}</small>}
           </>
         )}
       </td>
@@ -91,15 +92,17 @@ function Facts({ statistics, type }: { readonly statistics: Statistics; readonly
   );
 }
 
-function Picture({ statistics: { histogram, top, filled, rows } }: { readonly statistics: Statistics }): ReactNode {
+function Picture({ statistics }: { readonly statistics: Statistics }): ReactNode {
+  const { histogram, top, filled, rows, min, max } = statistics;
   if (filled === 0) return null;
+  if (histogram !== null && min === max) return <small>always the same</small>;
   if (histogram !== null) return <Bars values={histogram} width={240} height={40} label={shapeOf(histogram)} />;
   return (
     <ul className={css.top}>
       {(top ?? []).map(({ value, rows: n }) => (
         <li key={value}>
           <span className={css.topBar} style={{ width: `${(n / rows) * 100}%` }} />
-          <bdi title={value}>{value === "" ? "(empty)" : value}</bdi>
+          <bdi title={shown(value)}>{value === "" ? "(empty)" : shown(value)}</bdi>
           <small>{percent(n / rows)}</small>
         </li>
       ))}
@@ -126,6 +129,13 @@ function short(value: string, type: string): string {
   const look = lookOf(type);
   if (look === "time") return value.slice(0, type === "DATE" ? 10 : 16);
   if (look === "text") return value.length > 28 ? `${value.slice(0, 28)}…` : value;
-  const number = Number(value);
-  return Number.isInteger(number) && Math.abs(number) < 1e6 ? count(number) : compact(Number(number.toPrecision(6)));
+  return figures(Number(value));
+}
+
+const four = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+
+/** A number as far as its size can be told at a glance: whole below a million, else four figures. */
+function figures(value: number): string {
+  if (Number.isInteger(value) && Math.abs(value) < 1e6) return count(value);
+  return Math.abs(value) < 1e4 ? four.format(value) : compact(value);
 }

@@ -2,6 +2,7 @@ import { type ReactNode, useState } from "react";
 import { Name } from "../../design/display.tsx";
 import { join } from "../../design/join.ts";
 import { Dialog } from "../../design/overlays.tsx";
+import { shown as inert } from "../../design/shown.ts";
 import css from "./sample.module.css";
 import { lookOf } from "./statistics.ts";
 import { Value } from "./value.tsx";
@@ -55,7 +56,7 @@ export function Grid({
       </section>
       <Dialog title={shown?.column ?? ""} isOpen={shown !== null} onClose={() => setShown(null)} wide>
         <pre className={css.whole}>
-          <bdi>{whole(shown?.value)}</bdi>
+          <bdi>{inert(whole(shown?.value))}</bdi>
         </pre>
       </Dialog>
     </>

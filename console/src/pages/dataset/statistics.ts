@@ -53,7 +53,7 @@ s AS (SELECT count(*) AS "rows", count(v) AS filled, approx_count_distinct(v) AS
   min(v) FILTER (WHERE ${isUsable})::VARCHAR AS "min", max(v) FILTER (WHERE ${isUsable})::VARCHAR AS "max",
   ${look === "time" ? "NULL" : `avg(v::DOUBLE) FILTER (WHERE ${isUsable})`} AS mean,
   min(${place}) FILTER (WHERE ${isUsable}) AS lo, max(${place}) FILTER (WHERE ${isUsable}) AS hi FROM t),
-h AS (SELECT coalesce(least(${bins - 1}, floor((${place} - lo) / nullif(hi - lo, 0) * ${bins})), 0)::INTEGER AS bin, count(*) AS n
+h AS (SELECT CASE WHEN hi > lo THEN least(${bins - 1}, floor((${place} - lo) / (hi - lo) * ${bins}))::INTEGER ELSE 0 END AS bin, count(*) AS n
   FROM t, s WHERE v IS NOT NULL AND ${isUsable} GROUP BY bin)
 SELECT s.*, (SELECT list({bin: h.bin, n: h.n}) FROM h) AS histogram FROM s`;
 }

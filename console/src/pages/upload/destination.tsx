@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useId, useMemo, useState } from "react";
 import { datasetsQuery } from "../../api/queries.ts";
-import type { Dataset } from "../../api/types.ts";
+import type { Dataset, Preview } from "../../api/types.ts";
 import { Button, Field, Input, Select } from "../../design/controls.tsx";
 import { Name, Warning } from "../../design/display.tsx";
 import { count } from "../../design/format.ts";
-import { formatLabel, formats, type Preview, timeColumns } from "./preview.ts";
+import { formatLabel, formats, timeColumns } from "./preview.ts";
 import { nameFrom, wrongName } from "./send.ts";
 import css from "./upload.module.css";
 
@@ -51,7 +51,7 @@ export function Destination({
     onSend({ project, dataset, format, eventTime: eventTime === "" ? null : eventTime });
   };
   const isListed = format === "" || formats.some(({ value }) => value === format);
-  const options = isListed ? formats : [{ value: format, label: formatLabel(format) }, ...formats];
+  const options = isListed ? formats : [{ value: format, label: `${formatLabel(format)}, as found` }, ...formats];
 
   return (
     <form className={css.form} onSubmit={submit}>

@@ -1,8 +1,9 @@
 import type { ReactNode } from "react";
+import type { Preview } from "../../api/types.ts";
 import { Badge, Data, EmptyState, Name, Warning } from "../../design/display.tsx";
 import { count } from "../../design/format.ts";
 import { textOf } from "../dataset/value.tsx";
-import { formatLabel, type Preview } from "./preview.ts";
+import { formatLabel } from "./preview.ts";
 import css from "./upload.module.css";
 
 /** The columns that were found, each with its type and its first values. */

@@ -1,22 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { failureOf } from "../../api/client.ts";
 import { quoteName, tableName } from "../../api/sql.ts";
-
-/** What the server sees in the beginning of a file. */
-export interface Preview {
-  readonly format: string;
-  /** The format with its options, as the rows' `?format=` wants it. */
-  readonly formatName: string;
-  readonly encoding: "identity" | "gzip" | "zstd";
-  readonly columns: readonly { readonly name: string; readonly type: string }[];
-  readonly rows: readonly Readonly<Record<string, unknown>>[];
-  readonly problems: readonly {
-    readonly line: number | null;
-    readonly column: string | null;
-    readonly reason: string;
-    readonly raw: string | null;
-  }[];
-}
+import type { Preview } from "../../api/types.ts";
 
 export const previewedBytes = 262_144;
 
@@ -65,10 +50,11 @@ export const previewQuery = (file: File, format: string | null) =>
   });
 
 /** Columns that may say when a row happened: points in time first, then what is called so. */
-export function timeColumns({ columns }: Preview): string[] {
+export function timeColumns({ columns, rows }: Preview): string[] {
   const isTime = ({ type }: { type: string }) => /^(TIMESTAMP|DATE)/.test(type);
   const isCalled = ({ name }: { name: string }) => /time|date|_at$/i.test(name);
-  const named = columns.filter((column) => !isTime(column) && isCalled(column) && /^VARCHAR/.test(column.type));
+  const isReadable = ({ name }: { name: string }) => rows.some((row) => !Number.isNaN(Date.parse(String(row[name]))));
+  const named = columns.filter((column) => /^VARCHAR/.test(column.type) && isCalled(column) && isReadable(column));
   return [...columns.filter(isTime), ...named].map(({ name }) => name);
 }
 

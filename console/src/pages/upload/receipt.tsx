@@ -1,11 +1,11 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import type { IngestReceipt } from "../../api/types.ts";
+import type { IngestReceipt, Preview } from "../../api/types.ts";
 import { Button, buttonClass } from "../../design/controls.tsx";
 import { Badge, Card, Data, DataTable, Facts, Name } from "../../design/display.tsx";
 import { count } from "../../design/format.ts";
 import { Icon } from "../../design/icon.tsx";
-import { firstChart, type Preview } from "./preview.ts";
+import { firstChart } from "./preview.ts";
 import css from "./upload.module.css";
 
 /** What became of the file, and where to go on. */
