@@ -69,10 +69,7 @@ function Facts({ statistics, type }: { readonly statistics: Statistics; readonly
         </span>
         <small>{percent(part)}</small>
       </td>
-      <td className={css.number}>
-        {distinct > 1_000 ? "about " : ""}
-        {compact(Math.min(distinct, filled))}
-      </td>
+      <td className={css.number}>{compact(distinct)}</td>
       <td className={css.range}>
         {min === null ? (
           <small>no values</small>
@@ -93,10 +90,11 @@ function Facts({ statistics, type }: { readonly statistics: Statistics; readonly
 }
 
 function Picture({ statistics }: { readonly statistics: Statistics }): ReactNode {
-  const { histogram, top, filled, rows, min, max } = statistics;
+  const { histogram, top, filled, rows, distinct, min, max } = statistics;
   if (filled === 0) return null;
   if (histogram !== null && min === max) return <small>always the same</small>;
   if (histogram !== null) return <Bars values={histogram} width={240} height={40} label={shapeOf(histogram)} />;
+  if (filled > 1 && distinct === filled) return <small>all different</small>;
   return (
     <ul className={css.top}>
       {(top ?? []).map(({ value, rows: n }) => (

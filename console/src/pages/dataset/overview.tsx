@@ -117,7 +117,7 @@ function LastHour(): ReactNode {
             values={own.bytes}
             from={data.from}
             stepMs={data.stepMs}
-            format={bytes}
+            format={(size) => bytes(size).replace(".0 ", " ")}
           />
         </div>
       )}

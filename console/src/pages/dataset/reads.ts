@@ -52,7 +52,7 @@ export const columnsQuery = (project: string, dataset: string, seq: number | und
   });
 
 /** Above so many rows, statistics are those of the newest so many. */
-export const sampledRows = 1_000_000;
+export const sampledRows = 200_000;
 
 export const lastOffsetQuery = (project: string, dataset: string, seq: number | undefined) =>
   queryOptions({

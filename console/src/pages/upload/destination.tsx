@@ -137,6 +137,8 @@ function Meeting({
   readonly preview: Preview | undefined;
 }): ReactNode {
   if (known === undefined) return <p className={css.meeting}>A new dataset is made.</p>;
+  if (known.schema === null)
+    return <p className={css.meeting}>It is there and empty: its columns come with these rows.</p>;
   const there = new Set(known.schema?.map(({ name }) => name).filter((name) => !own.has(name)));
   const added = there.size === 0 ? [] : (preview?.columns.filter(({ name }) => !there.has(name)) ?? []);
   return (
