@@ -12,6 +12,12 @@ test("the chart follows what the columns are", () => {
   expect(chooseChart(["category"], 5).type).toBe("table");
 });
 
+test("a dataset's bookkeeping is drawn only where there is nothing else", () => {
+  const aside = new Set([0, 1]);
+  expect(chooseChart(["number", "moment", "moment", "number"], 9, aside)).toEqual({ type: "line", x: 2, y: [3] });
+  expect(chooseChart(["number", "moment"], 9, aside)).toEqual({ type: "line", x: 1, y: [0] });
+});
+
 test("a chosen chart stays while its columns serve it", () => {
   const chosen = { type: "area", x: 0, y: [1] } as const;
   expect(fitted(chosen, ["moment", "number"], 5)).toEqual(chosen);

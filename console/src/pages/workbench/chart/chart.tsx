@@ -7,7 +7,7 @@ import type { Result } from "../result/fetch.ts";
 import css from "./chart.module.css";
 import { type Chart, type ChartType, chartTypes, fitted } from "./choose.ts";
 import { plot } from "./plot.ts";
-import { roleOf, seriesOf } from "./series.ts";
+import { bookkeepingOf, roleOf, seriesOf } from "./series.ts";
 
 const labels: Readonly<Record<ChartType, string>> = {
   line: "Line",
@@ -31,7 +31,7 @@ export default function ChartView({
 }): ReactNode {
   const { columns, rows } = result;
   const roles = useMemo(() => columns.map(roleOf), [columns]);
-  const chart = useMemo(() => fitted(chosen, roles, rows), [chosen, roles, rows]);
+  const chart = useMemo(() => fitted(chosen, roles, rows, bookkeepingOf(columns)), [chosen, roles, rows, columns]);
   const numbers = roles.flatMap((role, index) => (role === "number" ? [index] : []));
   const toggle = (index: number) => {
     const y = chart.y.includes(index) ? chart.y.filter((one) => one !== index) : [...chart.y, index].slice(-mostSeries);

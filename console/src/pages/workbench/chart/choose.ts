@@ -15,9 +15,18 @@ export interface Chart {
 const mostBars = 40;
 const mostSeries = 8;
 
-/** The chart that shows a result best, by what its columns are and how many rows there are. */
-export function chooseChart(roles: readonly Role[], rows: number): Chart {
-  const of = (role: Role) => roles.flatMap((one, index) => (one === role ? [index] : []));
+const none: ReadonlySet<number> = new Set();
+
+/**
+ * The chart that shows a result best, by what its columns are and how many rows there are. Columns that are `aside` (a dataset's own
+ * bookkeeping) are taken where there are no others.
+ */
+export function chooseChart(roles: readonly Role[], rows: number, aside = none): Chart {
+  const of = (role: Role): number[] => {
+    const all = roles.flatMap((one, index) => (one === role ? [index] : []));
+    const told = all.filter((index) => !aside.has(index));
+    return told.length > 0 ? told : all;
+  };
   const numbers = of("number");
   const [moment] = of("moment");
   const [category] = of("category");
@@ -32,10 +41,10 @@ export function chooseChart(roles: readonly Role[], rows: number): Chart {
 }
 
 /** The same chart for another result: as it was where its columns still serve, else chosen anew. */
-export function fitted(chart: Chart | null, roles: readonly Role[], rows: number): Chart {
-  if (chart === null) return chooseChart(roles, rows);
+export function fitted(chart: Chart | null, roles: readonly Role[], rows: number, aside = none): Chart {
+  if (chart === null) return chooseChart(roles, rows, aside);
   const isThere = (column: number) => column < roles.length;
   const serves = (chart.x === null || isThere(chart.x)) && chart.y.every((column) => roles[column] === "number");
   const isDrawn = chart.type === "table" || chart.y.length > 0;
-  return serves && isDrawn ? chart : { ...chooseChart(roles, rows), type: chart.type };
+  return serves && isDrawn ? chart : { ...chooseChart(roles, rows, aside), type: chart.type };
 }

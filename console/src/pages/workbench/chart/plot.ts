@@ -19,7 +19,11 @@ function tokens() {
 
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
 const exact = new Intl.NumberFormat("en", { maximumFractionDigits: 6 });
-const axisNumber = (value: number) => (Math.abs(value) >= 10_000 ? short.format(value) : exact.format(value));
+function axisNumber(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e15 || (size > 0 && size < 1e-6)) return value.toExponential(1).replace("e+", "e");
+  return size >= 10_000 ? short.format(value) : exact.format(value);
+}
 
 const moment = (seconds: number): string => {
   const text = new Date(seconds * 1_000).toISOString();

@@ -2,12 +2,22 @@ import { type Column, isMoment, isNull, isNumeric, numberOf, textOf } from "../r
 import type { Chart, Role } from "./choose.ts";
 import { type Bounded, boundCloud, boundLine, byRisingX } from "./downsample.ts";
 
-const mostLinePoints = 4_000;
+const mostLinePoints = 8_000;
 const mostCloudPoints = 20_000;
 const mostBars = 200;
 
 export const roleOf = (column: Column): Role =>
   isMoment(column) ? "moment" : isNumeric(column) ? "number" : "category";
+
+/** Names and types of what every dataset begins with, but for the time of its events. */
+const bookkeeping = new Map([
+  ["offset", "UBIGINT"],
+  ["op", "UTINYINT"],
+  ["system_time", "TIMESTAMP WITH TIME ZONE"],
+]);
+
+export const bookkeepingOf = (columns: readonly Column[]): ReadonlySet<number> =>
+  new Set(columns.flatMap(({ name, type }, index) => (bookkeeping.get(name) === type ? [index] : [])));
 
 export interface Series extends Bounded {
   /** The texts at the whole numbers of x, where x is no number and no moment. */

@@ -131,6 +131,8 @@ export function Grid({
   const first = Math.max(0, Math.floor(view.top / rowHeight) - extraRows);
   const behind = Math.min(count, Math.ceil((view.top + view.height) / rowHeight) + extraRows);
   const base = first - (first % runLength);
+  // A row takes the elements of one that left: a long jump changes texts, not elements.
+  const slots = Math.ceil(view.height / rowHeight) + 2 * extraRows + 2;
   const isActiveShown = selection.active.row >= first && selection.active.row < behind;
   const active = columns[layout.placed[selection.active.at]?.index ?? -1];
 
@@ -197,7 +199,7 @@ export function Grid({
                     const isIn = holds(block, row, block.fromAt);
                     return (
                       <GridRow
-                        key={row}
+                        key={row % slots}
                         grid={id}
                         row={row}
                         top={(row - base) * rowHeight}

@@ -66,6 +66,13 @@ test("several keys, behind filters", () => {
   expect([...orderOf(4, of, [{ column: 1, text: ">1" }], keys)]).toEqual([3, 1, 2]);
 });
 
+test("a part is found in whatever case, at the ends and beyond ASCII", () => {
+  const of = texts(["ends with Part", "PARTs", "par", "Ärger", "", null]);
+  expect(passing(of, "part")).toEqual([0, 1]);
+  expect(passing(of, "ärg")).toEqual([3]);
+  expect(passing(of, "!part")).toEqual([2, 3, 4]);
+});
+
 test("filters", () => {
   const names = texts(["Anna", "", null, "bob"]);
   expect(passing(names, "AN")).toEqual([0]);
