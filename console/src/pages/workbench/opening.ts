@@ -2,7 +2,8 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { tellFailure } from "../../design/overlays.tsx";
 import { type SavedQuery, savedQuery } from "./saved.ts";
-import { mostTabs, type Tab, tabStore } from "./tabs.ts";
+import { tabStore } from "./tab-store.ts";
+import { mostTabs, type Tab } from "./tabs.ts";
 
 export function openTab(given: Partial<Omit<Tab, "id">>): void {
   if (tabStore.open(given) === null) tellFailure(new Error(`${mostTabs} tabs are open; close one first.`));

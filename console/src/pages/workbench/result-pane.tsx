@@ -4,12 +4,14 @@ import { queriesQuery } from "../../api/queries.ts";
 import { Button, Segments } from "../../design/controls.tsx";
 import { Badge, EmptyState, ErrorPanel, Kbd, SkeletonRows, Warning } from "../../design/display.tsx";
 import { bytes, count, duration } from "../../design/format.ts";
+import { shown } from "../../design/shown.ts";
 import { useNow } from "../../design/time.tsx";
 import { ExportMenu } from "./export-menu.tsx";
 import { Grid } from "./grid/grid.tsx";
 import type { Result } from "./result/fetch.ts";
 import { type Outcome, type Run, runs, useRun } from "./runs.ts";
-import { type Tab, tabStore } from "./tabs.ts";
+import { tabStore } from "./tab-store.ts";
+import type { Tab } from "./tabs.ts";
 import css from "./workbench.module.css";
 
 const ChartView = lazy(() => import("./chart/chart.tsx"));
@@ -50,7 +52,7 @@ function Statements({ tab, run }: { readonly tab: string; readonly run: Run }): 
         >
           <span className={css.stateDot} data-state={state.kind} />
           {at + 1}
-          <code dir="ltr">{statement.sql.replace(/\s+/g, " ").slice(0, 40)}</code>
+          <code dir="ltr">{shown(statement.sql.replace(/\s+/g, " ").slice(0, 40))}</code>
         </button>
       ))}
     </div>

@@ -5,7 +5,8 @@ import { Button, Field, Input, Select } from "../../design/controls.tsx";
 import { Command, ErrorPanel, SkeletonRows } from "../../design/display.tsx";
 import { Dialog, DialogActions, tell } from "../../design/overlays.tsx";
 import { folderPath, nameFor, save, savedQueries } from "./saved.ts";
-import { type Tab, tabStore } from "./tabs.ts";
+import { tabStore } from "./tab-store.ts";
+import type { Tab } from "./tabs.ts";
 
 /** Where a query that was not saved yet is to be kept, and how it is called. */
 export function SaveDialog({ tab, onClose }: { readonly tab: Tab | null; readonly onClose: () => void }): ReactNode {

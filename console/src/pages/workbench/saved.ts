@@ -103,6 +103,7 @@ const longestName = 50;
 export function nameFor(title: string, taken: ReadonlySet<string>): string {
   const plain = title
     .normalize("NFKD")
+    .replace(/\p{M}+/gu, "")
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "_")
     .slice(0, longestName)

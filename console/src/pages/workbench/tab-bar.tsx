@@ -1,7 +1,6 @@
 import { type KeyboardEvent, type ReactNode, useState } from "react";
 import { IconButton } from "../../design/controls.tsx";
 import { Name } from "../../design/display.tsx";
-import { join } from "../../design/join.ts";
 import { isUnderWay, useRun } from "./runs.ts";
 import { mostTabs, type Tab, type Tabs } from "./tabs.ts";
 import css from "./workbench.module.css";
@@ -95,7 +94,8 @@ function TabHead({
         aria-controls="workbench-query"
         tabIndex={isActive ? 0 : -1}
         className={css.tabName}
-        title={`${tab.name} (double click: rename)`}
+        aria-keyshortcuts="Delete F2"
+        title={`${tab.name} (double click or F2: rename; Delete: close)`}
         onClick={() => onActivate(tab.id)}
         onDoubleClick={() => setRenaming(true)}
         onAuxClick={({ button }) => button === 1 && onClose(tab.id)}
@@ -104,14 +104,17 @@ function TabHead({
         {isBusy && <span className={css.busy} />}
         <Name>{tab.name}</Name>
       </button>
-      <IconButton
-        small
-        icon="close"
-        label={`Close ${tab.name}`}
-        tabIndex={isActive ? 0 : -1}
-        className={join(css.tabClose)}
-        onClick={() => onClose(tab.id)}
-      />
+      {/* For the pointer alone: a list of tabs holds nothing but tabs, and the keyboard has Delete. */}
+      <span aria-hidden="true">
+        <IconButton
+          small
+          icon="close"
+          label={`Close ${tab.name}`}
+          tabIndex={-1}
+          className={css.tabClose ?? ""}
+          onClick={() => onClose(tab.id)}
+        />
+      </span>
     </div>
   );
 }

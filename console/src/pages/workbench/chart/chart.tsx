@@ -133,21 +133,23 @@ function Drawn({ result, chart }: { readonly result: Result; readonly chart: Cha
 /** The values of the first row, large. */
 function Figures({ result, chart }: { readonly result: Result; readonly chart: Chart }): ReactNode {
   return (
-    <dl className={css.figures}>
-      {chart.y.map((index) => {
-        const column = result.columns[index];
-        if (column === undefined) return null;
-        return (
-          <div key={index}>
-            <dt>
-              <Name>{column.name}</Name>
-            </dt>
-            <dd>{isNull(column, 0) ? "null" : grouped(textOf(column, 0))}</dd>
-          </div>
-        );
-      })}
+    <div className={css.figures}>
+      <dl>
+        {chart.y.map((index) => {
+          const column = result.columns[index];
+          if (column === undefined) return null;
+          return (
+            <div key={index}>
+              <dt>
+                <Name>{column.name}</Name>
+              </dt>
+              <dd>{isNull(column, 0) ? "null" : grouped(textOf(column, 0))}</dd>
+            </div>
+          );
+        })}
+      </dl>
       {result.rows > 1 && <p className={css.note}>The first of {result.rows.toLocaleString("en")} rows.</p>}
-    </dl>
+    </div>
   );
 }
 

@@ -1,5 +1,6 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { shown } from "../../../design/shown.ts";
 import type { ChartType } from "./choose.ts";
 import type { Series } from "./series.ts";
 
@@ -43,13 +44,13 @@ export function plot(element: HTMLElement, type: ChartType, series: Series, name
   const { ink, line, font, series: palette } = tokens();
   const { categories, isTime } = series;
   const told = (value: number): string =>
-    categories !== null ? (categories[Math.round(value)] ?? "") : isTime ? moment(value) : exact.format(value);
+    categories !== null ? shown(categories[Math.round(value)] ?? "") : isTime ? moment(value) : exact.format(value);
   const color = (at: number): string => palette[at % palette.length] ?? ink;
   const axis: uPlot.Axis = { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   const isBar = type === "bar";
   const options: uPlot.Options = {
     width: Math.max(200, element.clientWidth),
-    height: Math.max(160, element.clientHeight - 34),
+    height: Math.max(160, element.clientHeight - 48),
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "UTC"),
     cursor: { drag: { x: !isBar, y: false }, points: { size: 7 } },
     legend: { live: true },
@@ -72,14 +73,14 @@ export function plot(element: HTMLElement, type: ChartType, series: Series, name
           : {
               grid: { show: false },
               splits: (self: uPlot) => ordinalSplits(self, categories),
-              values: (_: uPlot, splits: number[]) => splits.map((at) => cut(categories[at] ?? "")),
+              values: (_: uPlot, splits: number[]) => splits.map((at) => cut(shown(categories[at] ?? ""))),
             }),
       },
       { ...axis, size: 64, values: (_: uPlot, splits: number[]) => splits.map(axisNumber) },
     ],
     series: [
-      { label: names.x, value: (_: uPlot, value: number | null) => (value === null ? "–" : told(value)) },
-      ...names.ys.map((label, at) => drawnAs(type, at, names.ys.length, label, color(at))),
+      { label: shown(names.x), value: (_: uPlot, value: number | null) => (value === null ? "–" : told(value)) },
+      ...names.ys.map((label, at) => drawnAs(type, at, names.ys.length, shown(label), color(at))),
     ],
   };
   return new uPlot(options, [series.x, ...series.ys.map(gaps)] as uPlot.AlignedData, element);

@@ -1,5 +1,6 @@
 // biome-ignore-all lint/a11y/useSemanticElements: a grid of which only a window is there cannot be made of the elements of tables
 import { memo, type PointerEvent, type ReactNode, useRef } from "react";
+import { Name } from "../../../design/display.tsx";
 import { Icon } from "../../../design/icon.tsx";
 import { join } from "../../../design/join.ts";
 import { Menu } from "../../../design/overlays.tsx";
@@ -100,7 +101,7 @@ function HeadCell({
         onClick={(event) => actions.sort(index, "next", event.shiftKey)}
       >
         <span>
-          <bdi>{column.name}</bdi>
+          <Name>{column.name}</Name>
           {order !== "none" && (
             <span className={join(css.arrow, order === "ascending" && css.up)}>
               <Icon name="down" size={12} />
@@ -108,7 +109,7 @@ function HeadCell({
           )}
         </span>
         <small className={css.type}>
-          <bdi>{column.type}</bdi>
+          <Name>{column.type}</Name>
         </small>
       </button>
       <Menu

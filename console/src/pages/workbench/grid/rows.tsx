@@ -1,6 +1,7 @@
 // biome-ignore-all lint/a11y/useSemanticElements: a grid of which only a window is there cannot be made of the elements of tables
 import { memo, type ReactNode } from "react";
 import { join } from "../../../design/join.ts";
+import { shown as visible } from "../../../design/shown.ts";
 import { type Column, isNull, isNumeric, textOf } from "../result/column.ts";
 import css from "./grid.module.css";
 import type { PlacedColumn } from "./layout.ts";
@@ -73,7 +74,7 @@ export const GridRow = memo(function GridRow({
             )}
             style={{ left, width }}
           >
-            {text === null ? <i className={css.null}>null</i> : text}
+            {text === null ? <i className={css.null}>null</i> : visible(text)}
           </div>
         );
       })}

@@ -2,6 +2,7 @@ import { type ReactNode, useMemo } from "react";
 import { IconButton } from "../../../design/controls.tsx";
 import { Name } from "../../../design/display.tsx";
 import { tell, tellFailure } from "../../../design/overlays.tsx";
+import { shown as visible } from "../../../design/shown.ts";
 import { type Column, isNested, isNull, textOf } from "../result/column.ts";
 import css from "./grid.module.css";
 
@@ -23,9 +24,12 @@ export function ValuePanel({
   return (
     <aside className={css.panel} aria-label="Value">
       <div className={css.panelHead}>
-        <h3>
-          <Name>{column.name}</Name> <small className={css.panelType}>{column.type}</small>
-        </h3>
+        <h2>
+          <Name>{column.name}</Name>{" "}
+          <small className={css.panelType}>
+            <Name>{column.type}</Name>
+          </small>
+        </h2>
         <div>
           <IconButton small icon="copy" label="Copy the value" onClick={() => void copy()} />
           <IconButton small icon="close" label="Close the value" onClick={onClose} />
@@ -38,7 +42,7 @@ export function ValuePanel({
         ) : shown === "" ? (
           <i className={css.null}>empty text</i>
         ) : (
-          shown
+          visible(shown)
         )}
       </pre>
     </aside>

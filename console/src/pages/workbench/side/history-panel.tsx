@@ -4,6 +4,7 @@ import { runSql } from "../../../api/sql.ts";
 import { Button, Segments } from "../../../design/controls.tsx";
 import { Badge, EmptyState, ErrorPanel, SkeletonRows } from "../../../design/display.tsx";
 import { compact, duration } from "../../../design/format.ts";
+import { shown } from "../../../design/shown.ts";
 import { Ago } from "../../../design/time.tsx";
 import { clearHistory, type Ran, useHistory } from "../history.ts";
 import css from "./side.module.css";
@@ -90,12 +91,16 @@ function RanList({
       {list.map((ran, at) => (
         <li key={at}>
           <button type="button" className={css.ran} title={ran.sql.slice(0, 1_000)} onClick={() => onOpen(ran.sql)}>
-            <code dir="ltr">{ran.sql.replace(/\s+/g, " ").slice(0, 200)}</code>
+            <code dir="ltr">{shown(ran.sql.replace(/\s+/g, " ").slice(0, 200))}</code>
             <span className={css.facts}>
               {ran.state !== "done" && <Badge tone={ran.state === "failed" ? "bad" : "plain"}>{ran.state}</Badge>}
               <Ago at={new Date(ran.atMs).toISOString()} />
               <span>{duration(ran.elapsedMs)}</span>
-              {ran.rows !== null && <span>{compact(ran.rows)} rows</span>}
+              {ran.rows !== null && (
+                <span>
+                  {compact(ran.rows)} {ran.rows === 1 ? "row" : "rows"}
+                </span>
+              )}
             </span>
           </button>
         </li>
