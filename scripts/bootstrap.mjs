@@ -1,8 +1,8 @@
-// Brings the project's own Node and packages into node_modules. Runs on any Node >= 20.19 with nothing installed, so
-// it imports nothing but Node itself. Does nothing when the installed packages already fit the lock file.
+// Brings the project's own Node and packages into node_modules, and builds the console. Runs on any Node >= 20.19 with nothing
+// installed, so it imports nothing but Node itself. Does nothing where the packages fit the lock file and the build its sources.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -23,6 +23,9 @@ const wanted = createHash("sha256")
   .digest("hex");
 const installed = existsSync(stampFile) ? readFileSync(stampFile, "utf8") : "";
 if (installed !== wanted || !existsSync(ownNode)) await install();
+// A package that was published brings the console built, and no Vite.
+const vite = path.join(root, "node_modules", "vite", "bin", "vite.js");
+if (existsSync(vite)) await buildConsole();
 
 async function install() {
   const startedMs = Date.now();
@@ -49,18 +52,45 @@ async function install() {
   tell(`millrace: packages installed in ${seconds()} s\n`);
 }
 
+async function buildConsole() {
+  const stamp = path.join(root, "console", "dist", ".built");
+  const sources = consoleSources().sort();
+  const hash = createHash("sha256").update(wanted);
+  for (const file of sources) hash.update(file).update("\0").update(readFileSync(path.join(root, file)));
+  const now = hash.digest("hex");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === now) return;
+  process.stderr.write("millrace: building the console\n");
+  const { code, output } = await run(ownNode, [vite, "build", "console", "--logLevel", "warn"]);
+  if (code !== 0) fail(`The console could not be built:\n${output}`);
+  writeFileSync(stamp, now);
+}
+
+function consoleSources() {
+  const found = (folder) =>
+    readdirSync(path.join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+      if (entry.name === "dist") return [];
+      const name = `${folder}/${entry.name}`;
+      return entry.isDirectory() ? found(name) : [name];
+    });
+  return found("console");
+}
+
 /** Runs npm; the output is kept for the case of a failure only. */
 function npm(args) {
   const env = { ...process.env };
   // npm hands its own settings down to scripts; a nested `npm ci` must read the user's, not the outer command's.
   for (const name of Object.keys(env))
     if (/^npm_(config_(global|prefix|omit|production)|package_|lifecycle_)/.test(name)) delete env[name];
+  return run("npm", args, env);
+}
+
+function run(program, args, env = process.env) {
   return new Promise((resolve) => {
-    const child = spawn("npm", args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk) => (output = (output + chunk).slice(-20_000)));
-    child.on("error", (error) => resolve({ code: -1, output: `npm could not be started: ${error.message}` }));
+    child.on("error", (error) => resolve({ code: -1, output: `${program} could not be started: ${error.message}` }));
     child.on("close", (code) => resolve({ code, output }));
   });
 }
