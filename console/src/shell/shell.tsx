@@ -40,18 +40,20 @@ export function Shell(): ReactNode {
   );
 }
 
+const findKeys = navigator.platform.startsWith("Mac") ? "⌘K" : "Ctrl K";
+
 function Side({ onFind }: { readonly onFind: () => void }): ReactNode {
   const { isConnected } = useLive();
   return (
-    <div className={css.side}>
+    <header className={css.side}>
       <Link to="/" className={css.brand} aria-label="Millrace, home">
         <Mark />
         <span>Millrace</span>
       </Link>
-      <button type="button" className={css.find} onClick={onFind} aria-label="Find pages, datasets, actions">
+      <button type="button" className={css.find} onClick={onFind} aria-label={`Find ${findKeys}`}>
         <Icon name="search" />
         <span>Find</span>
-        <Kbd>{navigator.platform.startsWith("Mac") ? "⌘K" : "Ctrl K"}</Kbd>
+        <Kbd>{findKeys}</Kbd>
       </button>
       <nav className={css.nav} aria-label="Pages">
         {places.map(({ to, label, icon }) => (
@@ -75,7 +77,7 @@ function Side({ onFind }: { readonly onFind: () => void }): ReactNode {
         </div>
         <Who />
       </div>
-    </div>
+    </header>
   );
 }
 
