@@ -1,17 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { flowNow } from "../../api/flow.ts";
 import { useLive } from "../../api/live.ts";
 import { datasetsQuery } from "../../api/queries.ts";
-import { useRates } from "../../api/rates.ts";
 import { bytes, compact, count } from "../../design/format.ts";
+import { useNow } from "../../design/time.tsx";
 import css from "./home.module.css";
 
 /** The four figures of the moment. */
 export function Figures(): ReactNode {
   const { activity } = useLive();
-  const rates = [...useRates().values()];
-  const [rowsPerS, bytesPerS] = [sum(rates.map((rate) => rate.rowsPerS)), sum(rates.map((rate) => rate.bytesPerS))];
+  const { rowsPerSecond, bytesPerSecond } = flowNow(activity, useNow(1_000));
   const { data: datasets } = useQuery(datasetsQuery);
   const own = datasets?.filter(({ project }) => project !== "system") ?? [];
   const projects = new Set(own.map(({ project }) => project)).size;
@@ -22,8 +22,8 @@ export function Figures(): ReactNode {
       <div className={css.figure}>
         <Parts
           name="Rows a second"
-          value={compact(rowsPerS)}
-          more={`${bytes(bytesPerS)} a second, over 10 s`}
+          value={compact(rowsPerSecond)}
+          more={`${bytes(bytesPerSecond)} a second, over 10 s`}
         />
       </div>
       <Link to="/datasets" className={css.figure}>
@@ -36,8 +36,8 @@ export function Figures(): ReactNode {
       <Link to="/datasets" search={{ sort: "bytes" }} className={css.figure}>
         <Parts
           name="Stored"
-          value={known(bytes(sum(datasets?.map((one) => one.bytes) ?? [])))}
-          more={`${compact(sum(own.map((one) => one.rows)))} rows`}
+          value={known(bytes(datasets?.reduce((sum, one) => sum + one.bytes, 0) ?? 0))}
+          more={`${compact(own.reduce((sum, one) => sum + one.rows, 0))} rows`}
         />
       </Link>
       <Link to="/tasks" search={{ state: "running" }} className={css.figure}>
@@ -68,5 +68,3 @@ function Parts({
     </>
   );
 }
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
