@@ -1,7 +1,8 @@
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { tempDirectory } from "../kit/index.ts";
+import { tempDirectory, until } from "../kit/index.ts";
 import { millrace, type Platform, startPlatform } from "../kit/platform.ts";
 import { browserAbsent, enter, keepPicture, openBrowser, type Theme, violations, visit } from "./open.ts";
 
@@ -19,7 +20,6 @@ beforeAll(async () => {
     "\n",
   );
   const file = path.join(folder.path, "birds.csv");
-  const { writeFile } = await import("node:fs/promises");
   await writeFile(file, `id,bird,weight\n${rows}\nbad,line,here,too,many\n`);
   const { code, stderr } = await millrace(["ingest", "web.birds", file], platform);
   expect(stderr).not.toContain("error");
@@ -59,7 +59,8 @@ test.skipIf(browserAbsent !== null).each(looks)(
     for (const [name, address] of Object.entries(pages)) {
       await page.goto(`${platform.url}${address}`);
       await page.getByRole("heading", { level: 1 }).first().waitFor();
-      await page.waitForFunction("document.querySelectorAll('[aria-label=\"Loading\"]').length === 0");
+      if (name !== "components")
+        await until(`${name} is loaded`, async () => (await page.getByLabel("Loading", { exact: true }).count()) === 0);
       await keepPicture(page, `${name}-${theme}-${width}`);
       for (const one of await violations(page)) found.push(`${name}: ${one}`);
       // Nothing runs out at the side.

@@ -1,7 +1,7 @@
-import { type ReactNode, useId } from "react";
+import { type ReactNode, type RefObject, useEffect, useId, useRef, useState } from "react";
 import { compact } from "./format.ts";
 
-const [width, height, left, bottom, top] = [960, 180, 46, 20, 8] as const;
+const [height, left, bottom, top] = [180, 52, 20, 8] as const;
 
 /** Values over time, as an area with a scale: drawn as plain SVG, so that a page shows it at once. Steps are equally long. */
 export function TimeChart({
@@ -18,6 +18,7 @@ export function TimeChart({
   readonly format?: (value: number) => string;
 }): ReactNode {
   const id = useId();
+  const { ref, width } = useWidth();
   const most = niceAbove(Math.max(...values, 0));
   const x = (at: number) => left + (at / Math.max(1, values.length - 1)) * (width - left - 4);
   const y = (value: number) => top + (1 - value / most) * (height - top - bottom);
@@ -27,10 +28,11 @@ export function TimeChart({
   const anchor = (index: number) => (index === 0 ? "start" : index === ticks.length - 1 ? "end" : "middle");
   return (
     <svg
+      ref={ref}
       viewBox={`0 0 ${width} ${height}`}
       role="img"
       aria-labelledby={id}
-      style={{ width: "100%", height: "auto", display: "block" }}
+      style={{ width: "100%", height, display: "block" }}
     >
       <title id={id}>{label}</title>
       {[0, 0.5, 1].map((part) => (
@@ -58,6 +60,20 @@ export function TimeChart({
       )}
     </svg>
   );
+}
+
+/** The width that the drawing has, so that its text has the size of all other text. */
+function useWidth(): { ref: RefObject<SVGSVGElement | null>; width: number } {
+  const ref = useRef<SVGSVGElement>(null);
+  const [width, setWidth] = useState(720);
+  useEffect(() => {
+    const drawing = ref.current;
+    if (drawing === null) return;
+    const watch = new ResizeObserver(([entry]) => setWidth(Math.max(200, Math.round(entry?.contentRect.width ?? 720))));
+    watch.observe(drawing);
+    return () => watch.disconnect();
+  }, []);
+  return { ref, width };
 }
 
 function clock(ms: number): string {
