@@ -56,7 +56,11 @@ async function buildConsole() {
   const stamp = path.join(root, "console", "dist", ".built");
   const sources = consoleSources().sort();
   const hash = createHash("sha256").update(wanted);
-  for (const file of sources) hash.update(file).update("\0").update(readFileSync(path.join(root, file)));
+  for (const file of sources)
+    hash
+      .update(file)
+      .update("\0")
+      .update(readFileSync(path.join(root, file)));
   const now = hash.digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === now) return;
   process.stderr.write("millrace: building the console\n");
