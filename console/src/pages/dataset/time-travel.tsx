@@ -24,7 +24,8 @@ export function TimeTravel({ seq }: { readonly seq: number }): ReactNode {
         ) : (
           <>
             You see the dataset as of <strong>block {seq}</strong>
-            {at !== null && <>, committed {new Date(at).toLocaleString("en-GB")}</>}. Later rows are not shown.
+            {at !== null && <>, committed {new Date(at).toLocaleString("en-GB")}</>}.{" "}
+            {head !== undefined && seq === head.seq ? "It is the newest." : "Later rows are not shown."}
           </>
         )}
       </p>

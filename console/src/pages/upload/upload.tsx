@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useState } from "react";
 import { IconButton } from "../../design/controls.tsx";
-import { Card, ErrorPanel, Name, Page, SkeletonRows } from "../../design/display.tsx";
+import { Card, Command, ErrorPanel, Name, Page, SkeletonRows } from "../../design/display.tsx";
 import { bytes } from "../../design/format.ts";
 import { Icon } from "../../design/icon.tsx";
 import { Destination, type Target } from "./destination.tsx";
@@ -44,7 +44,13 @@ export function Upload(): ReactNode {
       about="A file becomes rows of a dataset. Its format, columns and types are found by themselves."
     >
       {file === null ? (
-        <Chooser isOver={isOver} onChoose={choose} />
+        <>
+          <Chooser isOver={isOver} onChoose={choose} />
+          <div className={css.elsewhere}>
+            <p>Many files, or files of the server's own machine, go by a terminal:</p>
+            <Command text={`./millrace ingest ${into ?? "my.data"} YOUR_FILES*.csv`} />
+          </div>
+        </>
       ) : (
         <Chosen
           key={`${file.name} ${file.size} ${file.lastModified}`}
