@@ -6,6 +6,7 @@ export { Generator } from "./generator/generator.ts";
 export { webRequestColumns } from "./generator/web-requests.ts";
 export { Ingest } from "./ingest.ts";
 export { type Preview, Previews } from "./preview.ts";
+export { QuarantineRetry, type RetryReport, retrySource } from "./quarantine-retry.ts";
 export type { IngestReceipt } from "./receipts.ts";
 export { type Part, partFormat, splitRecords } from "./split/split.ts";
 export { lookAtStaging, type StagingView } from "./staging/look.ts";

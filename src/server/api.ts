@@ -3,7 +3,7 @@ import type { Datasets } from "../datasets/index.ts";
 import type { EnginePool } from "../engines/index.ts";
 import { type BindOptions, type Gateway, openGateway } from "../gateway/index.ts";
 import type { Identity } from "../identity/index.ts";
-import { type Ingest, Previews, parseFormat } from "../ingest/index.ts";
+import { type Ingest, Previews, parseFormat, QuarantineRetry } from "../ingest/index.ts";
 import type { Queries } from "../queries/index.ts";
 import { nodeDisk } from "../storage/index.ts";
 import type { TaskQueue } from "../tasks/index.ts";
@@ -11,6 +11,7 @@ import type { openMetrics, RootLogger } from "../telemetry/index.ts";
 import type { Activity } from "./activity.ts";
 import type { ServerConfig } from "./config.ts";
 import { datasetsDoor } from "./datasets-door.ts";
+import { definitionsOf } from "./definitions.ts";
 import type { Foundation } from "./foundation.ts";
 import type { LayoutTasks } from "./layout-tasks.ts";
 import { ownerTokenFile } from "./owner-token.ts";
@@ -68,6 +69,15 @@ export function openApi(options: ApiOptions): Gateway {
   const { resources, postgres, bus, clock, ids } = foundation;
   const { values } = config;
   const staging = path.join(foundation.directory, "staging");
+  const retries = new QuarantineRetry({
+    datasets,
+    engine: engines,
+    ingest,
+    definition: definitionsOf(resources, clock),
+    disk: nodeDisk,
+    ids,
+    directory: staging,
+  });
   const previews = new Previews({ engine: engines, disk: nodeDisk, ids, clock, directory: staging });
   return openGateway({
     rooms: {
@@ -90,6 +100,7 @@ export function openApi(options: ApiOptions): Gateway {
       ingest: {
         parseFormat,
         preview: async (input, call) => previewView(await previews.preview(input, call)),
+        retryQuarantine: (input, abort) => retries.retry(input, abort),
         push: (input, abort) => ingest.push(input, abort),
         receipt: (id) => ingest.receipt(id),
         flush: (id, abort) => ingest.flush(id, abort),

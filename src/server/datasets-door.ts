@@ -3,6 +3,7 @@ import { type DatasetId, type Instant, instant, type TraceId } from "../base/ind
 import { blockToJson, type Datasets } from "../datasets/index.ts";
 import type { Engine } from "../engines/index.ts";
 import type { DatasetDoor } from "../gateway/index.ts";
+import { retrySource } from "../ingest/index.ts";
 import type { LayoutTasks } from "./layout-tasks.ts";
 import { taskView } from "./views.ts";
 
@@ -14,6 +15,8 @@ const quarantineRow = z.object({
   last_at: z.coerce.number().nullable(),
   sample: z.string().nullable(),
 });
+
+const fileRow = quarantineRow.pick({ reason: true, column: true, rows: true }).extend({ file: z.string() });
 
 /** Datasets as the API shows them. */
 export function datasetsDoor(datasets: Datasets, engine: Engine, layouts: LayoutTasks): DatasetDoor {
@@ -52,16 +55,24 @@ async function quarantineReasons(
   limit: number,
   signal: AbortSignal,
 ) {
-  const quarantines = await datasets.quarantines(id, (await datasets.head(id, signal)).seq, signal);
+  const head = await datasets.head(id, signal);
+  const quarantines = await datasets.quarantines(id, head.seq, signal);
   if (quarantines.length === 0) return [];
   await using open = await datasets.openSlices(id, quarantines, signal);
   const files = open.paths.map((path) => `'${path.replaceAll("'", "''")}'`).join(", ");
   const sql = `SELECT reason, column_name AS "column", count(*) AS rows, min(line) AS first_line, epoch_ms(max(received_at)) AS last_at, left(any_value(raw), 1000) AS sample
     FROM read_parquet([${files}]) GROUP BY ALL ORDER BY rows DESC LIMIT ${Math.trunc(limit)}`;
-  const [rows] = await engine.script(
-    { traceId: "" as TraceId, label: "quarantine reasons", statements: [{ sql, rows: true }] },
-    signal,
-  );
+  const filesSql = `SELECT filename AS file, reason, column_name AS "column", count(*) AS rows FROM read_parquet([${files}], filename = true) GROUP BY ALL`;
+  const statements = [sql, filesSql].map((text) => ({ sql: text, rows: true }));
+  const script = { traceId: "" as TraceId, label: "quarantine reasons", statements };
+  const [rows, byFile] = await engine.script(script, signal);
+  const hashes = new Map(open.paths.map((path, at) => [path, quarantines[at]?.hash ?? ""]));
+  const retried = new Map<string, number>();
+  for (const row of z.array(fileRow).parse(byFile ?? [])) {
+    if (head.sourceState(retrySource(hashes.get(row.file) ?? "", row.reason)) === null) continue;
+    const key = keyOf(row);
+    retried.set(key, (retried.get(key) ?? 0) + row.rows);
+  }
   return z
     .array(quarantineRow)
     .parse(rows ?? [])
@@ -69,6 +80,7 @@ async function quarantineReasons(
       reason: row.reason,
       column: row.column,
       rows: row.rows,
+      retried: retried.get(keyOf(row)) ?? 0,
       firstLine: row.first_line,
       lastReceivedAt: at(row.last_at),
       sample: row.sample,
@@ -77,4 +89,8 @@ async function quarantineReasons(
 
 function at(milliseconds: number | null): Instant | null {
   return milliseconds === null ? null : instant(milliseconds);
+}
+
+function keyOf({ reason, column }: { readonly reason: string; readonly column: string | null }): string {
+  return JSON.stringify([reason, column]);
 }

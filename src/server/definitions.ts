@@ -5,9 +5,12 @@ import { datasetKind, type Resources } from "../resources/index.ts";
 const keptMs = 1_000;
 const mostKept = 10_000;
 
-/** What datasets' definitions say of their rows, as ingest asks for each push: at most a second old. */
+/** What datasets' definitions say of their rows, as ingest asks for each push: of other servers' changes, at most a second old. */
 export function definitionsOf(resources: Resources, clock: Clock): (path: DatasetPath) => Promise<DatasetDefinition> {
   const known = new Map<string, { definition: DatasetDefinition; atMs: number }>();
+  resources.watch((changed) => {
+    for (const { kind, project, name } of changed) if (kind === datasetKind.kind) known.delete(`${project}.${name}`);
+  });
   return async (path) => {
     const name = formatDatasetPath(path);
     const kept = known.get(name);

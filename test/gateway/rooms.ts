@@ -250,6 +250,7 @@ export function fakeRooms(): FakeRooms {
       ingest: {
         parseFormat: (name) => name,
         preview: notHere,
+        retryQuarantine: notHere,
         push: (input, signal) => fake.push(input, signal),
         receipt: async () => null,
         flush: async () => {},

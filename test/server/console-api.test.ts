@@ -48,6 +48,10 @@ async function ok(user: string, method: string, route: string, body?: unknown): 
   return reply.body;
 }
 
+/** Other batches come and go meanwhile. */
+const leftBehind = async () =>
+  (await readdir(path.join(folder.path, "staging", "work"))).filter((name) => /\.(preview|retry)$/.test(name));
+
 const previewReply = z.object({
   format: z.string(),
   options: z.record(z.string(), z.unknown()),
@@ -183,6 +187,129 @@ describe("the preview of a file", () => {
     for (const name of ["a.csv", "a.json", "a.parquet", "a.arrow", "a.ndjson", "a.log"]) {
       expect((await preview(name, noise)).status, name).toBeLessThan(500);
     }
-    expect(await readdir(path.join(folder.path, "staging", "work"))).toEqual([]);
+    expect(await leftBehind()).toEqual([]);
+  });
+});
+
+describe("quarantined rows", () => {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const one = (dataset: string) => `/api/v1/projects/web/datasets/${dataset}`;
+  const declare = (dataset: string, type: string) =>
+    ok("ed", "PUT", `/api/v1/projects/web/resources/Dataset/${dataset}`, { spec: { columns: [{ name: "n", type }] } });
+  const push = (dataset: string, text: string | Uint8Array, format: string, more = "") =>
+    ok(
+      "ed",
+      "POST",
+      `${one(dataset)}/rows?ack=committed&format=${encodeURIComponent(format)}${more}`,
+      typeof text === "string" ? bytes(text) : text,
+    );
+  const retry = (dataset: string, body = {}) => ok("ed", "POST", `${one(dataset)}/quarantine/retry`, body);
+  const select = async (dataset: string, columns = "*") => {
+    const sql = `SELECT ${columns} FROM web.${dataset} ORDER BY "offset"`;
+    return z.object({ rows: z.array(z.unknown()) }).parse(await ok("ed", "POST", "/api/v1/sql", { sql })).rows;
+  };
+  const nothing = { accepted: 0, quarantinedAgain: 0, alreadyRetried: 0, notRetryable: 0, left: 0 };
+
+  test.each([
+    ["csv", "csv", 'm;n\na;1\n"b;""\nb";3000000000\n;3\nd;4000000000\n'],
+    ["headless", "csv;delimiter=;;header=false", null],
+    ["ndjson", "ndjson", '{"m":"a","n":1}\n{"n":3000000000,"m":"b;\\"\\nb"}\n{"n":3}\n{"m":"d","n":4000000000}\n'],
+    ["lines", "text:^(?<m>[^;]*);(?<n>.*)$", "a;1\nb;3000000000\n;3\nd;4000000000\n"],
+  ])("of %s go in after a fix, as if they had come then, and once", async (dataset, format, text) => {
+    if (text === null) {
+      // Columns without a header have names of their own.
+      await ok("ed", "PUT", `/api/v1/projects/web/resources/Dataset/${dataset}`, {
+        spec: { columns: [{ name: "column1", type: "INTEGER" }] },
+      });
+      expect(await push(dataset, "1;a\n3000000000;b\n", format)).toMatchObject({ rows: 1, quarantined: 1 });
+      await ok("ed", "PUT", `/api/v1/projects/web/resources/Dataset/${dataset}`, { spec: {} });
+      expect(await retry(dataset)).toMatchObject({ accepted: 1 });
+      expect(await select(dataset, "column1, column2")).toEqual([
+        { column1: 1, column2: "a" },
+        { column1: 3_000_000_000, column2: "b" },
+      ]);
+      return;
+    }
+    await declare(dataset, "INTEGER");
+    expect(await push(dataset, text, format)).toMatchObject({ rows: 2, quarantined: 2 });
+    expect(await ok("vic", "GET", `${one(dataset)}/quarantine`)).toMatchObject({ reasons: [{ rows: 2, retried: 0 }] });
+    // Without a fix they are put aside anew, each time that somebody asks.
+    expect(await retry(dataset)).toMatchObject({ ...nothing, quarantinedAgain: 2 });
+    await ok("ed", "PUT", `/api/v1/projects/web/resources/Dataset/${dataset}`, { spec: {} });
+    const [first, second] = [await retry(dataset), await retry(dataset)];
+    expect(first).toMatchObject({ ...nothing, accepted: 2, alreadyRetried: 2 });
+    expect(second).toMatchObject({ ...nothing, alreadyRetried: 4, receipts: [] });
+    const b = dataset === "csv" ? 'b;"\nb' : dataset === "ndjson" ? 'b;"\nb' : "b";
+    expect(await select(dataset, "m, n")).toEqual([
+      { m: "a", n: 1 },
+      { m: null, n: 3 },
+      { m: b, n: 3_000_000_000 },
+      { m: "d", n: 4_000_000_000 },
+    ]);
+    expect(await ok("vic", "GET", `${one(dataset)}/quarantine`)).toMatchObject({ reasons: [{ rows: 4, retried: 4 }] });
+  });
+
+  test("only those of the reason that is said go, and those asked for twice at once go once, over a kill", async () => {
+    await ok("ed", "PUT", "/api/v1/projects/web/resources/Dataset/reasons", {
+      spec: {
+        columns: [
+          { name: "n", type: "INTEGER" },
+          { name: "d", type: "DATE" },
+        ],
+      },
+    });
+    const rows = Array.from({ length: 300 }, (_, at) =>
+      at % 2 === 0 ? { n: 3_000_000_000 + at } : { d: `2030-01-01T00:00:00.${at}` },
+    );
+    await push("reasons", rows.map((row) => JSON.stringify(row)).join("\n"), "ndjson");
+    await ok("ed", "PUT", "/api/v1/projects/web/resources/Dataset/reasons", { spec: {} });
+    const reason = "cannot be read as INTEGER";
+    const both = await Promise.all([retry("reasons", { reason }), retry("reasons", { reason })]);
+    const sums = z.array(z.object({ accepted: z.number(), alreadyRetried: z.number() })).parse(both);
+    expect(sums.map((sum) => sum.accepted + sum.alreadyRetried)).toEqual([150, 150]);
+    expect(sums.map((sum) => sum.accepted).sort((a, b) => a - b)).toEqual([0, 150]);
+    expect(await retry("reasons", { reason: "' OR true --" })).toMatchObject(nothing);
+    await platform.end("SIGKILL");
+    platform = await startPlatform({ dataDirectory: folder.path });
+    expect(await retry("reasons")).toMatchObject({ ...nothing, accepted: 150, alreadyRetried: 150 });
+    const sql = "SELECT count(*) AS rows, count(DISTINCT n) AS n, count(DISTINCT d) AS d FROM web.reasons";
+    expect(await ok("ed", "POST", "/api/v1/sql", { sql })).toMatchObject({ rows: [{ rows: 300, n: 150, d: 150 }] });
+  });
+
+  test("a dataset's event time is that of its definition now, or the one that was asked for then", async () => {
+    await declare("times", "INTEGER");
+    const text = "n,at,other\n3000000000,2030-01-01,2031-01-01\n";
+    await push("times", text, "csv", "&eventTime=at");
+    await ok("ed", "PUT", "/api/v1/projects/web/resources/Dataset/times", { spec: {} });
+    await retry("times");
+    await declare("times2", "INTEGER");
+    await push("times2", text, "csv", "&eventTime=at");
+    await ok("ed", "PUT", "/api/v1/projects/web/resources/Dataset/times2", { spec: { eventTime: "other" } });
+    await retry("times2");
+    const years = [await select("times", "year(event_time) AS y"), await select("times2", "year(event_time) AS y")];
+    expect(years).toEqual([[{ y: 2030 }], [{ y: 2031 }]]);
+  });
+
+  test("what is not whole text stays where it is, and takes no neighbour with it", async () => {
+    await declare("broken", "INTEGER");
+    const latin = Buffer.from('n,m\n3000000000,"caf\xe9"\n3000000001,b\n', "latin1");
+    expect(await push("broken", latin, "csv")).toMatchObject({ quarantined: 2 });
+    expect(await push("broken", 'n,m\n1,a"b\n1,2,3\n3000000002,c\n"open,1\n', "csv")).toMatchObject({ quarantined: 4 });
+    await ok("ed", "PUT", "/api/v1/projects/web/resources/Dataset/broken", { spec: {} });
+    expect(await retry("broken")).toMatchObject({ ...nothing, accepted: 2, quarantinedAgain: 1, notRetryable: 3 });
+    expect(await select("broken", "n, m")).toEqual([
+      { n: 3_000_000_001, m: "b" },
+      { n: 3_000_000_002, m: "c" },
+    ]);
+  });
+
+  test("only who may write there sends them again, and odd questions are refused", async () => {
+    expect((await ask("vic", "POST", `${one("csv")}/quarantine/retry`, {})).code).toBe("forbidden");
+    expect((await ask("nina", "POST", `${one("csv")}/quarantine/retry`, {})).code).toBe("dataset_not_found");
+    expect((await ask("ed", "POST", `${one("absent")}/quarantine/retry`, {})).code).toBe("dataset_not_found");
+    expect((await ask("ed", "POST", `${one("csv")}/quarantine/retry`, { reasons: [] })).code).toBe("bad_request");
+    await declare("clean", "INTEGER");
+    expect(await retry("clean")).toEqual({ ...nothing, receipts: [] });
+    expect(await leftBehind()).toEqual([]);
   });
 });

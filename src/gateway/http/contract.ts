@@ -17,6 +17,7 @@ import type {
   IngestView,
   PreviewView,
   QueryView,
+  RetryView,
   TaskView,
   TokenView,
   UserView,
@@ -169,6 +170,8 @@ export interface QuarantineReason {
   readonly reason: string;
   readonly column: string | null;
   readonly rows: number;
+  /** Of these, rows that were sent again. */
+  readonly retried: number;
   readonly firstLine: number | null;
   readonly lastReceivedAt: Instant | null;
   readonly sample: string | null;
@@ -268,6 +271,11 @@ export interface IngestDoor<Format> {
   /** `ndjson`, `json`, `csv`, `tsv`, `parquet`, `arrow`, `combined`, `text:PATTERN`, ... @throws unknown_format */
   parseFormat(name: string): Format;
   push(input: PushInput<Format>, signal: AbortSignal): Promise<IngestView>;
+  /** Sends quarantined rows again, as they came; each only once. `reason` null: whatever stood against them. */
+  retryQuarantine(
+    input: { dataset: DatasetRef; reason: string | null; by: UserName; traceId: TraceId },
+    signal: AbortSignal,
+  ): Promise<RetryView>;
   /** With the dataset it belongs to. */
   receipt(id: string): Promise<IngestView | null>;
   flush(id: DatasetId, signal: AbortSignal): Promise<void>;

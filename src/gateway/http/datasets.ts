@@ -4,13 +4,13 @@ import { schemaFailure } from "../edge/index.ts";
 import type { DatasetRef, Rooms } from "./contract.ts";
 import { count, datasetParams, findDataset, ifMatch, project, timeOrNull } from "./parts.ts";
 import { type HttpRoute, jsonRoute, parseJson, streamRoute } from "./route.ts";
-import { blockView, datasetView, quarantineView, sliceView, taskView, verifyReport } from "./views.ts";
+import { blockView, datasetView, quarantineView, retryView, sliceView, taskView, verifyReport } from "./views.ts";
 
 const tag = "datasets";
 const one = "/api/v1/projects/{project}/datasets/{dataset}";
 const verifyBody = z.strictObject({ level: z.enum(["chain", "physical", "logical"]).default("logical") });
 
-export function datasetRoutes<Format>({ access, datasets, resources }: Rooms<Format>): HttpRoute[] {
+export function datasetRoutes<Format>({ access, datasets, ingest, resources }: Rooms<Format>): HttpRoute[] {
   const view = async (ref: DatasetRef, signal: AbortSignal): Promise<z.infer<typeof datasetView>> => {
     const head = await datasets.head(ref.id, signal);
     return {
@@ -146,6 +146,23 @@ export function datasetRoutes<Format>({ access, datasets, resources }: Rooms<For
         await access.authorize(principal, "dataset.select", { dataset: params });
         const { id } = await findDataset(datasets, params);
         return { datasetId: id, reasons: [...(await datasets.quarantine(id, query.limit, signal))].map(quarantined) };
+      },
+    }),
+    jsonRoute({
+      method: "POST",
+      path: `${one}/quarantine/retry`,
+      summary: "Sends quarantined rows again, as they came, after a fix; repeating it adds nothing",
+      tag,
+      params: datasetParams,
+      body: z.strictObject({ reason: z.string().max(10_000).optional().describe("Only rows with this reason.") }),
+      reply: retryView,
+      async handle({ params, body, principal, exchange, signal }) {
+        await access.authorize(principal, "dataset.insert", { dataset: params });
+        await access.authorize(principal, "dataset.select", { dataset: params });
+        const dataset = await findDataset(datasets, params);
+        const by = principal.user;
+        const { traceId } = exchange;
+        return await ingest.retryQuarantine({ dataset, reason: body.reason ?? null, by, traceId }, signal);
       },
     }),
     streamRoute({

@@ -101,11 +101,24 @@ export const quarantineView = z
     reason: z.string(),
     column: z.string().nullable(),
     rows: z.int(),
+    retried: z.int().describe("Of these, rows that were sent again; what was refused again stands here anew."),
     firstLine: z.int().nullable(),
     lastReceivedAt: time.nullable(),
     sample: z.string().nullable(),
   })
   .meta({ id: "QuarantineReason" });
+
+export const retryView = z
+  .object({
+    accepted: z.int().describe("Rows that are in the dataset now."),
+    quarantinedAgain: z.int(),
+    alreadyRetried: z.int().describe("Rows that an earlier call has sent: not sent again."),
+    notRetryable: z.int().describe("Rows whose text is not whole, or was kept before it was noted how it is read."),
+    left: z.int().describe("Rows for the next call, where there are very many."),
+    receipts: z.array(z.string()).describe("Of the ingests; see GET /api/v1/ingests/{id}."),
+  })
+  .meta({ id: "QuarantineRetry" });
+export type RetryView = z.infer<typeof retryView>;
 
 export const verifyReport = z
   .object({

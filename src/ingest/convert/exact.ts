@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { MillraceError } from "../../base/index.ts";
 import { widen } from "../../slices/index.ts";
+import { formatName } from "../formats/spec.ts";
 import type { Batch, ConvertContext, Converted, Share } from "./batch.ts";
 import { type Evolution, evolve } from "./evolve.ts";
 import { judgedSql, timeValue } from "./judge.ts";
@@ -100,7 +101,7 @@ async function writeFiles(
         output,
       }),
     },
-    { sql: quarantineSql(batch, quarantine) },
+    { sql: quarantineSql(batch, records, quarantine) },
     {
       sql: `SELECT ${entry} AS i, count(*) FILTER (${problem} IS NULL) AS rows, count(*) FILTER (${problem} IS NOT NULL) AS quarantined FROM judged GROUP BY ALL`,
       rows: true,
@@ -125,14 +126,17 @@ async function writeFiles(
   };
 }
 
-function quarantineSql(batch: Batch, output: string): string {
+function quarantineSql(batch: Batch, { fields }: Records, output: string): string {
+  const { format, eventTime } = batch;
+  const ofCsv = format.kind === "csv" ? [...(fields ?? [])] : null;
+  const reading = { format: formatName(format), fields: ofCsv, eventTime };
   const pick = (values: readonly string[]) => `list_extract([${values.join(", ")}], ${own("i")} + 1)`;
   const ids = pick(batch.entries.map((entry) => literal(entry.ingestId)));
   const times = pick(batch.entries.map((entry) => timestampLiteral(entry.receivedAt)));
   const sources = pick(batch.entries.map((entry) => literal(entry.source)));
   return `COPY (SELECT ${ids} AS ingest_id, ${times} AS received_at, ${sources} AS source, ${own("n")} AS line,
     ${own("problem")}.column_name AS column_name, ${own("problem")}.reason AS reason, ${own("r")} AS raw
-  FROM judged WHERE ${own("problem")} IS NOT NULL ORDER BY ${own("o")}) TO ${literal(output)} (${quarantineOptions(batch.systemTime)})`;
+  FROM judged WHERE ${own("problem")} IS NOT NULL ORDER BY ${own("o")}) TO ${literal(output)} (${quarantineOptions(batch.systemTime, reading)})`;
 }
 
 const countRow = z.object({ i: z.coerce.number(), rows: z.coerce.number(), quarantined: z.coerce.number() });

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { ident, literal, timestampLiteral } from "./quote.ts";
 import { type Column, typeName } from "./types.ts";
 
@@ -44,10 +45,25 @@ export function copySliceSql(query: SliceQuery): string {
 FROM (${query.source})) TO ${literal(query.output)} (${parquetOptions})`;
 }
 
-/** How quarantined rows are written. The time is for the file's name alone: a batch that is written anew must not have an old one. */
-export function quarantineOptions(systemTimeMs: number): string {
-  return `FORMAT parquet, COMPRESSION zstd, KV_METADATA {system_time: '${systemTimeMs}'}`;
+/**
+ * How quarantined rows are written. The time is for the file's name alone: a batch that is written anew must not have an old one.
+ * @param reading how the rows' own text is to be read again; absent where it is no text that was sent
+ */
+export function quarantineOptions(systemTimeMs: number, reading?: Reading): string {
+  const said = reading === undefined ? "" : `, reading: ${literal(JSON.stringify(reading))}`;
+  return `FORMAT parquet, COMPRESSION zstd, KV_METADATA {system_time: '${systemTimeMs}'${said}}`;
 }
+
+/** How the text of quarantined rows was read, in the metadata of their file. */
+export const reading = z.object({
+  /** As `parseFormat` wants it. */
+  format: z.string(),
+  /** Names of the fields of a CSV: its header. */
+  fields: z.array(z.string()).nullable(),
+  /** The event time as it was asked for. */
+  eventTime: z.string().nullable(),
+});
+export type Reading = z.infer<typeof reading>;
 
 /** Writes a slice once more, at other offsets and with the system time of its new commit. */
 export function renumberSql(input: string, output: string, delta: number, systemTimeMs: number): string {
