@@ -40,7 +40,7 @@ export function openGateway<Format>(options: GatewayOptions<Format>): Gateway {
     metricsOpen,
     authenticator: rooms.access,
     routes: routes.map(({ edge }) => edge),
-    pages: consolePages(options.consoleDirectory),
+    pages: consolePages(options.consoleDirectory, clock),
     clock,
     ids,
     telemetry,

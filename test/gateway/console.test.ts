@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, symlink, utimes, writeFile } from "node:fs/promises";
 import net from "node:net";
 import path from "node:path";
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
@@ -18,13 +18,21 @@ beforeAll(async () => {
   await mkdir(path.join(dist, "assets"), { recursive: true });
   await writeFile(path.join(folder.path, "secret.js"), "the secret");
   await symlink(path.join(folder.path, "secret.js"), path.join(dist, "linked.js"));
-  await writeFile(path.join(dist, "index.html"), page);
+  await write("index.html", page, 60);
   await writeFile(path.join(dist, "notes.unknown"), "of no known type");
   await writeFile(path.join(dist, "assets", "index-3f2a.js"), script);
   await writeFile(path.join(dist, "assets", "index-3f2a.js.br"), brotliCompressSync(script));
   await writeFile(path.join(dist, "assets", "index-3f2a.js.gz"), gzipSync(script));
 });
 afterAll(async () => await folder?.[Symbol.asyncDispose]());
+
+/** A file of a build that was made so long ago. */
+async function write(name: string, text: string, agoS: number): Promise<void> {
+  const file = path.join(dist, name);
+  await writeFile(file, text);
+  const at = Date.now() / 1000 - agoS;
+  await utimes(file, at, at);
+}
 
 /** As it is, without credentials, and with a path that no library tidies. */
 async function ask(
@@ -104,10 +112,20 @@ test("index.html is asked for anew, and not sent again while it is the same", as
   const again = await ask(served, "/datasets", { ...html, "if-none-match": `W/"x", ${etag}` });
   expect([again.status, again.body.length]).toEqual([304, 0]);
   expect((await ask(served, "/", { ...html, "if-none-match": '"other"' })).status).toBe(200);
-  await writeFile(path.join(dist, "index.html"), `${page}<p>new</p>`);
+  await write("index.html", `${page}<p>new</p>`, 30);
   const renewed = await ask(served, "/", { ...html, "if-none-match": etag });
   expect([renewed.status, renewed.body.toString()]).toEqual([200, `${page}<p>new</p>`]);
-  await writeFile(path.join(dist, "index.html"), page);
+  await write("index.html", page, 60);
+});
+
+test("what a build writes behind its index.html is found, too", async () => {
+  await using served = await serve({ consoleDirectory: dist });
+  await write("index.html", page, 1);
+  expect((await ask(served, "/assets/late-1.js")).status).toBe(404);
+  await write("assets/late-1.js", "late", 0);
+  expect((await ask(served, "/assets/late-1.js")).status).toBe(200);
+  await write("index.html", page, 60);
+  expect((await ask(served, "/assets/late-1.js")).status).toBe(200);
 });
 
 test("no path leads out of the folder", async () => {

@@ -52,6 +52,16 @@ async function ok(user: string, method: string, route: string, body?: unknown): 
 const leftBehind = async () =>
   (await readdir(path.join(folder.path, "staging", "work"))).filter((name) => /\.(preview|retry)$/.test(name));
 
+test("the first start says where the console is, and where the token is that it asks for once", async () => {
+  const said = platform.stderr();
+  expect(said.trimStart()).toMatch(/^Millrace [\d.]+\s+Console +http:\/\/127\.0\.0\.1:\d+\n/);
+  expect(said).toContain(`It asks once for the owner's token, which stands in ${folder.path}/owner.token`);
+  await ok("owner", "PUT", "/api/v1/users/owner/password", { password: "a password of the owner" });
+  await platform.end("SIGTERM");
+  platform = await startPlatform({ dataDirectory: folder.path });
+  expect(platform.stderr()).not.toContain("It asks once");
+});
+
 const previewReply = z.object({
   format: z.string(),
   options: z.record(z.string(), z.unknown()),

@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/index.ts";
 import type { AnswerHeaders, Exchange } from "../edge/index.ts";
 import { type PageEncoding, type PageFile, Site } from "./site.ts";
 
@@ -39,8 +40,8 @@ The API is there meanwhile: GET /api/v1/openapi.json describes it.
  * The console's pages, open to all: they hold nothing but the program, which asks the API. Answers whether the path is one
  * of its own; every other path of a browser that wants a page gets index.html, which knows where it leads.
  */
-export function consolePages(directory: string): { answer(exchange: Exchange): Promise<boolean> } {
-  const site = new Site(directory);
+export function consolePages(directory: string, clock: Clock): { answer(exchange: Exchange): Promise<boolean> } {
+  const site = new Site(directory, clock);
   return {
     async answer(exchange) {
       const pathname = pathOf(exchange.request.url ?? "/");

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
+import type { Clock } from "../../base/index.ts";
 
 export type PageEncoding = "br" | "gzip";
 
@@ -17,6 +18,8 @@ export interface PageFile {
 export type Pages = ReadonlyMap<string, PageFile>;
 
 const mostFiles = 5_000;
+/** A build has ended so long after its index.html at the latest. */
+const settledMs = 10_000;
 const endings: Readonly<Record<PageEncoding, string>> = { br: ".br", gzip: ".gz" };
 const types: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -41,16 +44,20 @@ const types: Readonly<Record<string, string>> = {
  */
 export class Site {
   readonly #directory: string;
+  readonly #clock: Clock;
   #pages: { readonly builtAtMs: number; readonly pages: Promise<Pages> } | null = null;
 
-  constructor(directory: string) {
+  constructor(directory: string, clock: Clock) {
     this.#directory = directory;
+    this.#clock = clock;
   }
 
   /** null where the console has not been built. */
   async pages(): Promise<Pages | null> {
     const index = await stat(path.join(this.#directory, "index.html")).catch(() => null);
     if (index === null) return null;
+    // Other files of the build may still come behind it.
+    if (this.#clock.now() - index.mtimeMs < settledMs) return await readPages(this.#directory);
     if (this.#pages?.builtAtMs !== index.mtimeMs) {
       const pages = readPages(this.#directory);
       this.#pages = { builtAtMs: index.mtimeMs, pages };
