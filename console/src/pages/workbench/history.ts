@@ -8,10 +8,11 @@ export interface Ran {
   readonly rows: number | null;
 }
 
-const key = "millrace.workbench.history";
+const keyOf = (): string => `millrace.workbench.history ${owner}`;
 const mostKept = 300;
 const mostSqlLength = 4_000;
 
+let owner = "";
 let kept: readonly Ran[] | null = null;
 const listeners = new Set<() => void>();
 
@@ -42,8 +43,15 @@ export function withRan(history: readonly Ran[], ran: Ran): Ran[] {
   return [short, ...history.filter(({ sql }) => sql !== short.sql)].slice(0, mostKept);
 }
 
+/** Whose history it is. */
+export function historyBelongsTo(person: string): void {
+  if (person === owner) return;
+  owner = person;
+  kept = null;
+}
+
 const history = (): readonly Ran[] => {
-  kept ??= readHistory(localStorage.getItem(key));
+  kept ??= readHistory(localStorage.getItem(keyOf()));
   return kept;
 };
 
@@ -51,7 +59,7 @@ function set(now: readonly Ran[]): void {
   kept = now;
   for (const listener of listeners) listener();
   try {
-    localStorage.setItem(key, JSON.stringify(now));
+    localStorage.setItem(keyOf(), JSON.stringify(now));
   } catch {
     // No room left in the browser: the list lives until the page goes.
   }

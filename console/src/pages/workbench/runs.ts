@@ -73,6 +73,10 @@ class Runs {
     if (run !== undefined) this.#set(tab, { ...run, shown });
   }
 
+  dropAll(): void {
+    for (const tab of [...this.#runs.keys()]) this.drop(tab);
+  }
+
   drop(tab: string): void {
     this.cancel(tab);
     this.#runs.delete(tab);

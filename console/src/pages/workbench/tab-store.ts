@@ -12,10 +12,11 @@ import {
   withTab,
 } from "./tabs.ts";
 
-const key = "millrace.workbench.tabs";
+const keyOf = (owner: string): string => `millrace.workbench.tabs ${owner}`;
 
-/** The tabs of this browser. They are written a moment after the last change, and when the page goes. */
+/** The tabs of a person in this browser. They are written a moment after the last change, and when the page goes. */
 class TabStore {
+  #owner = "";
   #state: Tabs | null = null;
   #writing: ReturnType<typeof setTimeout> | undefined;
   readonly #listeners = new Set<() => void>();
@@ -24,8 +25,17 @@ class TabStore {
     addEventListener("pagehide", () => this.#write());
   }
 
+  /** Whose tabs they are. */
+  belongTo(owner: string): void {
+    if (owner === this.#owner) return;
+    clearTimeout(this.#writing);
+    this.#write();
+    this.#owner = owner;
+    this.#state = null;
+  }
+
   readonly state = (): Tabs => {
-    this.#state ??= readTabs(localStorage.getItem(key), newId);
+    this.#state ??= readTabs(localStorage.getItem(keyOf(this.#owner)), newId);
     return this.#state;
   };
 
@@ -70,7 +80,7 @@ class TabStore {
   #write(): void {
     if (this.#state === null) return;
     try {
-      localStorage.setItem(key, storedText(this.#state));
+      localStorage.setItem(keyOf(this.#owner), storedText(this.#state));
     } catch {
       // The browser's room is used up: the tabs live on until the page goes.
     }

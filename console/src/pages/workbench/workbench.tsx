@@ -1,8 +1,10 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, type ReactNode, Suspense, useRef, useState } from "react";
+import { sessionQuery } from "../../api/session.ts";
 import { tableName } from "../../api/sql.ts";
 import { SkeletonRows } from "../../design/display.tsx";
 import { tell, tellFailure } from "../../design/overlays.tsx";
+import { belongTo } from "./belonging.ts";
 import { useCatalog } from "./catalog.ts";
 import type { CatalogDataset } from "./editor/completion.ts";
 import type { EditorHandle } from "./editor/editor.tsx";
@@ -25,10 +27,21 @@ import css from "./workbench.module.css";
 const Editor = lazy(() => import("./editor/editor.tsx"));
 
 const defaultRowLimit = 10_000;
+/** As in side.module.css. */
+const narrow = 1_000;
 const heights = { first: 200, least: 72, most: 900 };
 
 /** SQL over everything that one may read: written, run, looked at, drawn, kept. */
 export function Workbench(): ReactNode {
+  const { data } = useQuery(sessionQuery);
+  const who = data?.who ?? null;
+  if (who === null) return null;
+  const person = `${who.organization}/${who.user}`;
+  belongTo(person);
+  return <Bench key={person} />;
+}
+
+function Bench(): ReactNode {
   useOpening();
   const client = useQueryClient();
   const tabs = useTabs();
@@ -38,7 +51,13 @@ export function Workbench(): ReactNode {
   const editor = useRef<EditorHandle>(null);
   const [rowLimit, setRowLimit] = useKept("rows", defaultRowLimit, 1, 1_000_000);
   const [height, setHeight] = useKept("editor", heights.first, heights.least, heights.most);
-  const [side, setSide] = useKept("side", innerWidth > 1_000 ? 1 : 0, 0, 1);
+  const isNarrow = innerWidth <= narrow;
+  const [keptSide, keepSide] = useKept("side", 1, 0, 1);
+  // Where it lies over the editor, it begins closed and goes when it has served.
+  const [isOver, setOver] = useState(false);
+  const isSideOpen = isNarrow ? isOver : keptSide === 1;
+  const setSide = (isOpen: boolean) => (isNarrow ? setOver(isOpen) : keepSide(isOpen ? 1 : 0));
+  const served = () => setOver(false);
   const [saving, setSaving] = useState<Tab | null>(null);
 
   const runChosen = () => {
@@ -76,13 +95,25 @@ export function Workbench(): ReactNode {
   return (
     <main className={css.page} id="main" tabIndex={-1}>
       <h1 className="visually-hidden">Workbench</h1>
-      {side === 1 && (
+      {isSideOpen && (
         <SidePanel
-          onInsert={(text) => editor.current?.insert(text)}
-          onLook={look}
-          onSaved={openSaved}
-          onRan={(sql) => openTab({ sql })}
-          onClose={() => setSide(0)}
+          onInsert={(text) => {
+            editor.current?.insert(text);
+            served();
+          }}
+          onLook={(dataset) => {
+            look(dataset);
+            served();
+          }}
+          onSaved={(query) => {
+            openSaved(query);
+            served();
+          }}
+          onRan={(sql) => {
+            openTab({ sql });
+            served();
+          }}
+          onClose={() => setSide(false)}
         />
       )}
       <div className={css.work}>
@@ -104,8 +135,8 @@ export function Workbench(): ReactNode {
             isBusy={isUnderWay(run)}
             isEmpty={tab.sql.trim() === ""}
             rowLimit={rowLimit}
-            isSideOpen={side === 1}
-            onSide={() => setSide(1 - side)}
+            isSideOpen={isSideOpen}
+            onSide={() => setSide(!isSideOpen)}
             onRun={runChosen}
             onCancel={() => runs.cancel(tab.id)}
             onSave={() => void keep()}

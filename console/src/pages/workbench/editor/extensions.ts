@@ -1,4 +1,10 @@
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
+import {
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  closeCompletion,
+  completionKeymap,
+} from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { PostgreSQL, SQLDialect, sql } from "@codemirror/lang-sql";
 import {
@@ -112,7 +118,8 @@ export function sqlWith(datasets: readonly CatalogDataset[]): Extension {
 }
 
 export function editorState(text: string, actions: EditorActions): EditorState {
-  const acting = (action: () => void) => () => {
+  const acting = (action: () => void) => (view: EditorView) => {
+    closeCompletion(view);
     action();
     return true;
   };

@@ -4,6 +4,7 @@ import {
   type PointerEvent,
   type ReactNode,
   useCallback,
+  useEffect,
   useId,
   useMemo,
   useRef,
@@ -94,6 +95,17 @@ export function Grid({
     const left = leftShowing(layout, at, view.left, view.width);
     if (top !== view.top || left !== view.left) goTo(top, left);
   };
+
+  // The panel takes room: what it shows must still be seen beside it.
+  const reveal = useRef(() => {});
+  reveal.current = () => {
+    const left = leftShowing(layout, selection.active.at, view.left, view.width);
+    if (left !== view.left) goTo(view.top, left);
+  };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once the width has changed with the panel
+  useEffect(() => {
+    if (isPanelOpen) reveal.current();
+  }, [isPanelOpen, view.width]);
 
   const pressed = (event: KeyboardEvent): void => {
     if (event.target !== event.currentTarget) return;
