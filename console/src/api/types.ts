@@ -12,6 +12,7 @@ export type Dataset = View<"datasetView">;
 export type Block = View<"blockView">;
 export type Slice = View<"sliceView">;
 export type QuarantineReason = View<"quarantineView">;
+export type QuarantineRetry = View<"retryView">;
 export type VerifyReport = View<"verifyReport">;
 export type IngestReceipt = View<"ingestView">;
 export type Preview = View<"previewView">;

@@ -7,6 +7,9 @@ export const count = (value: number): string => whole.format(value);
 export const compact = (value: number): string =>
   Math.abs(value) < 10_000 ? whole.format(value) : short.format(value);
 
+/** "1 row", "12,345 rows". */
+export const rowCount = (value: number): string => `${count(value)} ${value === 1 ? "row" : "rows"}`;
+
 const units = ["B", "KB", "MB", "GB", "TB", "PB"] as const;
 
 /** Decimal units: 1.5 MB is 1,500,000 bytes. */

@@ -17,6 +17,8 @@ export function BlockPanel({ seq }: { readonly seq: number }): ReactNode {
   const navigate = useNavigate();
   const panel = useRef<HTMLElement>(null);
   const { data, error, isPending } = useQuery(blockQuery(project, dataset, seq));
+  // Back to the block that was opened.
+  useEffect(() => () => document.getElementById(`block-${seq}`)?.focus(), [seq]);
   const close = () => void navigate({ to: "/datasets/$project/$dataset/chain", ...keep, resetScroll: false });
   const closing = useRef(close);
   closing.current = close;

@@ -10,6 +10,7 @@ export interface BlockFacts {
   readonly bytes: number;
   readonly quarantined: number;
   readonly by: string | null;
+  readonly watermark: string | null;
   readonly source: { readonly kind: string; readonly name: string } | null;
 }
 
@@ -34,6 +35,7 @@ export function factsOf({ seq, hash, block }: Block): BlockFacts {
     rows: interval.start === undefined ? 0 : number(interval.end) - number(interval.start) + 1,
     bytes: number(data.size),
     quarantined: number(object(extra["millrace.dev/quarantine"]).rows),
+    watermark: text(event.newWatermark),
     by: text(extra["millrace.dev/by"]),
     source: event.newSourceState == null ? null : { kind: text(state.kind) ?? "", name: text(state.sourceName) ?? "" },
   };

@@ -55,6 +55,7 @@ function Block({ block, isChosen }: { readonly block: BlockFacts; readonly isCho
         <Link
           {...to}
           search={isChosen ? keep.search : { ...keep.search, block: seq }}
+          id={`block-${seq}`}
           className={css.open}
           aria-expanded={isChosen}
         >

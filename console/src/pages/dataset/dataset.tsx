@@ -7,7 +7,7 @@ import { useFlow } from "../../api/rates.ts";
 import { tableName } from "../../api/sql.ts";
 import { buttonClass } from "../../design/controls.tsx";
 import { ErrorPanel, Name, Page } from "../../design/display.tsx";
-import { bytes, compact, count } from "../../design/format.ts";
+import { bytes, compact, rowCount } from "../../design/format.ts";
 import { Icon } from "../../design/icon.tsx";
 import { Menu, tabs } from "../../design/overlays.tsx";
 import { Ago } from "../../design/time.tsx";
@@ -30,7 +30,7 @@ export function DatasetPage(): ReactNode {
   const { project, dataset, seq, keep } = usePlace();
   const navigate = useNavigate();
   const [isDeleting, setDeleting] = useState(false);
-  const { error, refetch } = useQuery(datasetQuery(project, dataset));
+  const { data: head, error, refetch } = useQuery(datasetQuery(project, dataset));
   const path = `${project}.${dataset}`;
   const sql = `SELECT *\nFROM ${tableName(project, dataset, seq)}\nLIMIT 1000`;
   if (error instanceof ApiError && error.status === 404) return <Missing path={path} error={error} />;
@@ -86,7 +86,7 @@ export function DatasetPage(): ReactNode {
         </nav>
         {seq !== undefined && <TimeTravel seq={seq} />}
         {error !== null && <ErrorPanel error={error} again={() => void refetch()} />}
-        <Outlet />
+        {(seq === undefined || head === undefined || seq <= head.seq) && <Outlet />}
         <DeleteDataset project={project} dataset={dataset} isOpen={isDeleting} onClose={() => setDeleting(false)} />
       </Page>
     </DropTarget>
@@ -94,13 +94,14 @@ export function DatasetPage(): ReactNode {
 }
 
 function About(): ReactNode {
-  const { project, dataset } = usePlace();
+  const { project, dataset, seq } = usePlace();
   const { data } = useQuery(datasetQuery(project, dataset));
   const { rowsPerSecond } = useFlow(project, dataset);
   if (data === undefined) return " ";
   return (
     <>
-      {count(data.rows)} rows, {bytes(data.bytes)}, last commit <Ago at={data.lastCommitAt} />
+      {seq !== undefined && "Now: "}
+      {rowCount(data.rows)}, {bytes(data.bytes)}, last commit <Ago at={data.lastCommitAt} />
       {rowsPerSecond > 0 && <span className={css.flowing}>, {compact(Math.ceil(rowsPerSecond))} rows/s now</span>}
     </>
   );

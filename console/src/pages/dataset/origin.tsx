@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { blockQuery, blocksQuery, datasetQuery } from "../../api/queries.ts";
 import { Card, Command, Data, Facts, Name, SkeletonRows } from "../../design/display.tsx";
-import { count } from "../../design/format.ts";
+import { rowCount } from "../../design/format.ts";
 import { Ago } from "../../design/time.tsx";
 import { type BlockFacts, factsOf, sourceName } from "./block.ts";
 import css from "./dataset.module.css";
@@ -16,7 +16,9 @@ export function Origin(): ReactNode {
   const { data: first } = useQuery(blockQuery(project, dataset, 0));
   const began = first == null ? null : factsOf(first).at;
   if (data === undefined || page === undefined) return <SkeletonRows rows={4} />;
-  const sources = sourcesOf(page.blocks.map(factsOf));
+  const blocks = page.blocks.map(factsOf);
+  const sources = sourcesOf(blocks);
+  const then = blocks.find(({ watermark }) => watermark !== null)?.watermark ?? null;
   return (
     <Card title="Where it comes from">
       <div className={css.sources}>
@@ -38,7 +40,7 @@ export function Origin(): ReactNode {
                     </>
                   )}
                 </span>
-                <span>{count(rows)} rows</span>
+                <span>{rowCount(rows)}</span>
               </li>
             ))}
           </ul>
@@ -46,7 +48,7 @@ export function Origin(): ReactNode {
         <Facts
           facts={[
             ["Began", <Ago key="b" at={began} />],
-            ["Watermark", <Ago key="w" at={data.watermark} />],
+            ["Watermark", <Ago key="w" at={seq === undefined ? data.watermark : then} />],
           ]}
         />
         <p className={css.id}>

@@ -75,6 +75,7 @@ function FiguresNow(): ReactNode {
 
 function FiguresThen({ seq }: { readonly seq: number }): ReactNode {
   const { project, dataset } = usePlace();
+  const { data: head } = useQuery(datasetQuery(project, dataset));
   const rows = useQuery(rowsAtQuery(project, dataset, seq));
   const { data: block } = useQuery(blockQuery(project, dataset, seq));
   const { data: quarantined } = useQuery(quarantinedQuery(project, dataset, seq));
@@ -85,7 +86,7 @@ function FiguresThen({ seq }: { readonly seq: number }): ReactNode {
         <Figure
           name="Rows"
           value={rows.data === undefined ? "–" : compact(rows.data)}
-          more={rows.data === undefined ? "" : count(rows.data)}
+          more={head === undefined ? "" : `${count(head.rows)} now`}
         />
         <Figure name="Committed" value={<Ago at={block == null ? null : factsOf(block).at} />} more={`block ${seq}`} />
         <Figure name="Quarantined" value={quarantined === undefined ? "–" : compact(quarantined)} />
@@ -103,7 +104,13 @@ function LastHour(): ReactNode {
     <Card title="Last hour">
       {error !== null && <ErrorPanel error={error} again={() => void refetch()} />}
       {isPending && <SkeletonRows rows={4} height={28} />}
-      {data !== undefined && own === undefined && <p className={css.quiet}>No rows were committed in the last hour.</p>}
+      {data !== undefined && own === undefined && (
+        <p className={css.quiet}>
+          {project === "system"
+            ? "The platform's own datasets announce no commits: the chain tells them."
+            : "No rows were committed in the last hour."}
+        </p>
+      )}
       {data !== undefined && own !== undefined && (
         <div className={css.hour}>
           <TimeChart

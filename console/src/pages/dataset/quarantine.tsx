@@ -45,7 +45,7 @@ export function Quarantine(): ReactNode {
             onClick={() => retry.start(null)}
             unless={held}
             disabled={retry.isRunning || reasons === undefined}
-            title="Reads every quarantined row once more, with the dataset's columns as they are now"
+            title="Sends every quarantined row again that was not sent yet"
           >
             Retry all
           </Button>
@@ -62,6 +62,11 @@ export function Quarantine(): ReactNode {
               { head: "Column", cell: ({ column }) => (column === null ? "–" : <Name>{column}</Name>) },
               { head: "Rows", number: true, cell: ({ rows }) => count(rows) },
               {
+                head: "Sent again",
+                number: true,
+                cell: ({ retried }) => (retried === null ? "–" : count(retried)),
+              },
+              {
                 head: "First line",
                 number: true,
                 cell: ({ firstLine }) => (firstLine === null ? "–" : count(firstLine)),
@@ -70,8 +75,13 @@ export function Quarantine(): ReactNode {
               {
                 head: <span className="visually-hidden">Retry</span>,
                 number: true,
-                cell: ({ reason }) => (
-                  <Button small onClick={() => retry.start(reason)} unless={held} disabled={retry.isRunning}>
+                cell: ({ reason, rows, retried }) => (
+                  <Button
+                    small
+                    onClick={() => retry.start(reason)}
+                    unless={held ?? (retried === rows ? "Each of these rows was sent again already." : null)}
+                    disabled={retry.isRunning}
+                  >
                     Retry
                   </Button>
                 ),
@@ -145,8 +155,8 @@ function Rows({ chosen }: { readonly chosen: Chosen | null }): ReactNode {
 function Advice(): ReactNode {
   return (
     <p className={css.advice}>
-      Retry reads these rows again with the columns as they are now. What fits is appended to the dataset; what still
-      does not stays here. A row that was appended by a retry is not appended twice.
+      A retry sends these rows again, as they came, after a fix of the dataset. Each row is sent once, however often you
+      ask; rows keep their place here, and those that are refused again stand here anew.
     </p>
   );
 }

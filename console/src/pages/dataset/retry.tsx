@@ -1,22 +1,16 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { ask, path } from "../../api/client.ts";
+import type { QuarantineRetry } from "../../api/types.ts";
 import { Badge, ErrorPanel } from "../../design/display.tsx";
 import { count } from "../../design/format.ts";
 import css from "./quarantine.module.css";
-
-/** What became of quarantined rows that were read once more. */
-interface Retried {
-  readonly accepted: number;
-  readonly quarantined: number;
-  readonly alreadyRetried: number;
-}
 
 export interface Retry {
   readonly start: (reason: string | null) => void;
   readonly isRunning: boolean;
   readonly error: unknown;
-  readonly outcome: Retried | undefined;
+  readonly outcome: QuarantineRetry | undefined;
 }
 
 /** Reads the quarantined rows again, those of one reason or all. */
@@ -24,7 +18,7 @@ export function useRetry(project: string, dataset: string): Retry {
   const client = useQueryClient();
   const { mutate, isPending, error, data } = useMutation({
     mutationFn: (reason: string | null) =>
-      ask<Retried>(path`/api/v1/projects/${project}/datasets/${dataset}/quarantine/retry`, {
+      ask<QuarantineRetry>(path`/api/v1/projects/${project}/datasets/${dataset}/quarantine/retry`, {
         method: "POST",
         body: reason === null ? {} : { reason },
       }),
@@ -34,15 +28,17 @@ export function useRetry(project: string, dataset: string): Retry {
 }
 
 export function RetryOutcome({ retry: { isRunning, error, outcome } }: { readonly retry: Retry }): ReactNode {
-  if (isRunning) return <div className={css.outcome}>Reading the rows once more</div>;
+  if (isRunning) return <div className={css.outcome}>Sending the rows again</div>;
   if (error !== null) return <ErrorPanel error={error} />;
   if (outcome === undefined) return null;
-  const { accepted, quarantined, alreadyRetried } = outcome;
+  const { accepted, quarantinedAgain, alreadyRetried, notRetryable, left } = outcome;
   return (
     <div className={css.outcome} role="status">
       <Badge tone={accepted > 0 ? "good" : "plain"}>{count(accepted)} appended</Badge>
-      <Badge tone={quarantined > 0 ? "warn" : "plain"}>{count(quarantined)} quarantined again</Badge>
-      {alreadyRetried > 0 && <Badge>{count(alreadyRetried)} were retried before</Badge>}
+      <Badge tone={quarantinedAgain > 0 ? "warn" : "plain"}>{count(quarantinedAgain)} refused again</Badge>
+      {alreadyRetried > 0 && <Badge>{count(alreadyRetried)} were sent before</Badge>}
+      {notRetryable > 0 && <Badge tone="warn">{count(notRetryable)} cannot be sent again</Badge>}
+      {left > 0 && <Badge tone="accent">{count(left)} wait for the next retry</Badge>}
     </div>
   );
 }

@@ -19,7 +19,7 @@ export function Sample(): ReactNode {
   const pick: Pick = picks.find((one) => one === search.pick) ?? "newest";
   const [drawn, setDrawn] = useState(0);
   const { data: head } = useQuery(datasetQuery(project, dataset));
-  const isEmpty = head !== undefined && head.schema === null;
+  const isEmpty = seq === 0 || (head !== undefined && head.schema === null);
   const { data, error, isPending, refetch } = useQuery({
     ...sampleQuery(project, dataset, seq, pick, drawn),
     enabled: head !== undefined && !isEmpty,

@@ -13,7 +13,7 @@ import css from "./schema.module.css";
 export function Schema(): ReactNode {
   const { project, dataset, seq } = usePlace();
   const { data: head } = useQuery(datasetQuery(project, dataset));
-  const isEmpty = head !== undefined && head.schema === null;
+  const isEmpty = seq === 0 || (head !== undefined && head.schema === null);
   const columns = useQuery({ ...columnsQuery(project, dataset, seq), enabled: head !== undefined && !isEmpty });
   const last = useQuery({ ...lastOffsetQuery(project, dataset, seq), enabled: columns.data !== undefined });
   const error = columns.error ?? last.error;

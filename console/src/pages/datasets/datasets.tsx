@@ -85,11 +85,7 @@ export function Datasets(): ReactNode {
                 </EmptyState>
               </Card>
             ) : (
-              <DatasetTable
-                rows={shown}
-                sort={sort ?? (search.find === undefined ? parseSort(undefined) : null)}
-                onSort={(next) => change({ sort: formatSort(next) })}
-              />
+              <DatasetTable rows={shown} sort={sort} onSort={(next) => change({ sort: formatSort(next) })} />
             )}
           </>
         )}

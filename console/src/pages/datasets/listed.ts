@@ -65,8 +65,12 @@ export function choose(all: readonly Listed[], filter: Filter, sort: Sort | null
   );
   const found = rank(kept, filter.find ?? "", ({ key }) => key);
   if (sort === null && filter.find !== undefined) return found;
-  return found.sort(order(sort ?? parseSort(undefined)));
+  const fresh = order(parseSort(undefined));
+  return found.sort(sort === null ? (a, b) => Number(isOwn(a)) - Number(isOwn(b)) || fresh(a, b) : order(sort));
 }
+
+/** The platform's own datasets: where nobody asked for an order, they stand behind people's. */
+const isOwn = ({ dataset }: Listed): boolean => dataset.project === "system";
 
 const names = new Intl.Collator("en", { numeric: true });
 

@@ -142,7 +142,8 @@ const Row = memo(function Row({
         {hour > 0 ? (
           <Sparkline values={row.lastHour} width={112} label={`${count(hour)} rows in the last hour`} />
         ) : (
-          <span className={css.still}>quiet</span>
+          // The platform's own datasets announce no commits: theirs would never end.
+          <span className={css.still}>{project === "system" ? "–" : "quiet"}</span>
         )}
       </Cell>
       <Cell className={css.number}>
