@@ -66,6 +66,8 @@ class LiveStream {
       this.#set({ events: [event, ...this.#state.events].slice(0, keptEvents) });
       this.#invalidate(client, event);
     });
+    // More was missed than the stream repeats.
+    source.addEventListener("gap", () => void client.invalidateQueries());
     source.addEventListener("activity", ({ data }: MessageEvent<string>) => {
       const activity = JSON.parse(data) as LiveActivity;
       this.#set({ activity: [...this.#state.activity, activity].slice(-keptActivity) });
