@@ -17,9 +17,10 @@ export const upCommand: Command = {
     process.stdout.write(`millrace ready ${server.url}\n`);
     process.stderr.write(welcome(server, config.values.example));
     const ticker = startTicker(server);
-    await aborted(invocation.signal);
+    await aborted(AbortSignal.any([invocation.signal, server.ended]));
     if (ticker !== null) clearInterval(ticker);
     process.stderr.write("\nstopping\n");
+    server.ended.throwIfAborted();
     return 0;
   },
 };

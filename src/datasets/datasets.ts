@@ -28,11 +28,11 @@ import { OpenObjects } from "./open-objects.ts";
 import type { PackReport } from "./packs/packer.ts";
 import { type ReindexReport, reindex } from "./reindex.ts";
 import { type Snapshot, snapshotOf } from "./snapshot.ts";
-import type { ObjectPart } from "./transfer/named-objects.ts";
-import { type TransferObject, TransferObjects } from "./transfer/objects.ts";
+import { TransferObjects } from "./transfer/objects.ts";
 import { Replicas } from "./transfer/replica.ts";
 import { Upkeep } from "./upkeep.ts";
-import { type SliceReader, type VerifyOptions, type VerifyReport, verifyChain } from "./verify/verify.ts";
+import type { SliceReader } from "./verify/slice-reader.ts";
+import { type VerifyOptions, type VerifyReport, verifyChain } from "./verify/verify.ts";
 
 export interface DatasetsOptions {
   readonly store: ObjectStore;
@@ -49,6 +49,11 @@ export interface DatasetsOptions {
   readonly layout?: LayoutSizes;
   /** Whether chains are kept short behind their commits (the default), or only when `upkeep` is called. */
   readonly keepsUp?: boolean;
+  /**
+   * Asked behind each log entry that was written or found, before it is believed, and before anything is packed, compacted or deleted.
+   * @throws unsupported_version where a newer version has taken the store
+   */
+  readonly checkFormat?: () => Promise<void>;
   /** With what slices are compacted; absent where this process does not. */
   readonly copies?: CopyOptions;
 }
@@ -110,22 +115,24 @@ export class Datasets implements AsyncDisposable {
   readonly #open = new OpenObjects();
   /** Compaction, superseding, expiry and collection. */
   readonly layouts: Layouts;
-  readonly #transfer: TransferObjects;
+  /** Objects of a dataset, for who copies it. */
+  readonly transfer: TransferObjects;
   /** Read-only copies of datasets elsewhere. */
   readonly replicas: Replicas;
 
   constructor(options: DatasetsOptions) {
-    const { store, sql, slices, clock, telemetry, cacheBytes, layout = layoutSizes } = options;
+    const { store, sql, slices, clock, telemetry, cacheBytes, layout = layoutSizes, checkFormat } = options;
     this.#options = options;
     this.#index = new ChainIndex(sql);
     const { log } = telemetry;
     const regions = new Regions(layout.regions);
     this.#regions = regions;
-    this.#chains = new Chains({ store, index: this.#index, clock, log, cacheBytes, ...layout, regions });
+    this.#chains = new Chains({ store, index: this.#index, clock, log, cacheBytes, ...layout, regions, checkFormat });
     this.#names = new Names(this.#index, clock);
-    this.#transfer = new TransferObjects({
+    this.transfer = new TransferObjects({
       store,
       chains: this.#chains,
+      regions,
       blocks: (id, range, signal) => this.blocks(id, range, signal),
     });
     this.#upkeep = new Upkeep({ store, chains: this.#chains, index: this.#index, log, ...layout });
@@ -139,6 +146,8 @@ export class Datasets implements AsyncDisposable {
       store,
       chains: this.#chains,
       writer: this.#writer,
+      regions,
+      worker: copies?.worker ?? null,
       reader: slices,
       columnStatistics: async (path, signal) => (await slices.columnStatistics?.(path, signal)) ?? null,
     });
@@ -345,11 +354,6 @@ export class Datasets implements AsyncDisposable {
     return seq === null ? null : await log.at(seq, signal);
   }
 
-  /** What lies in the dataset's folders and its chain does not name. @throws chain_broken */
-  unnamedObjects(id: DatasetId, signal: AbortSignal): Promise<{ readonly objects: number; readonly bytes: number }> {
-    return this.#transfer.unnamed(id, signal);
-  }
-
   /** Why the index is not the object store's for a dataset, or null; nothing is changed. One that is behind is right. */
   async indexProblem(id: DatasetId, signal?: AbortSignal): Promise<string | null> {
     for (const { seq, hash } of await this.#index.ends(id)) {
@@ -357,16 +361,6 @@ export class Datasets implements AsyncDisposable {
       if (stored?.hash !== hash) return `its block ${seq} is not the one of the log`;
     }
     return null;
-  }
-
-  /** What the chain names under a hash, for who copies it; null where it names none. @throws data_expired, dataset_not_found */
-  transferObject(
-    id: DatasetId,
-    part: "blocks" | ObjectPart,
-    hash: string,
-    signal?: AbortSignal,
-  ): Promise<TransferObject | null> {
-    return this.#transfer.find(id, part, hash, signal);
   }
 
   /** Proves a dataset from the object store. @throws dataset_not_found where it was deleted */

@@ -37,4 +37,5 @@ export { type StoredDataset, storedDatasets } from "./stored.ts";
 export type { ObjectPart } from "./transfer/named-objects.ts";
 export type { TransferObject } from "./transfer/objects.ts";
 export { receiveObject } from "./transfer/receive.ts";
-export type { SliceReader, VerifyLevel, VerifyOptions, VerifyReport } from "./verify/verify.ts";
+export type { SliceReader } from "./verify/slice-reader.ts";
+export type { VerifyLevel, VerifyOptions, VerifyReport } from "./verify/verify.ts";

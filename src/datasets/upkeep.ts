@@ -125,6 +125,7 @@ export class Upkeep implements AsyncDisposable {
 
   async #pack(id: DatasetId, signal: AbortSignal): Promise<PackReport> {
     const { chain, log } = this.#options.chains.known(id);
+    await log.checkFormat();
     return await packComplete(log, chain.seq, mostPacks, signal);
   }
 

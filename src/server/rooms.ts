@@ -14,6 +14,7 @@ import type { ServerConfig } from "./config.ts";
 import { definitionsOf } from "./definitions.ts";
 import { engineRoles } from "./engine-roles.ts";
 import { FirstStart } from "./first-start.ts";
+import { FormatWatch } from "./format-watch.ts";
 import type { Foundation } from "./foundation.ts";
 import { LayoutTasks } from "./layout-tasks.ts";
 import type { RunningServer } from "./running.ts";
@@ -34,7 +35,7 @@ export interface RoomsOptions {
 export async function startRooms(
   { config, foundation, log, metrics, ownerTokenFile, held }: RoomsOptions,
   signal: AbortSignal,
-): Promise<Pick<RunningServer, "url" | "counts">> {
+): Promise<Pick<RunningServer, "url" | "ended" | "counts">> {
   const { directory, sliceFolder, clock, random, ids, store, postgres, bus, resources } = foundation;
   const { sql } = postgres;
   const { values } = config;
@@ -58,6 +59,7 @@ export async function startRooms(
     disk,
     telemetry: telemetryOf("engines"),
   });
+  const format = new FormatWatch({ store, clock, log: log.child({ room: "storage" }) });
   const datasets = new Datasets({
     store,
     sql,
@@ -65,6 +67,7 @@ export async function startRooms(
     clock,
     random,
     telemetry: telemetryOf("datasets"),
+    checkFormat: () => format.check(),
     copies: { worker: engines, disk, directory: copies },
     announce(news: CommitNews) {
       commits.add(news);
@@ -153,6 +156,7 @@ export async function startRooms(
 
   const lifecycle = new Lifecycle(
     [
+      format,
       bus,
       resources,
       identity,
@@ -172,5 +176,5 @@ export async function startRooms(
   );
   await lifecycle.start(signal);
   held.defer(() => lifecycle.stop());
-  return { url: gateway.url, counts: () => ({ ...commits.figures, queries: queries.ended }) };
+  return { url: gateway.url, ended: format.ended, counts: () => ({ ...commits.figures, queries: queries.ended }) };
 }

@@ -95,6 +95,7 @@ export class Layouts {
     const { chains, open } = this.#options;
     const chain = await chains.current(id, signal);
     const log = chains.log(id);
+    await log.checkFormat(); // what a newer version names, this one would take for what nobody names
     return {
       id,
       newest: chain.seq,

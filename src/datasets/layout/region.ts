@@ -7,6 +7,12 @@ export interface Region {
   readonly index: number;
 }
 
+/**
+ * Levels that are looked at for every block: a copy of a dataset elsewhere has manifests of regions whose last blocks it does not
+ * have yet, up to the largest ones of a chain that is copied (`cli/pull`).
+ */
+const mostOpenLevels = 5;
+
 /** How a dataset is cut into regions. One size for all servers that share a store. */
 export class Regions {
   readonly #first: number;
@@ -45,10 +51,11 @@ export class Regions {
     return (seq + 1) % this.#first === 0;
   }
 
-  /** The closed regions of each level that hold a block, from low to high. */
+  /** The regions that hold a block and may have a manifest, from low to high. */
   above(seq: number, newest: number, from = 1): Region[] {
     const found: Region[] = [];
-    for (let level = from; this.lastSeq(this.of(level, seq)) <= newest; level++) found.push(this.of(level, seq));
+    for (let level = from; level <= mostOpenLevels || this.lastSeq(this.of(level, seq)) <= newest; level++)
+      found.push(this.of(level, seq));
     return found;
   }
 

@@ -60,7 +60,7 @@ async function orphanFinding(
   let bytes = 0;
   for (const { id } of living) {
     signal.throwIfAborted();
-    const found = await datasets.unnamedObjects(id, signal).catch(() => null); // a broken one was told already
+    const found = await datasets.transfer.unnamed(id, signal).catch(() => null); // a broken one was told already
     objects += found?.objects ?? 0;
     bytes += found?.bytes ?? 0;
   }
