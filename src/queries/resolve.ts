@@ -158,11 +158,36 @@ function dataSql(
     const last = groups.at(-1);
     const path = files.paths[index] ?? "";
     const cut = cutOf(slice, snapshot);
-    const isSame = last?.of.schemaVersion === slice.schemaVersion && last.of.kind === slice.kind;
-    if (isSame && cut === null && cutOf(last.of, snapshot) === null) last.paths.push(path);
+    if (
+      last !== undefined &&
+      isReadAsOne(last.of, slice, snapshot) &&
+      cut === null &&
+      cutOf(last.of, snapshot) === null
+    )
+      last.paths.push(path);
     else groups.push({ of: slice, columns: columnsIn(slice, snapshot, snapshot.schema), paths: [path], ...cut });
   }
   return relationSql(columnsOf(snapshot.schema), groups);
+}
+
+/**
+ * Whether two files can be read as one relation by the columns of the first. A slice behind a copy can where the copy's integers are
+ * wider and nothing else differs: a count then takes both from their metadata, and reads no row.
+ */
+function isReadAsOne(first: LiveSlice, next: LiveSlice, { schemas }: Snapshot): boolean {
+  if (first.schemaVersion !== next.schemaVersion) return false;
+  if (first.kind === next.kind) return true;
+  const known = schemas.slice(0, first.schemaVersion).map(({ schema }) => schema);
+  return (
+    first.kind === "copy" &&
+    copyColumns(known).every(
+      ({ sliceType, copyType }) => sliceType === copyType || (isInteger(sliceType) && isInteger(copyType)),
+    )
+  );
+}
+
+function isInteger(type: string): boolean {
+  return /^U?(TINY|SMALL|BIG)?INT(EGER)?$/.test(type);
 }
 
 /** A copy may hold rows that came later than the snapshot, and such as have expired. */
