@@ -72,16 +72,15 @@ export function pendingRegions(regions: Regions, published: readonly Region[], n
   const names = new Set(published.map(regionName));
   const found: Region[] = [];
   const visit = (region: Region) => {
-    if (names.has(regionName(region))) return;
-    found.push(region);
+    const isBehind = regions.lastSeq(regions.of(1, regions.firstSeq(region))) > newest;
+    if (isBehind || names.has(regionName(region))) return;
+    if (regions.lastSeq(region) <= newest) found.push(region);
     for (const child of regions.children(region)) visit(child);
   };
-  for (let firstSeq = 0; ; ) {
-    const top = regions.above(firstSeq, newest).at(-1);
-    if (top === undefined) break;
-    visit(top);
-    firstSeq = regions.lastSeq(top) + 1;
-  }
+  // An open region may be published too, where a chain is copied: it holds what is below it.
+  let level = Math.max(1, ...published.map((region) => region.level));
+  while (regions.closed(level + 1, newest) > 0) level++;
+  for (let index = 0; regions.firstSeq({ level, index }) <= newest; index++) visit({ level, index });
   return found.sort((a, b) => a.level - b.level || a.index - b.index);
 }
 
