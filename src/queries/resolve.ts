@@ -154,16 +154,12 @@ function dataSql(
     );
   }
   const groups: (FileGroup & { readonly of: LiveSlice; readonly paths: string[] })[] = [];
+  const isReadAsOne = readsAsOne(snapshot);
   for (const [index, slice] of files.slices.entries()) {
     const last = groups.at(-1);
     const path = files.paths[index] ?? "";
     const cut = cutOf(slice, snapshot);
-    if (
-      last !== undefined &&
-      isReadAsOne(last.of, slice, snapshot) &&
-      cut === null &&
-      cutOf(last.of, snapshot) === null
-    )
+    if (last !== undefined && isReadAsOne(last.of, slice) && cut === null && cutOf(last.of, snapshot) === null)
       last.paths.push(path);
     else groups.push({ of: slice, columns: columnsIn(slice, snapshot, snapshot.schema), paths: [path], ...cut });
   }
@@ -174,16 +170,22 @@ function dataSql(
  * Whether two files can be read as one relation by the columns of the first. A slice behind a copy can where the copy's integers are
  * wider and nothing else differs: a count then takes both from their metadata, and reads no row.
  */
-function isReadAsOne(first: LiveSlice, next: LiveSlice, { schemas }: Snapshot): boolean {
-  if (first.schemaVersion !== next.schemaVersion) return false;
-  if (first.kind === next.kind) return true;
-  const known = schemas.slice(0, first.schemaVersion).map(({ schema }) => schema);
-  return (
-    first.kind === "copy" &&
-    copyColumns(known).every(
+function readsAsOne({ schemas }: Snapshot): (first: LiveSlice, next: LiveSlice) => boolean {
+  const byVersion = new Map<number, boolean>();
+  const differsInIntegers = (version: number) => {
+    const known = schemas.slice(0, version).map(({ schema }) => schema);
+    return copyColumns(known).every(
       ({ sliceType, copyType }) => sliceType === copyType || (isInteger(sliceType) && isInteger(copyType)),
-    )
-  );
+    );
+  };
+  return (first, { kind, schemaVersion }) => {
+    if (first.schemaVersion !== schemaVersion) return false;
+    if (first.kind === kind) return true;
+    if (first.kind !== "copy") return false;
+    const isSo = byVersion.get(schemaVersion) ?? differsInIntegers(schemaVersion);
+    byVersion.set(schemaVersion, isSo);
+    return isSo;
+  };
 }
 
 function isInteger(type: string): boolean {
