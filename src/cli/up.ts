@@ -8,6 +8,7 @@ export const upCommand: Command = {
   summary: "Runs the platform until Ctrl-C.",
   usage: "[--data-dir DIR] [--port N] [--example] [--SETTING VALUE]...",
   arity: [0, 0],
+  endsInOrder: true,
   options: configurationOptions,
   acceptsSettings: settingNames,
   async run(invocation) {

@@ -92,7 +92,10 @@ export interface Head {
   readonly nextOffset: number;
   readonly schema: DataSchema | null;
   readonly watermark: Instant | null;
+  /** Those that have not expired. */
   readonly rows: number;
+  /** Rows below this offset have expired, as far as this process knows. */
+  readonly expiredBefore: number;
   readonly bytes: number;
   readonly slices: number;
   readonly quarantined: number;
@@ -232,6 +235,7 @@ export class Datasets implements AsyncDisposable {
   async head(id: DatasetId, signal?: AbortSignal): Promise<Head> {
     const chain = await this.#chains.current(id, signal);
     const { seq, head: block, systemTime, nextOffset, schema, watermark } = chain.tip;
+    const expiredBefore = Math.min(chain.expiredBefore, nextOffset);
     return {
       seq,
       block,
@@ -239,7 +243,8 @@ export class Datasets implements AsyncDisposable {
       nextOffset,
       schema,
       watermark,
-      rows: nextOffset,
+      rows: nextOffset - expiredBefore,
+      expiredBefore,
       bytes: chain.milestone.bytes,
       slices: chain.slices.length,
       quarantined: chain.milestone.quarantined,

@@ -13,6 +13,7 @@ export {
   type OpenSlices,
 } from "./datasets.ts";
 export type { AsOf } from "./history.ts";
+export type { Broken } from "./layout/broken-parts.ts";
 export type { CollectionReport } from "./layout/collect.ts";
 export type { CompactionReport } from "./layout/compact.ts";
 export type { ExpiryReport, Retention } from "./layout/expire.ts";

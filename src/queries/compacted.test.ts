@@ -129,3 +129,19 @@ test("files that vanish while a worker opens them cost one more try", async () =
   expect(await ask(question, open.another({ engine }))).toEqual(before);
   expect(calls).toBe(2);
 }, 60_000);
+
+test("rows that expire are not shown by a kept plan either, nor counted, while their file is still there", async () => {
+  const name = "expiring";
+  for (const value of ["1", "2", "3"]) await open.commit(pathOf(name), { n: "INTEGER" }, [[value], [value]]);
+  const sql = `SELECT sum(n)::INTEGER AS s, count(*)::INTEGER AS n FROM web.${name}`;
+  for (let times = 0; times < 2; times++) expect(await ask(sql)).toEqual([{ s: 12, n: 6 }]); // the second by a kept plan
+  const { id } = await open.datasets.get(pathOf(name));
+  const { slices } = await open.datasets.snapshot(id);
+  await using _held = await open.datasets.openSlices(id, slices, signal); // so that no file is deleted
+  expect(await open.datasets.layouts.expire(id, { rows: 4 }, signal, () => {})).toMatchObject({
+    expiredBefore: 2,
+    slices: 0,
+  });
+  expect(await ask(sql)).toEqual([{ s: 10, n: 4 }]);
+  expect(await open.datasets.head(id)).toMatchObject({ rows: 4, nextOffset: 6, expiredBefore: 2 });
+});

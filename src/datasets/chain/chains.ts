@@ -238,9 +238,10 @@ export class Chains {
 
   async #refresh(id: DatasetId, { chain }: Entry, all: boolean, signal?: AbortSignal): Promise<void> {
     const keys = new LayoutKeys(id);
-    const { expiredBefore, replacements } = await refresh(this.#store, keys, this.#regions, chain.slices, all, signal);
-    chain.expire(expiredBefore);
-    for (const files of replacements) chain.replaceSlices(files);
+    const found = await refresh(this.#store, keys, this.#regions, chain.slices, all, signal);
+    chain.expire(found.expiredBefore);
+    for (const files of found.replacements) chain.replaceSlices(files);
+    if (found.failure !== null) throw found.failure;
   }
 
   /** What the index has of a chain. A broken index must not stop a reader: the rest is read from the store. */

@@ -5,6 +5,7 @@ import type { SetSchema } from "../chain/chain.ts";
 import { type QuarantineSlice, readNotes } from "../chain/extra.ts";
 import type { DatasetLog } from "../chain/log.ts";
 import { follow, noBlock } from "../chain/tip.ts";
+import type { Broken } from "../layout/broken-parts.ts";
 import { LayoutKeys } from "../layout/layout-keys.ts";
 import { type Original, originalOf } from "../layout/originals.ts";
 import type { Regions } from "../layout/region.ts";
@@ -29,11 +30,6 @@ export interface VerifyReport {
   readonly rows: number;
   /** The first broken object and why; null where everything holds. */
   readonly broken: Broken | null;
-}
-
-export interface Broken {
-  readonly object: string;
-  readonly reason: string;
 }
 
 export interface VerifyOptions {

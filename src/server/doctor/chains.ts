@@ -92,6 +92,13 @@ async function problemOf(
           text: `${broken.object}: ${broken.reason}.`,
           advice: "Put the object back from a backup or another copy; millrace verify tells more.",
         };
+      const [first, ...others] = await datasets.layouts.broken(id, level !== "chain", signal);
+      if (first !== undefined)
+        return {
+          text: `${first.object}: ${first.reason}${others.length === 0 ? "" : `, and ${others.length} more`}. What it stands for is not superseded.`,
+          advice:
+            "Put the object back from a backup. While millrace verify still passes, its slices are there: then delete the manifest of its region (layout/regions/), and it is made anew.",
+        };
     }
     const index = hasIndex ? await datasets.indexProblem(id, signal) : null;
     return index === null ? null : { text: `The index is wrong: ${index}.`, advice: reindex };
