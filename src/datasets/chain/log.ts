@@ -4,6 +4,7 @@ import type { ObjectStore } from "../../storage/index.ts";
 import { decodeBlock } from "../odf/index.ts";
 import { mayHold, type PackCache } from "../packs/pack-cache.ts";
 import { Packs } from "../packs/packs.ts";
+import { gallop } from "./gallop.ts";
 import type { DatasetKeys } from "./keys.ts";
 import { brokenObject, datasetDeleted, deletedEntry, readBlock, type StoredBlock } from "./stored-block.ts";
 
@@ -282,29 +283,4 @@ async function persist<Result>(work: () => Promise<Result>): Promise<Result> {
       if (attempt === mostTries) throw error;
     }
   }
-}
-
-/** The last number from `known` on that `has` holds for, where it holds for `known` and stops once. */
-async function gallop(
-  has: (value: number) => Promise<boolean>,
-  known: number,
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  let low = known;
-  let step = 1;
-  const holds = async (value: number) => {
-    signal?.throwIfAborted();
-    return await has(value);
-  };
-  while (await holds(low + step)) {
-    low += step;
-    step *= 2;
-  }
-  let high = low + step; // absent
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (await holds(middle)) low = middle;
-    else high = middle;
-  }
-  return low;
 }

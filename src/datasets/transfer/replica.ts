@@ -10,12 +10,11 @@ import type { Writer } from "../chain/writer.ts";
 import type { ColumnStatistics } from "../layout/live-slices.ts";
 import type { Regions } from "../layout/region.ts";
 import type { CopyWorker } from "../layout/work.ts";
-import type { DataSlice } from "../odf/index.ts";
 import { Recent } from "../recent.ts";
 import { logicalProblem, type SliceReader } from "../verify/slice-reader.ts";
 import type { Copy } from "./copy.ts";
 import { followed } from "./followed.ts";
-import { type NamedObject, namedObjects, objectKey } from "./named-objects.ts";
+import { dataOf, type NamedObject, namesOf, objectKey } from "./named-objects.ts";
 import { checkSeed, refused, unnamed } from "./refusals.ts";
 import { type OfferedRegion, StandIns } from "./stand-ins.ts";
 import { asHash, WaitingBlocks, type Walk } from "./waiting.ts";
@@ -281,10 +280,6 @@ export class Replicas {
   }
 }
 
-function dataOf({ block: { event } }: StoredBlock): DataSlice | undefined {
-  return event.kind === "AddData" || event.kind === "ExecuteTransform" ? event.newData : undefined;
-}
-
 function sliceOf(stored: StoredBlock): Multihash | null {
   return dataOf(stored)?.physicalHash ?? null;
 }
@@ -293,14 +288,6 @@ function schemasIn(blocks: readonly StoredBlock[]): SetSchema[] {
   return blocks.flatMap(({ seq, block: { event } }) =>
     event.kind === "SetDataSchema" ? [{ seq, schema: event.schema }] : [],
   );
-}
-
-function namesOf({ seq, block }: StoredBlock): readonly NamedObject[] {
-  try {
-    return namedObjects(block.event);
-  } catch (cause) {
-    throw refused(`the notes of block ${seq} cannot be read`, cause);
-  }
 }
 
 function taken(): MillraceError {
