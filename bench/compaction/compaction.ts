@@ -3,7 +3,7 @@ import http from "node:http";
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { millrace, type Platform, startPlatform } from "../../test/kit/platform.ts";
-import { type Benchmark, cacheDirectory } from "../benchmark.ts";
+import { type Benchmark, cacheDirectory, timed } from "../benchmark.ts";
 
 const commitsPerSecond = 5;
 const rowsPerCommit = 200;
@@ -34,15 +34,16 @@ export const benchmark: Benchmark = async (tell) => {
     const startMs = performance.now();
     const untilMs = startMs + minutes * minuteMs;
     const counts: number[][] = Array.from({ length: minutes }, () => []);
+    const controls: number[][] = Array.from({ length: minutes }, () => []);
     const [commits] = await Promise.all([
       pushSteadily(client, startMs, untilMs),
-      countSteadily(client, startMs, untilMs, counts),
+      countSteadily(client, startMs, untilMs, counts, controls),
       aggregateSteadily(client, untilMs),
     ]);
     const p99s = counts.map((times) => quantile(times, 0.99));
     for (const [minute, times] of counts.entries())
       tell(
-        `minute ${minute + 1}: ${times.length} counts, p50 ${quantile(times, 0.5).toFixed(1)} ms, p99 ${quantile(times, 0.99).toFixed(1)} ms`,
+        `minute ${minute + 1}: ${times.length} counts, ${told(times)}; a query without rows ${told(controls[minute] ?? [])}`,
       );
     const rows = (commits + 1) * rowsPerCommit;
     const counted = await client.count();
@@ -69,10 +70,18 @@ async function pushSteadily(client: Load, startMs: number, untilMs: number): Pro
   return pushes.length;
 }
 
-async function countSteadily(client: Load, startMs: number, untilMs: number, counts: number[][]): Promise<void> {
+/** Beside each count a query without rows: what it takes is the machine's, and none of the dataset's. */
+async function countSteadily(
+  client: Load,
+  startMs: number,
+  untilMs: number,
+  counts: number[][],
+  controls: number[][],
+): Promise<void> {
   for (let beforeMs = performance.now(); beforeMs < untilMs; beforeMs = performance.now()) {
-    await client.count();
-    counts[Math.floor((beforeMs - startMs) / minuteMs)]?.push(performance.now() - beforeMs);
+    const minute = Math.floor((beforeMs - startMs) / minuteMs);
+    counts[minute]?.push(await timed(() => client.count()));
+    controls[minute]?.push(await timed(() => client.ask("SELECT 1 AS n")));
     await wait(pauseMs);
   }
 }
@@ -152,4 +161,8 @@ class Load {
 function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+function told(times: readonly number[]): string {
+  return `p50 ${quantile(times, 0.5).toFixed(1)} ms, p99 ${quantile(times, 0.99).toFixed(1)} ms`;
 }

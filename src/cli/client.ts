@@ -27,6 +27,7 @@ const errorReply = z.object({
     message: z.string(),
     hint: z.string().nullish(),
     traceId: z.string().nullish(),
+    data: z.record(z.string(), z.unknown()).nullish(),
     position: z.object({ offset: z.number(), line: z.number(), column: z.number() }).nullish(),
   }),
 });
@@ -170,11 +171,11 @@ function replyError(status: number, body: string): MillraceError {
       `The server answered ${status} with no error of its own: ${body.slice(0, 200)}`,
     );
   }
-  const { code, message, hint, traceId, position } = parsed.error;
+  const { code, message, hint, traceId, position, data } = parsed.error;
   return new MillraceError(isErrorCode(code) ? code : "internal", message, {
     ...(hint ? { hint } : {}),
     ...(position ? { position } : {}),
-    ...(traceId ? { data: { traceId } } : {}),
+    ...(traceId || data ? { data: { ...data, ...(traceId ? { traceId } : {}) } } : {}),
   });
 }
 

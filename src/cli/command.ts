@@ -31,6 +31,8 @@ export interface Command {
   readonly arity: readonly [number, number];
   /** Settings of the server are options too: `--http.port 8080`. */
   readonly acceptsSettings?: readonly string[];
+  /** Where nobody reads its output any more, it is ended as by Ctrl-C: what it has started must not outlive it. */
+  readonly endsInOrder?: boolean;
   /** The exit code: 0 done, 1 refused or failed. @throws UsageError */
   run(invocation: Invocation): Promise<number>;
 }

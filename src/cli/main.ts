@@ -20,25 +20,31 @@ async function main(args: readonly string[]): Promise<number> {
   if (rest.includes("--help") || rest.includes("-h")) return showHelp(command.name);
   // Timers of the rooms let the process end; while a command runs, it must not.
   const awake = setInterval(() => {}, 60_000);
+  const controller = interruption();
+  if (command.endsInOrder === true) unread = () => controller.abort(interrupted());
   try {
-    return await command.run(parseInvocation(command, rest, interruption()));
+    return await command.run(parseInvocation(command, rest, controller.signal));
   } finally {
     clearInterval(awake);
   }
 }
 
 /** Aborts at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
-function interruption(): AbortSignal {
+function interruption(): AbortController {
   const controller = new AbortController();
   const onSignal = () => {
     if (controller.signal.aborted) process.exit(130);
-    const reason = new Error("interrupted");
-    reason.name = "AbortError";
-    controller.abort(reason);
+    controller.abort(interrupted());
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
-  return controller.signal;
+  return controller;
+}
+
+function interrupted(): Error {
+  const reason = new Error("interrupted");
+  reason.name = "AbortError";
+  return reason;
 }
 
 function showHelp(name: string | undefined): number {
@@ -60,11 +66,13 @@ function overview(): string {
   return ["usage: millrace COMMAND [options]", "", ...lines, "", "millrace COMMAND --help tells more.", ""].join("\n");
 }
 
-// A reader that closes early (`| head`) is no failure.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
-});
+// A reader that closes early (`| head`) is no failure; what has started others ends them first.
+let unread = (): void => process.exit(0);
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    unread();
+  });
 
 // Our timers let the process end, and a server that starts may wait for nothing but a timer.
 const awake = setInterval(() => {}, 60_000);

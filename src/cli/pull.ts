@@ -24,12 +24,16 @@ const latestMs = 60_000;
 export const pullCommand: Command = {
   name: "pull",
   summary: "Mirrors a dataset of another platform as a read-only copy, every byte proven. Run it again to go on.",
-  usage: "URL [--as PROJECT.DATASET] [--follow]",
+  usage: "URL [--as PROJECT.DATASET] [--follow] [--drop-expired]",
   arity: [1, 1],
   options: {
     ...clientOptions,
     as: { type: "string", value: "NAME", help: "Name of the copy; default: as in .../odf/PROJECT/DATASET" },
     follow: { type: "boolean", help: "Goes on as the origin grows, until Ctrl-C" },
+    "drop-expired": {
+      type: "boolean",
+      help: "Where rows have expired at the origin, lets them expire here, too, if the copy cannot go on otherwise",
+    },
     "origin-token-file": {
       type: "string",
       value: "FILE",
@@ -46,7 +50,9 @@ export const pullCommand: Command = {
     using origin = new Origin({ url, token, limits: usualLimits });
     using progress = new PullProgress(formatDatasetPath(path));
     const { signal } = invocation;
-    const job = { origin, originUrl: url.href, replica: new Replica(client, path, signal), progress, signal };
+    const replica = new Replica(client, path, signal);
+    const dropExpired = flagOption(invocation, "drop-expired");
+    const job = { origin, originUrl: url.href, replica, progress, dropExpired, signal };
     if (!flagOption(invocation, "follow")) {
       tell(path, await copy(job));
       return 0;

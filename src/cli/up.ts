@@ -8,6 +8,7 @@ export const upCommand: Command = {
   summary: "Runs the platform until Ctrl-C.",
   usage: "[--data-dir DIR] [--port N] [--example] [--SETTING VALUE]...",
   arity: [0, 0],
+  endsInOrder: true,
   options: configurationOptions,
   acceptsSettings: settingNames,
   async run(invocation) {
@@ -17,9 +18,10 @@ export const upCommand: Command = {
     process.stdout.write(`millrace ready ${server.url}\n`);
     process.stderr.write(welcome(server, config.values.example));
     const ticker = startTicker(server);
-    await aborted(invocation.signal);
+    await aborted(AbortSignal.any([invocation.signal, server.ended]));
     if (ticker !== null) clearInterval(ticker);
     process.stderr.write("\nstopping\n");
+    server.ended.throwIfAborted();
     return 0;
   },
 };

@@ -1,15 +1,5 @@
-import {
-  type Clock,
-  type DatasetId,
-  type DatasetPath,
-  formatDatasetPath,
-  type Instant,
-  MillraceError,
-  type Random,
-  type Telemetry,
-} from "../base/index.ts";
+import { type DatasetId, type DatasetPath, formatDatasetPath, MillraceError } from "../base/index.ts";
 import type { DataSchema, Multihash } from "../slices/index.ts";
-import type { ObjectStore, Sql } from "../storage/index.ts";
 import type { QuarantineRef } from "./chain/chain.ts";
 import { Chains } from "./chain/chains.ts";
 import type { Change } from "./chain/commit.ts";
@@ -17,86 +7,24 @@ import { DatasetKeys } from "./chain/keys.ts";
 import type { StoredBlock } from "./chain/stored-block.ts";
 import { type CommitOutcome, Writer } from "./chain/writer.ts";
 import { ChainIndex, type DatasetPage, type DatasetRef } from "./chain-index/chain-index.ts";
+import { type Head, headOf } from "./head.ts";
 import { type AsOf, milestoneAt, quarantinesUpTo } from "./history.ts";
 import { collectDeleted, type DeletedReport } from "./layout/collect-deleted.ts";
-import { type CopyOptions, Layouts } from "./layout/layouts.ts";
-import type { ColumnStatistics, SliceObject } from "./layout/live-slices.ts";
+import { Layouts } from "./layout/layouts.ts";
+import type { SliceObject } from "./layout/live-slices.ts";
 import { Regions } from "./layout/region.ts";
 import { Names } from "./names.ts";
-import { type MetadataEvent, newDatasetId, type SourceState } from "./odf/index.ts";
+import { newDatasetId } from "./odf/index.ts";
 import { OpenObjects } from "./open-objects.ts";
+import { hasGone, type OpenSlices, openSlices } from "./open-slices.ts";
+import { type DatasetsOptions, layoutSizes } from "./options.ts";
 import type { PackReport } from "./packs/packer.ts";
 import { type ReindexReport, reindex } from "./reindex.ts";
 import { type Snapshot, snapshotOf } from "./snapshot.ts";
-import type { ObjectPart } from "./transfer/named-objects.ts";
-import { type TransferObject, TransferObjects } from "./transfer/objects.ts";
+import { TransferObjects } from "./transfer/objects.ts";
 import { Replicas } from "./transfer/replica.ts";
 import { Upkeep } from "./upkeep.ts";
-import { type SliceReader, type VerifyOptions, type VerifyReport, verifyChain } from "./verify/verify.ts";
-
-export interface DatasetsOptions {
-  readonly store: ObjectStore;
-  readonly sql: Sql;
-  readonly slices: SliceReader & Partial<StatisticsReader>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly telemetry: Telemetry;
-  /** Told of every commit of this process, after it; the bus fits it. A failure is logged and loses no data. */
-  readonly announce: (commit: CommitNews) => Promise<void>;
-  /** Memory for chains that were used lately; default 128 MiB. */
-  readonly cacheBytes?: number;
-  /** How much of a chain is put together; the same for all who use the store. */
-  readonly layout?: LayoutSizes;
-  /** Whether chains are kept short behind their commits (the default), or only when `upkeep` is called. */
-  readonly keepsUp?: boolean;
-  /** With what slices are compacted; absent where this process does not. */
-  readonly copies?: CopyOptions;
-}
-
-interface StatisticsReader {
-  /** Of a Parquet file, as pruning uses them. */
-  columnStatistics(path: string, signal: AbortSignal): Promise<readonly ColumnStatistics[]>;
-}
-
-export interface LayoutSizes {
-  /** Blocks of a pack. */
-  readonly packBlocks: number;
-  /** Commits from one checkpoint to the next. */
-  readonly checkpointBlocks: number;
-  /** Blocks of the smallest regions that are compacted, and how many regions make the next larger one. */
-  readonly regions?: { readonly first: number; readonly fan: number };
-}
-
-const layoutSizes: LayoutSizes = { packBlocks: 1_024, checkpointBlocks: 64 };
-
-export interface CommitNews {
-  readonly datasetId: DatasetId;
-  readonly path: DatasetPath | null;
-  readonly seq: number;
-  readonly block: Multihash;
-  readonly kind: MetadataEvent["kind"];
-  readonly rows: number;
-  readonly bytes: number;
-}
-
-/** A dataset's newest state. */
-export interface Head {
-  readonly seq: number;
-  readonly block: Multihash | null;
-  readonly systemTime: Instant | null;
-  readonly nextOffset: number;
-  readonly schema: DataSchema | null;
-  readonly watermark: Instant | null;
-  readonly rows: number;
-  readonly bytes: number;
-  readonly slices: number;
-  readonly quarantined: number;
-  /** Ask it at once: it answers from the newest commit that this process knows of. */
-  sourceState(name: string): SourceState | null;
-}
-
-/** Slices that are looked up at once. */
-const openedAtOnce = 16;
+import { type VerifyOptions, type VerifyReport, verifyChain } from "./verify/verify.ts";
 
 /** Datasets: chains over an object store, and their index. */
 export class Datasets implements AsyncDisposable {
@@ -110,22 +38,24 @@ export class Datasets implements AsyncDisposable {
   readonly #open = new OpenObjects();
   /** Compaction, superseding, expiry and collection. */
   readonly layouts: Layouts;
-  readonly #transfer: TransferObjects;
+  /** Objects of a dataset, for who copies it. */
+  readonly transfer: TransferObjects;
   /** Read-only copies of datasets elsewhere. */
   readonly replicas: Replicas;
 
   constructor(options: DatasetsOptions) {
-    const { store, sql, slices, clock, telemetry, cacheBytes, layout = layoutSizes } = options;
+    const { store, sql, slices, clock, telemetry, cacheBytes, layout = layoutSizes, checkFormat } = options;
     this.#options = options;
     this.#index = new ChainIndex(sql);
     const { log } = telemetry;
     const regions = new Regions(layout.regions);
     this.#regions = regions;
-    this.#chains = new Chains({ store, index: this.#index, clock, log, cacheBytes, ...layout, regions });
+    this.#chains = new Chains({ store, index: this.#index, clock, log, cacheBytes, ...layout, regions, checkFormat });
     this.#names = new Names(this.#index, clock);
-    this.#transfer = new TransferObjects({
+    this.transfer = new TransferObjects({
       store,
       chains: this.#chains,
+      regions,
       blocks: (id, range, signal) => this.blocks(id, range, signal),
     });
     this.#upkeep = new Upkeep({ store, chains: this.#chains, index: this.#index, log, ...layout });
@@ -139,6 +69,8 @@ export class Datasets implements AsyncDisposable {
       store,
       chains: this.#chains,
       writer: this.#writer,
+      regions,
+      worker: copies?.worker ?? null,
       reader: slices,
       columnStatistics: async (path, signal) => (await slices.columnStatistics?.(path, signal)) ?? null,
     });
@@ -221,21 +153,7 @@ export class Datasets implements AsyncDisposable {
 
   /** @throws dataset_not_found, chain_broken */
   async head(id: DatasetId, signal?: AbortSignal): Promise<Head> {
-    const chain = await this.#chains.current(id, signal);
-    const { seq, head: block, systemTime, nextOffset, schema, watermark } = chain.tip;
-    return {
-      seq,
-      block,
-      systemTime,
-      nextOffset,
-      schema,
-      watermark,
-      rows: nextOffset,
-      bytes: chain.milestone.bytes,
-      slices: chain.slices.length,
-      quarantined: chain.milestone.quarantined,
-      sourceState: (name) => chain.sourceState(name),
-    };
+    return headOf(await this.#chains.current(id, signal));
   }
 
   /** The dataset now, or as it was. @throws version_not_found, dataset_not_found, chain_broken */
@@ -268,12 +186,8 @@ export class Datasets implements AsyncDisposable {
   }
 
   /** Whether one of these files is gone. */
-  async hasGone(slices: readonly SliceObject[]): Promise<boolean> {
-    for (let from = 0; from < slices.length; from += openedAtOnce) {
-      const looks = slices.slice(from, from + openedAtOnce).map(({ key }) => this.#options.store.stat(key));
-      if ((await Promise.all(looks)).includes(null)) return true;
-    }
-    return false;
+  hasGone(slices: readonly SliceObject[]): Promise<boolean> {
+    return hasGone(this.#options.store, slices);
   }
 
   /** Looks up which files hold the rows now, after one was found to be gone. */
@@ -282,41 +196,8 @@ export class Datasets implements AsyncDisposable {
   }
 
   /** Local files of slices or quarantined rows, held until disposed. @throws data_expired where an object is gone */
-  async openSlices(id: DatasetId, slices: readonly SliceObject[], signal?: AbortSignal): Promise<OpenSlices> {
-    const held = new AsyncDisposableStack();
-    held.use(this.#open.hold(slices.map(({ key }) => key)));
-    try {
-      const open = async ({ key, hash }: SliceObject) => {
-        const file = await this.#options.store.local(key, signal);
-        if (file === null)
-          throw new MillraceError("data_expired", `The data object ${hash} is gone.`, {
-            data: { datasetId: id },
-            hint: "`millrace verify` tells more.",
-          });
-        return held.use(file).path;
-      };
-      const paths: string[] = [];
-      let next = 0;
-      // Each takes the next as soon as it is done, so that a remote store fetches ahead while others still come.
-      const openLeft = async () => {
-        try {
-          for (let slice = slices[next]; slice !== undefined; slice = slices[next]) {
-            const at = next++;
-            paths[at] = await open(slice);
-          }
-        } catch (error) {
-          next = slices.length;
-          throw error;
-        }
-      };
-      const opening = Array.from({ length: openedAtOnce }, openLeft);
-      await Promise.allSettled(opening); // what was opened is held before a failure is told
-      await Promise.all(opening);
-      return { paths, [Symbol.asyncDispose]: () => held.disposeAsync() };
-    } catch (error) {
-      await held.disposeAsync();
-      throw error;
-    }
+  openSlices(id: DatasetId, slices: readonly SliceObject[], signal?: AbortSignal): Promise<OpenSlices> {
+    return openSlices({ store: this.#options.store, open: this.#open, id }, slices, signal);
   }
 
   /** Blocks from newest to oldest, or in order. */
@@ -345,11 +226,6 @@ export class Datasets implements AsyncDisposable {
     return seq === null ? null : await log.at(seq, signal);
   }
 
-  /** What lies in the dataset's folders and its chain does not name. @throws chain_broken */
-  unnamedObjects(id: DatasetId, signal: AbortSignal): Promise<{ readonly objects: number; readonly bytes: number }> {
-    return this.#transfer.unnamed(id, signal);
-  }
-
   /** Why the index is not the object store's for a dataset, or null; nothing is changed. One that is behind is right. */
   async indexProblem(id: DatasetId, signal?: AbortSignal): Promise<string | null> {
     for (const { seq, hash } of await this.#index.ends(id)) {
@@ -357,16 +233,6 @@ export class Datasets implements AsyncDisposable {
       if (stored?.hash !== hash) return `its block ${seq} is not the one of the log`;
     }
     return null;
-  }
-
-  /** What the chain names under a hash, for who copies it; null where it names none. @throws data_expired, dataset_not_found */
-  transferObject(
-    id: DatasetId,
-    part: "blocks" | ObjectPart,
-    hash: string,
-    signal?: AbortSignal,
-  ): Promise<TransferObject | null> {
-    return this.#transfer.find(id, part, hash, signal);
   }
 
   /** Proves a dataset from the object store. @throws dataset_not_found where it was deleted */
@@ -414,8 +280,4 @@ export class Datasets implements AsyncDisposable {
 
 function nameTaken(path: DatasetPath): MillraceError {
   return new MillraceError("already_exists", `The dataset ${formatDatasetPath(path)} exists already.`);
-}
-
-export interface OpenSlices extends AsyncDisposable {
-  readonly paths: readonly string[];
 }

@@ -12,6 +12,8 @@ const atOnce = 2;
 const mostPacks = 8;
 /** Slices that a checkpoint is written for without a thought; of more, only after as many more commits. */
 const lightSlices = 1_024;
+/** A checkpoint that lists so many slices more than are left is written anew. */
+const replacedSlices = 256;
 const mostRemembered = 10_000;
 
 export interface UpkeepOptions {
@@ -109,7 +111,7 @@ export class Upkeep implements AsyncDisposable {
     const { checkpointBlocks } = this.#options;
     const { checkpointSeq, checkpointSlices } = this.#doneOf(id);
     const stride = checkpointBlocks * Math.max(1, chain.slices.length / lightSlices);
-    const hasLightened = chain.seq >= checkpointSeq && chain.slices.length + lightSlices < checkpointSlices;
+    const hasLightened = chain.seq >= checkpointSeq && chain.slices.length + replacedSlices < checkpointSlices;
     return hasLightened || chain.seq >= checkpointSeq + stride;
   }
 
@@ -125,6 +127,7 @@ export class Upkeep implements AsyncDisposable {
 
   async #pack(id: DatasetId, signal: AbortSignal): Promise<PackReport> {
     const { chain, log } = this.#options.chains.known(id);
+    await log.checkFormat();
     return await packComplete(log, chain.seq, mostPacks, signal);
   }
 

@@ -91,7 +91,7 @@ export class Compiler {
     return { inputs, isNewest: newest.length === resolved.length, columns };
   }
 
-  /** Whether a kept plan is still the plan: each input allowed, under its name, and at its version. Holds its slices open. */
+  /** Whether a kept plan is still the plan: each input allowed, under its name, at its version, and with the rows that it had. Holds its slices open. */
   async #isCurrent(plan: Plan, { principal, about, held, files, signal }: Compilation): Promise<boolean> {
     const { datasets, identity } = this.#options;
     const stands = async ({ path, id }: Plan["inputs"][number]) =>
@@ -102,7 +102,11 @@ export class Compiler {
       signal,
     );
     const heads = await all(plan.inputs.map(({ id }) => datasets.head(id, signal)));
-    if (heads.some(({ seq }, index) => seq !== plan.inputs[index]?.seq)) return false;
+    const asPlanned = heads.every(({ seq, expiredBefore }, index) => {
+      const input = plan.inputs[index];
+      return seq === input?.seq && expiredBefore === input.expiredBefore;
+    });
+    if (!asPlanned) return false;
     try {
       for (const input of plan.inputs) addFiles(files, input);
       await all(plan.inputs.map(async (input) => held.use(await datasets.openSlices(input.id, input.files, signal))));
@@ -160,7 +164,7 @@ export class Compiler {
     about.slicesSkipped += skipped;
     const relations = { parser: engine, trees: this.#relations };
     await replaceWithFiles(resolved, snapshot, { slices, paths: open.paths }, relations, signal);
-    return { id, path, seq: snapshot.seq, files, skipped };
+    return { id, path, seq: snapshot.seq, expiredBefore: snapshot.expiredBefore, files, skipped };
   }
 }
 

@@ -9,6 +9,8 @@ export interface Plan {
     readonly path: DatasetPath;
     /** The version that it reads: the newest when it was made. */
     readonly seq: number;
+    /** Rows below this offset had expired then. */
+    readonly expiredBefore: number;
     readonly files: readonly SliceObject[];
     readonly skipped: number;
   }[];

@@ -154,15 +154,42 @@ function dataSql(
     );
   }
   const groups: (FileGroup & { readonly of: LiveSlice; readonly paths: string[] })[] = [];
+  const isReadAsOne = readsAsOne(snapshot);
   for (const [index, slice] of files.slices.entries()) {
     const last = groups.at(-1);
     const path = files.paths[index] ?? "";
     const cut = cutOf(slice, snapshot);
-    const isSame = last?.of.schemaVersion === slice.schemaVersion && last.of.kind === slice.kind;
-    if (isSame && cut === null && cutOf(last.of, snapshot) === null) last.paths.push(path);
+    if (last !== undefined && isReadAsOne(last.of, slice) && cut === null && cutOf(last.of, snapshot) === null)
+      last.paths.push(path);
     else groups.push({ of: slice, columns: columnsIn(slice, snapshot, snapshot.schema), paths: [path], ...cut });
   }
   return relationSql(columnsOf(snapshot.schema), groups);
+}
+
+/**
+ * Whether two files can be read as one relation by the columns of the first. A slice behind a copy can where the copy's integers are
+ * wider and nothing else differs: a count then takes both from their metadata, and reads no row.
+ */
+function readsAsOne({ schemas }: Snapshot): (first: LiveSlice, next: LiveSlice) => boolean {
+  const byVersion = new Map<number, boolean>();
+  const differsInIntegers = (version: number) => {
+    const known = schemas.slice(0, version).map(({ schema }) => schema);
+    return copyColumns(known).every(
+      ({ sliceType, copyType }) => sliceType === copyType || (isInteger(sliceType) && isInteger(copyType)),
+    );
+  };
+  return (first, { kind, schemaVersion }) => {
+    if (first.schemaVersion !== schemaVersion) return false;
+    if (first.kind === kind) return true;
+    if (first.kind !== "copy") return false;
+    const isSo = byVersion.get(schemaVersion) ?? differsInIntegers(schemaVersion);
+    byVersion.set(schemaVersion, isSo);
+    return isSo;
+  };
+}
+
+function isInteger(type: string): boolean {
+  return /^U?(TINY|SMALL|BIG)?INT(EGER)?$/.test(type);
 }
 
 /** A copy may hold rows that came later than the snapshot, and such as have expired. */

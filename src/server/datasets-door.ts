@@ -40,7 +40,9 @@ export function datasetsDoor(datasets: Datasets, engine: Engine, layouts: Layout
       }
       return found;
     },
-    transferObject: (id, part, hash, signal) => datasets.transferObject(id, part, hash, signal),
+    transferObject: (id, part, hash, signal) => datasets.transfer.find(id, part, hash, signal),
+    transferRegion: (id, block, signal) => datasets.transfer.region(id, block, signal),
+    transferCopy: (id, name) => datasets.transfer.copy(id, name),
     quarantine: (id, limit, signal) => quarantineReasons(datasets, engine, id, limit, signal),
     maintain: async (ref, work) => taskView(await (work === "compact" ? layouts.compact(ref) : layouts.collect(ref))),
     verify: (id, { level, signal, progress }) =>

@@ -12,14 +12,18 @@ import type { ObjectStore } from "../storage/index.ts";
 export const formats = {
   /** The server's own folder: staging log, keys, first token. */
   dataFolder: 1,
-  /** Keys of the object store and what lies under them: log, packs, layout, mirror. */
-  objectStore: 1,
+  /**
+   * Keys of the object store and what lies under them: log, packs, layout, mirror. 2: blocks in packs, copies in the place of
+   * originals, and expired rows, which programs of format 1 may take for a chain's end or for loss.
+   */
+  objectStore: 2,
 } as const;
 
 const marker = z.object({ format: z.int().min(1) });
 const folderFile = "format.json";
 /** Beside `datasets/` and `definitions/`. */
 const storeKey = "format.json";
+const storeObject = `The object ${storeKey}`;
 
 /** Of a folder that a server has used; 0 before formats were numbered, null where there is none. @throws unsupported_version */
 export async function folderFormat(directory: string): Promise<number | null> {
@@ -32,7 +36,7 @@ export async function folderFormat(directory: string): Promise<number | null> {
 /** Of a store; 0 before formats were numbered, null where it is empty. @throws unsupported_version, the store's errors */
 export async function storeFormat(store: ObjectStore, signal?: AbortSignal): Promise<number | null> {
   const bytes = await store.get(storeKey, signal ? { signal } : {});
-  if (bytes !== null) return formatIn(new TextDecoder().decode(bytes), `The object ${storeKey}`);
+  if (bytes !== null) return formatIn(new TextDecoder().decode(bytes), storeObject);
   for (const prefix of ["datasets/", "definitions/"])
     for await (const _ of store.list(prefix, { limit: 1, ...(signal ? { signal } : {}) })) return 0;
   return null;
@@ -58,12 +62,32 @@ export async function markFolder(directory: string): Promise<void> {
   await folder.sync();
 }
 
-/** Refuses a newer store, and says in an older or empty one what this version writes there. @throws unsupported_version */
-export async function takeStore(store: ObjectStore, signal: AbortSignal): Promise<void> {
-  const found = await storeFormat(store, signal);
-  if (found !== null && found > formats.objectStore) throw newer("object store", "", found, formats.objectStore);
-  if (found !== formats.objectStore)
-    await store.put(storeKey, new TextEncoder().encode(`${JSON.stringify({ format: formats.objectStore })}\n`));
+/**
+ * Refuses a newer store, and says in an older or empty one what this version writes there: before anything else is written, so
+ * that who looks at the number behind its own write knows whether a newer version may have done something with it.
+ * @throws unsupported_version
+ */
+export async function takeStore(store: ObjectStore, signal?: AbortSignal): Promise<void> {
+  await raise(store, await storeFormat(store, signal), signal);
+}
+
+/**
+ * Whether no newer version has taken the store since. Where one that started at the same moment has put a lower number over
+ * ours, ours is put back. @throws unsupported_version, the store's errors
+ */
+export async function checkStoreFormat(store: ObjectStore, signal?: AbortSignal): Promise<void> {
+  const bytes = await store.get(storeKey, signal ? { signal } : {});
+  await raise(store, bytes === null ? null : formatIn(new TextDecoder().decode(bytes), storeObject), signal);
+}
+
+async function raise(store: ObjectStore, found: number | null, signal?: AbortSignal): Promise<void> {
+  const ours = formats.objectStore;
+  if (found === ours) return;
+  if (found !== null && found > ours) throw newer("object store", "", found, ours);
+  const bytes = new TextEncoder().encode(`${JSON.stringify({ format: ours })}\n`);
+  // Where none was there, another version may be putting its own just now: the greater one must stay.
+  if (found !== null && found > 0) await store.put(storeKey, bytes);
+  else if ((await store.putIfAbsent(storeKey, bytes)) === "exists") await takeStore(store, signal);
 }
 
 function formatIn(text: string, what: string): number {

@@ -13,7 +13,14 @@ import {
   type Service,
 } from "../base/index.ts";
 import type { EventBus } from "../bus/index.ts";
-import { type CommitNews, type DatasetRef, type Datasets, datasetId } from "../datasets/index.ts";
+import {
+  type Broken,
+  type CommitNews,
+  type DatasetRef,
+  type Datasets,
+  datasetId,
+  type ExpiryReport,
+} from "../datasets/index.ts";
 import { type DatasetSpec, datasetKind, type Resources } from "../resources/index.ts";
 import type { JSONValue } from "../storage/index.ts";
 import type { Task, TaskContext, TaskQueue, TaskRunner } from "../tasks/index.ts";
@@ -125,16 +132,11 @@ export class LayoutTasks implements Service {
     if (compacted.regions > 0) await this.#announce(ref);
     const outdated = await layouts.deleteOutdated(id, signal);
     // What was mirrored from elsewhere stays as it came.
-    if (replica !== undefined) return { compacted: { ...compacted }, outdated: { ...outdated } };
+    if (replica !== undefined) return reported(ref, { compacted, outdated });
     const superseded = await layouts.supersede(id, keepingTimeMs, signal, tell);
     const expired = retention === undefined ? null : await layouts.expire(id, retention, signal, tell);
     if (expired !== null && expired.rows > 0) await this.#announce(ref);
-    return {
-      compacted: { ...compacted },
-      outdated: { ...outdated },
-      superseded: { ...superseded },
-      expired: expired === null ? null : { ...expired },
-    };
+    return reported(ref, { compacted, outdated, superseded }, expired);
   }
 
   async #collect(task: Task, { signal, progress }: TaskContext): Promise<JSONValue> {
@@ -237,6 +239,23 @@ export class LayoutTasks implements Service {
   async #spec({ project, dataset }: DatasetPath): Promise<DatasetSpec> {
     return (await this.#options.resources.get(datasetKind, project, dataset))?.spec ?? {};
   }
+}
+
+/** @throws chain_broken where some of it was broken, once all else is done: the task then says so, and is tried again */
+function reported(
+  { path }: DatasetRef,
+  reports: Readonly<Record<string, object & { readonly broken: readonly Broken[] }>>,
+  expired: ExpiryReport | null = null,
+): JSONValue {
+  const broken = Object.values(reports).flatMap((report) => report.broken);
+  const [first] = broken;
+  if (first !== undefined)
+    throw new MillraceError("chain_broken", `The object ${first.object} is broken: ${first.reason}.`, {
+      data: { object: first.object, reason: first.reason, broken: new Set(broken.map(({ object }) => object)).size },
+      hint: `Nothing that it stands for was deleted; the rest of ${formatDatasetPath(path)} went on. millrace doctor --full tells what to do.`,
+    });
+  const done = Object.entries(reports).map(([work, { broken: _, ...figures }]) => [work, figures] as const);
+  return { ...Object.fromEntries(done), expired: expired === null ? null : { ...expired } };
 }
 
 const payloadShape = z.object({

@@ -25,6 +25,12 @@ export function replicasDoor({ datasets, resources, disk, random, directory }: R
     ready ??= prepare();
     return ready;
   };
+  const received = async (named: Parameters<typeof receiveObject>[2], body: AsyncIterable<Uint8Array>) => {
+    await emptied();
+    const file = path.join(directory, Buffer.from(random.bytes(16)).toString("hex"));
+    await receiveObject(disk, file, named, body);
+    return file;
+  };
   return {
     // In this order: whoever finds the dataset by its name finds it declared as a copy.
     async begin(name, origin, seed, by) {
@@ -45,11 +51,14 @@ export function replicasDoor({ datasets, resources, disk, random, directory }: R
     putBlocks: (name, blocks) => replicas.waiting.put(name, blocks),
     async putObject(copy, { block, part, hash }, body) {
       const named = await replicas.expect(copy, block, part, hash);
-      await emptied();
-      const file = path.join(directory, Buffer.from(random.bytes(16)).toString("hex"));
-      await receiveObject(disk, file, named, body);
-      await replicas.adopt(copy, named, file);
+      await replicas.adopt(copy, named, await received(named, body));
     },
+    offerRegion: (copy, manifest, signal) => replicas.offer(copy, manifest, signal),
+    async putCopy(copy, { level, index, hash }, body) {
+      const named = await replicas.standIns.expect(copy, { level, index }, hash);
+      await replicas.adoptCopy(copy, named.key, await received(named, body));
+    },
+    expire: (copy, before, drop, signal) => replicas.expire(copy, before, drop, signal),
     advance: (copy, blocks, signal) => replicas.advance(copy, blocks, signal),
     clear: (name, signal) => replicas.waiting.clear(name, signal),
   };

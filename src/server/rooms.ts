@@ -15,6 +15,7 @@ import type { ServerConfig } from "./config.ts";
 import { definitionsOf } from "./definitions.ts";
 import { engineRoles } from "./engine-roles.ts";
 import { FirstStart } from "./first-start.ts";
+import { FormatWatch } from "./format-watch.ts";
 import type { Foundation } from "./foundation.ts";
 import { LayoutTasks } from "./layout-tasks.ts";
 import type { RunningServer } from "./running.ts";
@@ -35,7 +36,7 @@ export interface RoomsOptions {
 export async function startRooms(
   { config, foundation, log, metrics, ownerTokenFile, held }: RoomsOptions,
   signal: AbortSignal,
-): Promise<Pick<RunningServer, "url" | "needsSetUp" | "counts">> {
+): Promise<Pick<RunningServer, "url" | "ended" | "needsSetUp" | "counts">> {
   const { directory, sliceFolder, clock, random, ids, store, postgres, bus, resources } = foundation;
   const { sql } = postgres;
   const { values } = config;
@@ -58,6 +59,7 @@ export async function startRooms(
     disk,
     telemetry: telemetryOf("engines"),
   });
+  const format = new FormatWatch({ store, clock, log: log.child({ room: "storage" }) });
   const datasets = new Datasets({
     store,
     sql,
@@ -65,6 +67,7 @@ export async function startRooms(
     clock,
     random,
     telemetry: telemetryOf("datasets"),
+    checkFormat: () => format.check(),
     copies: { worker: engines, disk, directory: copies },
     announce(news: CommitNews) {
       activity.committed(news);
@@ -154,6 +157,7 @@ export async function startRooms(
 
   const lifecycle = new Lifecycle(
     [
+      format,
       bus,
       resources,
       identity,
@@ -174,5 +178,6 @@ export async function startRooms(
   await lifecycle.start(signal);
   held.defer(() => lifecycle.stop());
   const needsSetUp = await identity.needsSetUp();
-  return { url: gateway.url, needsSetUp, counts: () => ({ ...activity.figures, queries: queries.ended }) };
+  const counts = () => ({ ...activity.figures, queries: queries.ended });
+  return { url: gateway.url, ended: format.ended, needsSetUp, counts };
 }

@@ -7,6 +7,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly needsSetUp: boolean;
   /** null: standard error. */
   readonly logFile: string | null;
+  /** Aborts where the server cannot go on and has to be stopped; its reason says why. */
+  readonly ended: AbortSignal;
   /** Live figures, for the screen of `up`. */
   counts(): { readonly datasets: number; readonly rows: number; readonly bytes: number; readonly queries: number };
 }

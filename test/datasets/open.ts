@@ -32,6 +32,7 @@ export interface InstanceOptions {
   /** Packs and checkpoints behind its commits; otherwise only when it is told to. */
   readonly keepsUp?: boolean;
   readonly copies?: Partial<CopyOptions>;
+  readonly checkFormat?: () => Promise<void>;
 }
 
 /** One object store and one database, and any number of servers on them. */
@@ -74,7 +75,7 @@ export function openOn({ root, work, sql }: { root: string; work: string; sql: S
     work,
     clock,
     errors,
-    instance({ cacheBytes, slices = textSlices, layout, between = asIs, keepsUp = false, copies } = {}) {
+    instance({ slices = textSlices, between = asIs, keepsUp = false, copies, ...given } = {}) {
       const faults = new Faults();
       const store = between(directoryStore({ root, disk: faultyDisk(nodeDisk, faults), random: systemRandom }));
       const news: CommitNews[] = [];
@@ -90,8 +91,7 @@ export function openOn({ root, work, sql }: { root: string; work: string; sql: S
           if (faults.hanging.includes("announce")) await new Promise(() => {});
           news.push(one);
         },
-        ...(cacheBytes === undefined ? {} : { cacheBytes }),
-        ...(layout === undefined ? {} : { layout }),
+        ...given,
         keepsUp,
       });
       return { datasets, store, faults, news };

@@ -229,6 +229,8 @@ export function fakeRooms(): FakeRooms {
             .slice(0, limit)
             .map((seq) => ({ seq, hash: `f1620${seq}`, block: {} })),
         transferObject: async () => null,
+        transferRegion: async () => null,
+        transferCopy: async () => null,
         quarantine: async () => [],
         async verify(_id, { progress }) {
           progress(1, 2);
@@ -244,6 +246,9 @@ export function fakeRooms(): FakeRooms {
         walk: notHere,
         putBlocks: notHere,
         putObject: notHere,
+        offerRegion: notHere,
+        putCopy: notHere,
+        expire: notHere,
         advance: notHere,
         clear: notHere,
       },

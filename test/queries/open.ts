@@ -89,6 +89,7 @@ export async function openQueries(clock: Clock = systemClock): Promise<OpenQueri
     random: systemRandom,
     telemetry: silentTelemetry,
     announce: async () => {},
+    copies: { worker: pool.pool, disk: nodeDisk, directory: identity.open.folder },
   });
   const name = userName("guest");
   await identity.identity.createUser({ name }, identity.owner.user);

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -8,6 +9,7 @@ import { z } from "zod";
 import { formats } from "../../src/server/index.ts";
 import { type TempDirectory, tempDirectory } from "../kit/index.ts";
 import { millrace, type Platform, startPlatform } from "../kit/platform.ts";
+import { pushRows } from "../transfer/push.ts";
 
 const folders = path.join(import.meta.dirname, "folders");
 const written = readdirSync(folders)
@@ -22,6 +24,9 @@ const expectedShape = z.object({
   stagedRows: z.number(),
   /** Of web.many, where the folder has it: each by a commit of its own. */
   manyRows: z.number().default(0),
+  /** Of web.long, whose blocks are in a pack and whose slices were superseded, and of web.short, whose first rows have expired. */
+  longRows: z.number().default(0),
+  shortRows: z.number().default(0),
 });
 
 let folder: TempDirectory;
@@ -48,6 +53,14 @@ async function asked(platform: Platform, token: string, sql: string): Promise<{ 
   return { status: reply.status, rows: body.rows };
 }
 
+/** A dataset of numbered rows has all of them, and takes one more. */
+async function goesOn(platform: Platform, dataset: string, rows: number): Promise<void> {
+  const sql = `SELECT count(*)::INTEGER AS n, count(DISTINCT n)::INTEGER AS d FROM web.${dataset}`;
+  expect((await asked(platform, platform.token, sql)).rows, dataset).toEqual([{ n: rows, d: rows }]);
+  await pushRows(platform, "web", dataset, ['{"n":1000000}']);
+  expect((await asked(platform, platform.token, sql)).rows, dataset).toEqual([{ n: rows + 1, d: rows + 1 }]);
+}
+
 /** Every file below a folder and the hash of its bytes. */
 async function contentOf(directory: string): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
@@ -63,7 +76,7 @@ async function contentOf(directory: string): Promise<Record<string, string>> {
 
 describe("a folder that an older version wrote", () => {
   test("is there for every format up to this one's", () => {
-    const wanted = Array.from({ length: formats.dataFolder + 1 }, (_, format) => String(format));
+    const wanted = Array.from({ length: formats.objectStore + 1 }, (_, format) => String(format));
     expect(written.sort()).toEqual(wanted);
   });
 
@@ -100,14 +113,14 @@ describe("a folder that an older version wrote", () => {
         `SELECT count(*)::INTEGER AS n FROM web.access AT (VERSION => '${expected.head}')`,
       );
       expect(past.rows).toEqual([{ n: expected.rows.length }]);
-      const { manyRows } = expected;
-      if (manyRows > 0) {
-        const many = "SELECT count(*)::INTEGER AS n, count(DISTINCT n)::INTEGER AS d FROM web.many";
-        expect((await asked(platform, platform.token, many)).rows).toEqual([{ n: manyRows, d: manyRows }]);
-      }
-      for (const dataset of ["web.access", "web.other", ...(manyRows > 0 ? ["web.many"] : [])]) {
-        const verified = await millrace(["verify", dataset], platform);
+      const { manyRows: many, longRows: long, shortRows: short } = expected;
+      const counted = Object.entries({ many, long, short }).filter(([, rows]) => rows > 0);
+      for (const [dataset, rows] of counted) await goesOn(platform, dataset, rows);
+      for (const dataset of ["access", "other", ...counted.map(([name]) => name)]) {
+        const verified = await millrace(["verify", `web.${dataset}`], platform);
         expect(verified.code, verified.stdout).toBe(0);
+        if (dataset === "long") expect(verified.stdout).toMatch(/1,?02\d slices proven from their copies/);
+        if (dataset === "short") expect(verified.stdout).toMatch(/\d+ slices expired/);
       }
       expect(JSON.parse(await readFile(path.join(dataDirectory, "format.json"), "utf8"))).toEqual({
         format: formats.dataFolder,
@@ -151,3 +164,31 @@ describe("what a newer version wrote is refused, told, and left as it is", () =>
     60_000,
   );
 });
+
+test("a server that runs while a newer version takes its store acknowledges nothing more, and ends in order", async () => {
+  const dataDirectory = path.join(folder.path, "running");
+  const marker = path.join(dataDirectory, "objects", "format.json");
+  const rows = async (platform: Platform) =>
+    (await asked(platform, platform.token, "SELECT count(*)::INTEGER AS n FROM web.taken")).rows;
+  {
+    await using platform = await startPlatform({ dataDirectory });
+    await pushRows(platform, "web", "taken", ['{"n":1}']);
+    const gone = once(platform.process, "exit");
+    await writeFile(marker, JSON.stringify({ format: formats.objectStore + 1 }));
+    const pushed = await fetch(new URL("/api/v1/projects/web/datasets/taken/rows?ack=committed", platform.url), {
+      method: "POST",
+      headers: { authorization: `Bearer ${platform.token}`, "content-type": "application/x-ndjson" },
+      body: '{"n":2}',
+    });
+    // It is staged, and this server says no more.
+    expect([pushed.status, await pushed.json()]).toMatchObject([503, { error: { code: "shutting_down" } }]);
+    const [code] = await gone;
+    expect([code, platform.stderr()]).toEqual([1, expect.stringContaining("(unsupported_version)")]);
+    expect(await readdir(dataDirectory)).not.toContain("server.json");
+  }
+  // What was staged is committed once by whoever may: here the same version, after the number was put back by hand.
+  await writeFile(marker, JSON.stringify({ format: formats.objectStore }));
+  await using platform = await startPlatform({ dataDirectory });
+  await pushRows(platform, "web", "taken", ['{"n":3}']);
+  expect(await rows(platform)).toEqual([{ n: 3 }]);
+}, 60_000);

@@ -1,16 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { ask, path } from "./client.ts";
-import type {
-  Block,
-  Dataset,
-  PlatformEvent,
-  QuarantineReason,
-  Query,
-  Resource,
-  Setting,
-  Slice,
-  Task,
-} from "./types.ts";
+import type { Block, Dataset, Query, Resource, Setting, Task } from "./types.ts";
 
 /** What the console reads, each with its key in the cache: the live stream says by these keys what has changed. */
 
@@ -100,22 +90,6 @@ export const blockQuery = (project: string, dataset: string, seq: number) =>
     staleTime: Number.POSITIVE_INFINITY,
   });
 
-export const slicesQuery = (project: string, dataset: string) =>
-  queryOptions({
-    queryKey: ["dataset", project, dataset, "slices"],
-    queryFn: ({ signal }) =>
-      ask<{ slices: Slice[] }>(path`/api/v1/projects/${project}/datasets/${dataset}/slices`, { signal }),
-  });
-
-export const quarantineQuery = (project: string, dataset: string) =>
-  queryOptions({
-    queryKey: ["dataset", project, dataset, "quarantine"],
-    queryFn: ({ signal }) =>
-      ask<{ reasons: QuarantineReason[] }>(path`/api/v1/projects/${project}/datasets/${dataset}/quarantine`, {
-        signal,
-      }),
-  });
-
 export const tasksQuery = (filter: { readonly state?: string; readonly kind?: string; readonly project?: string }) =>
   queryOptions({
     queryKey: ["tasks", filter],
@@ -127,13 +101,6 @@ export const queriesQuery = queryOptions({
   queryKey: ["queries"],
   queryFn: ({ signal }) => ask<{ queries: Query[] }>("/api/v1/queries", { signal }),
 });
-
-export const eventsQuery = (after: number) =>
-  queryOptions({
-    queryKey: ["events", after],
-    queryFn: ({ signal }) =>
-      ask<{ events: PlatformEvent[]; next: number }>("/api/v1/events", { query: { after, limit: 500 }, signal }),
-  });
 
 export const settingsQuery = queryOptions({
   queryKey: ["settings"],
@@ -162,9 +129,3 @@ export const labelsQuery = (project: string) =>
     },
     staleTime: 60_000,
   });
-
-export const storageQuery = queryOptions({
-  queryKey: ["storage"],
-  queryFn: ({ signal }) => ask<Storage>("/api/v1/storage", { signal }),
-  staleTime: 60_000,
-});

@@ -50,7 +50,7 @@ function Side({ onFind }: { readonly onFind: () => void }): ReactNode {
         <Mark />
         <span>Millrace</span>
       </Link>
-      <button type="button" className={css.find} onClick={onFind} aria-label={`Find ${findKeys}`}>
+      <button type="button" className={css.find} onClick={onFind} title={`Find pages, datasets, actions (${findKeys})`}>
         <Icon name="search" />
         <span>Find</span>
         <Kbd>{findKeys}</Kbd>

@@ -2,30 +2,25 @@ import { MillraceError } from "../../base/index.ts";
 import { decodeBlock } from "../../datasets/index.ts";
 import { sha3Multihash } from "../../slices/index.ts";
 import { HashList } from "./hash-list.ts";
+import { bringObjects, type Transport } from "./objects.ts";
 import type { Origin } from "./origin.ts";
-import type { MissingObject, Replica } from "./replica.ts";
 import { patiently } from "./retries.ts";
+import { StandIns } from "./stand-ins.ts";
 
-/** Blocks that are committed by one request, and objects that travel at once. */
+/** Blocks that are committed by one request. */
 const blocksAtOnce = 64;
-const objectsAtOnce = 4;
 /** Blocks that are kept with the copy at once; an interruption loses at most as many. */
 const keptBlocks = 100;
 const keptBytes = 4 << 20;
+/** Times that a copy is begun from a newer head, because a region was compacted that reaches behind the one before. */
+const mostWalks = 5;
 /** A chain of more blocks is not begun: 128 MB of hashes are held in memory. */
 const mostBlocks = 4_000_000;
 
-export interface CopyProgress {
-  addBlocks(blocks: number): void;
-  addBytes(bytes: number): void;
-}
-
-export interface Copying {
-  readonly origin: Origin;
+export interface Copying extends Transport {
   readonly originUrl: string;
-  readonly replica: Replica;
-  readonly progress: CopyProgress;
-  readonly signal: AbortSignal;
+  /** Whether rows that are here may go where they have expired at the origin, and it cannot go on otherwise. */
+  readonly dropExpired: boolean;
 }
 
 export interface Copied {
@@ -44,6 +39,18 @@ export interface Copied {
  * @throws replica_refused, replica_diverged, and what the origin or the copy answer
  */
 export async function copyOnce(job: Copying): Promise<Copied> {
+  for (let walks = 1; ; walks++) {
+    try {
+      return await copyUp(job);
+    } catch (error) {
+      // What stands for the last slices reaches further than the head that was walked back from: the origin has grown since.
+      const reachesFurther = error instanceof MillraceError && typeof error.data?.wanted === "string";
+      if (!reachesFurther || walks === mostWalks) throw error;
+    }
+  }
+}
+
+async function copyUp(job: Copying): Promise<Copied> {
   const { origin, replica, signal } = job;
   const head = await patiently(signal, () => origin.head(signal));
   const before = await replica.state();
@@ -153,6 +160,7 @@ interface Step {
 /** Commits these blocks, after bringing what they name. */
 async function advance(job: Copying, blocks: readonly string[]): Promise<Step> {
   const { replica, signal } = job;
+  const standIns = new StandIns(job);
   const last = blocks.at(-1);
   let objects = 0;
   let bytes = 0;
@@ -161,43 +169,10 @@ async function advance(job: Copying, blocks: readonly string[]): Promise<Step> {
     const { seq, head, missing } = await patiently(signal, () => replica.advance(blocks));
     if (head === last) return { seq, head, objects, bytes };
     if (missing.length === 0) throw new MillraceError("conflict", "The copy moved on by itself; run this again.");
-    const wanted = [...new Map(missing.map((one) => [`${one.part}/${one.hash}`, one])).values()];
-    await bringAll(job, wanted);
-    objects += wanted.length;
-    bytes += wanted.reduce((sum, one) => sum + one.sizeBytes, 0);
-  }
-}
-
-/** A few at a time; the first failure ends the others. */
-async function bringAll(job: Copying, objects: readonly MissingObject[]): Promise<void> {
-  const failed = new AbortController();
-  const signal = AbortSignal.any([job.signal, failed.signal]);
-  const waiting = [...objects];
-  const carry = async () => {
-    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) await bring({ ...job, signal }, one);
-  };
-  const carriers = Array.from({ length: objectsAtOnce }, () =>
-    carry().catch((error: unknown) => {
-      if (!failed.signal.aborted) failed.abort(error);
-      throw error;
-    }),
-  );
-  await Promise.allSettled(carriers);
-  failed.signal.throwIfAborted();
-  job.signal.throwIfAborted();
-}
-
-async function bring({ origin, replica, progress, signal }: Copying, object: MissingObject): Promise<void> {
-  await patiently(signal, async () => {
-    const body = origin.object(object.part, object.hash, object.sizeBytes, signal);
-    await replica.putObject(object, counted(body, progress));
-  });
-}
-
-async function* counted(body: AsyncIterable<Uint8Array>, progress: CopyProgress): AsyncIterable<Uint8Array> {
-  for await (const chunk of body) {
-    progress.addBytes(chunk.byteLength);
-    yield chunk;
+    const brought = await bringObjects(job, missing);
+    const instead = await standIns.bring(brought.gone);
+    objects += brought.objects + instead.objects;
+    bytes += brought.bytes + instead.bytes;
   }
 }
 

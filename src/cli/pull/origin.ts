@@ -1,5 +1,6 @@
 import http from "node:http";
 import https from "node:https";
+import { z } from "zod";
 import { MillraceError } from "../../base/index.ts";
 
 /** A dataset on another platform, spoken to by ODF's simple transfer protocol. Nothing that it answers is believed here. */
@@ -23,6 +24,9 @@ export const usualLimits: OriginLimits = { idleMs: 30_000, smallMs: 60_000, minB
 
 const headBytes = 1_024;
 const blockBytes = 4 << 20;
+const manifestBytes = 16 << 20;
+const goneBytes = 16_384;
+const goneShape = z.object({ error: z.object({ data: z.object({ expiredBefore: z.int().min(0) }) }) });
 
 export type ObjectPart = "blocks" | "data" | "checkpoints" | "quarantine";
 
@@ -49,10 +53,28 @@ export class Origin implements Disposable {
     return this.#small(`blocks/${hash}`, blockBytes, signal);
   }
 
+  /** Which copies hold the rows of a block's region now; null where the origin has none for it. */
+  async region(block: string, signal: AbortSignal): Promise<Uint8Array | null> {
+    try {
+      return await this.#small(`regions/${block}`, manifestBytes, signal);
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === "not_found") return null;
+      throw error;
+    }
+  }
+
   /** The bytes of an object as they come: as many as asked for, or an error. */
-  async *object(part: ObjectPart, hash: string, sizeBytes: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  object(part: ObjectPart, hash: string, sizeBytes: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#bytes(`${part}/${hash}`, sizeBytes, signal);
+  }
+
+  /** Those of a compacted copy, likewise. */
+  copy(name: string, sizeBytes: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#bytes(`copies/${name}`, sizeBytes, signal);
+  }
+
+  async *#bytes(name: string, sizeBytes: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const { minBytesPerS, graceMs } = this.#options.limits;
-    const name = `${part}/${hash}`;
     const reply = await this.#get(name, signal);
     checkLength(reply, name, sizeBytes);
     let received = 0;
@@ -149,12 +171,29 @@ async function failureOf(reply: http.IncomingMessage, name: string, url: URL): P
         `The origin no longer keeps ${name}, so that it cannot be copied as it was.`,
         {
           hint: "Its small slices were superseded by compacted copies, or dropped by retention. Pull sooner, or raise keepingTimeMs there.",
+          data: { expiredBefore: await expiredBefore(reply) },
         },
       );
     default:
       return status >= 500 || status === 408 || status === 429
         ? unavailable(`The origin answered ${status} for ${name}.`)
         : wrong(`The origin answered ${status} for ${name}.`);
+  }
+}
+
+/** Where the rows begin that have not expired, as a Millrace says it; 0 where another origin does not. */
+async function expiredBefore(reply: http.IncomingMessage): Promise<number> {
+  const chunks: Uint8Array[] = [];
+  let received = 0;
+  try {
+    for await (const chunk of reply) {
+      received += chunk.byteLength;
+      if (received > goneBytes) return 0;
+      chunks.push(chunk);
+    }
+    return goneShape.parse(JSON.parse(Buffer.concat(chunks).toString("utf8"))).error.data.expiredBefore;
+  } catch {
+    return 0;
   }
 }
 

@@ -17,11 +17,19 @@ const advanced = z.object({
       part: z.enum(["blocks", "data", "checkpoints", "quarantine"]),
       hash: z.string(),
       sizeBytes: z.number(),
+      lastOffset: z.number().nullable(),
     }),
   ),
 });
+const offered = z.object({
+  level: z.number(),
+  index: z.number(),
+  missing: z.array(z.object({ hash: z.string(), name: z.string(), sizeBytes: z.number() })),
+});
 const listed = z.object({ blocks: z.array(z.object({ seq: z.number(), hash: z.string() })) });
 
+export type OfferedRegion = z.infer<typeof offered>;
+export type MissingCopy = OfferedRegion["missing"][number];
 export type MissingObject = z.infer<typeof advanced>["missing"][number];
 
 /** The copy on our own platform, as its API takes it in. */
@@ -69,6 +77,25 @@ export class Replica {
     const path = `${this.#path}/objects/${part satisfies ObjectPart}/${hash}`;
     const headers = { "content-length": String(sizeBytes) };
     await this.#send({ method: "PUT", path, query: { block }, headers, body });
+  }
+
+  /** Offers what stands for superseded slices. */
+  async offerRegion(manifest: Uint8Array): Promise<OfferedRegion> {
+    const path = `${this.#path}/regions`;
+    const headers = { "content-type": "application/octet-stream" };
+    const request = { method: "POST", path, headers, body: manifest, signal: this.#signal } as const;
+    return await this.#client.json(request, offered);
+  }
+
+  async putCopy({ level, index }: OfferedRegion, file: MissingCopy, body: AsyncIterable<Uint8Array>): Promise<void> {
+    const path = `${this.#path}/regions/${level}/${index}/${file.hash}`;
+    await this.#send({ method: "PUT", path, headers: { "content-length": String(file.sizeBytes) }, body });
+  }
+
+  /** Lets rows expire that have expired at the origin. */
+  async expire(before: number, drop: boolean): Promise<void> {
+    const headers = { "content-type": "application/json" };
+    await this.#send({ method: "POST", path: `${this.#path}/expire`, headers, body: JSON.stringify({ before, drop }) });
   }
 
   advance(blocks: readonly string[]): Promise<z.infer<typeof advanced>> {

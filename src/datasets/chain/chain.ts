@@ -167,7 +167,7 @@ export class Chain {
   /** Reads rows from these files from now on, where they stand for what is there. @returns whether they do */
   replaceSlices(files: Parameters<LiveSlices["replace"]>[0]): boolean {
     const before = this.#slices;
-    this.#slices = before.replace(files).from(this.#expiredBefore);
+    this.#slices = before.replace(files, this.#expiredBefore).from(this.#expiredBefore);
     return this.#slices !== before;
   }
 
@@ -194,7 +194,7 @@ export class Chain {
     { newData }: AddData | ExecuteTransform,
     statistics: readonly ColumnStatistics[] | null,
   ): void {
-    if (newData === undefined) return;
+    if (newData === undefined || newData.offsetInterval.end < this.#expiredBefore) return;
     const { offsetInterval, physicalHash, size } = newData;
     this.#slices = this.#slices.append({
       kind: "data",

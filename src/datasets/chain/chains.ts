@@ -43,6 +43,8 @@ export interface ChainsOptions {
   /** How many blocks a pack holds. */
   readonly packBlocks: number;
   readonly regions: Regions;
+  /** See `DatasetLog`. */
+  readonly checkFormat: (() => Promise<void>) | undefined;
 }
 
 /** A dataset as this process knows it. */
@@ -71,11 +73,13 @@ export class Chains {
   readonly #cacheBytes: number;
   readonly #packBlocks: number;
   readonly #regions: Regions;
+  readonly #checkFormat: (() => Promise<void>) | undefined;
   readonly #packCache = new PackCache();
   readonly #entries = new Recent<DatasetId, Entry>(Number.POSITIVE_INFINITY);
   #weightBytes = 0;
 
-  constructor({ store, index, clock, log, cacheBytes = defaultCacheBytes, packBlocks, regions }: ChainsOptions) {
+  constructor({ cacheBytes = defaultCacheBytes, ...options }: ChainsOptions) {
+    const { store, index, clock, log, packBlocks, regions, checkFormat } = options;
     this.#store = store;
     this.#index = index;
     this.#clock = clock;
@@ -83,6 +87,7 @@ export class Chains {
     this.#cacheBytes = cacheBytes;
     this.#packBlocks = packBlocks;
     this.#regions = regions;
+    this.#checkFormat = checkFormat;
   }
 
   /** The chain with everything that was committed before the call. @throws chain_broken, dataset_not_found */
@@ -105,8 +110,7 @@ export class Chains {
 
   /** One that believes nothing that was read before. */
   freshLog(id: DatasetId): DatasetLog {
-    const [packCache, packBlocks] = [new PackCache(), this.#packBlocks];
-    return new DatasetLog({ store: this.#store, keys: new DatasetKeys(id), packCache, packBlocks });
+    return this.#logOf(id, new PackCache());
   }
 
   /** As far as it is in memory, not brought up to date. */
@@ -170,11 +174,15 @@ export class Chains {
   #entry(id: DatasetId): Entry {
     const known = this.#entries.get(id);
     if (known !== undefined) return known;
-    const [packCache, packBlocks] = [this.#packCache, this.#packBlocks];
-    const log = new DatasetLog({ store: this.#store, keys: new DatasetKeys(id), packCache, packBlocks });
-    const entry = { chain: new Chain(id), log, mutex: new Mutex(), weighedBytes: 0 };
+    const entry = { chain: new Chain(id), log: this.#logOf(id, this.#packCache), mutex: new Mutex(), weighedBytes: 0 };
     this.#entries.set(id, entry);
     return entry;
+  }
+
+  #logOf(id: DatasetId, packCache: PackCache): DatasetLog {
+    const [store, packBlocks, checkFormat] = [this.#store, this.#packBlocks, this.#checkFormat];
+    const keys = new DatasetKeys(id);
+    return new DatasetLog({ store, keys, packCache, packBlocks, ...(checkFormat ? { checkFormat } : {}) });
   }
 
   #weigh(id: DatasetId, entry: Entry): void {
@@ -199,7 +207,10 @@ export class Chains {
         ? await log.newestListed(await this.#hintedSeq(log, signal), signal)
         : await log.newest(chain.seq, signal);
     // Whoever sees a commit acts on it: acknowledges rows, deletes what was staged.
-    if (newest > before) await log.settle(newest);
+    if (newest > before) {
+      await log.settle(newest);
+      await log.checkFormat();
+    }
     const reader = new StatisticsReader(log, newest - before > this.#packBlocks);
     const isLong = newest - before > mostRows;
     let batch: StoredBlock[] = [];
@@ -227,9 +238,10 @@ export class Chains {
 
   async #refresh(id: DatasetId, { chain }: Entry, all: boolean, signal?: AbortSignal): Promise<void> {
     const keys = new LayoutKeys(id);
-    const { expiredBefore, replacements } = await refresh(this.#store, keys, this.#regions, chain.slices, all, signal);
-    for (const files of replacements) chain.replaceSlices(files);
-    chain.expire(expiredBefore);
+    const found = await refresh(this.#store, keys, this.#regions, chain.slices, all, signal);
+    chain.expire(found.expiredBefore);
+    for (const files of found.replacements) chain.replaceSlices(files);
+    if (found.failure !== null) throw found.failure;
   }
 
   /** What the index has of a chain. A broken index must not stop a reader: the rest is read from the store. */

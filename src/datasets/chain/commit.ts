@@ -54,16 +54,19 @@ export interface Change {
  * The log entry is the commit: it is created if absent, so of racing writers one wins. A crash before it leaves objects
  * that nothing names. A writer that was frozen may create an entry whose number was taken and packed away meanwhile: the pack
  * tells it so (`DatasetLog.claim`).
+ * @param without the slice that is not here, and need not be: a proven copy stands for it, or its rows have expired
  * @throws dataset_not_found where the dataset was deleted meanwhile; the store's errors, after which the head must be
  * asked again: the block may be committed
  */
 export async function commitBlock(
   log: DatasetLog,
   { seq, hash, bytes, block }: StoredBlock,
+  { without = null }: { readonly without?: Multihash | null } = {},
 ): Promise<"committed" | "lost" | "objects gone"> {
   await log.store.put(log.keys.block(hash), bytes);
-  const named = namedObjects(block.event).map((one) => objectKey(log.keys, one.part, one.hash));
-  if (await isLost(log.store, log.keys, named)) return "objects gone";
+  const named = namedObjects(block.event).filter((one) => one.hash !== without);
+  const objects = named.map((one) => objectKey(log.keys, one.part, one.hash));
+  if (await isLost(log.store, log.keys, objects)) return "objects gone";
   return (await log.claim(seq, hash)) === "ours" ? "committed" : "lost";
 }
 

@@ -4,6 +4,7 @@ import type { ObjectStore } from "../../storage/index.ts";
 import { decodeBlock } from "../odf/index.ts";
 import { mayHold, type PackCache } from "../packs/pack-cache.ts";
 import { Packs } from "../packs/packs.ts";
+import { gallop } from "./gallop.ts";
 import type { DatasetKeys } from "./keys.ts";
 import { brokenObject, datasetDeleted, deletedEntry, readBlock, type StoredBlock } from "./stored-block.ts";
 
@@ -18,6 +19,8 @@ export interface DatasetLogOptions {
   readonly packCache: PackCache;
   /** How many blocks a pack holds: the same for everybody who uses the store. */
   readonly packBlocks: number;
+  /** @throws unsupported_version where a newer version has taken the store, whose ways this one does not know */
+  readonly checkFormat?: () => Promise<void>;
 }
 
 /**
@@ -36,13 +39,16 @@ export class DatasetLog {
   readonly keys: DatasetKeys;
   readonly packs: Packs;
   readonly packBlocks: number;
+  /** Whether what this version knows of the store still holds. @throws unsupported_version, the store's errors */
+  readonly checkFormat: () => Promise<void>;
   /** The floor as far as it was seen; it never goes back. */
   #floor = 0;
 
-  constructor({ store, keys, packCache, packBlocks }: DatasetLogOptions) {
+  constructor({ store, keys, packCache, packBlocks, checkFormat = async () => {} }: DatasetLogOptions) {
     this.store = store;
     this.keys = keys;
     this.packBlocks = packBlocks;
+    this.checkFormat = checkFormat;
     this.packs = new Packs(store, keys, packCache, packBlocks);
   }
 
@@ -65,14 +71,18 @@ export class DatasetLog {
 
   /**
    * Creates a log entry if absent, and tells who has the number: `entry` itself or another.
-   * @throws dataset_not_found where the dataset was deleted; the store's errors, after which nobody knows
+   * @throws dataset_not_found where the dataset was deleted; unsupported_version where a newer version has taken the store;
+   * the store's errors, after which nobody knows
    */
   async claim(seq: number, entry: Multihash | typeof deletedEntry): Promise<"ours" | "another's"> {
     const key = this.keys.log(seq);
     const isNew = (await persist(() => this.store.putIfAbsent(key, utf8.encode(entry)))) === "created";
     const found = isNew ? entry : textOf(await persist(() => this.store.get(key)));
-    // The entry may be below the floor by now, where nobody reads it: then the pack knows whose the number is.
-    if (!(await persist(() => this.isPacked(this.region(seq))))) {
+    // The entry may be below the floor by now, where nobody reads it: then the pack knows whose the number is. A newer version
+    // may hide it in ways unknown here; it has said so in the store before it did, so that this look comes after.
+    const looks = [persist(() => this.isPacked(this.region(seq))), persist(this.checkFormat)] as const;
+    const [isPacked] = await Promise.all(looks);
+    if (!isPacked) {
       if (found === entry) return "ours";
       if (found === deletedEntry) throw datasetDeleted();
       if (found === null) throw brokenObject(key, "it is missing");
@@ -273,29 +283,4 @@ async function persist<Result>(work: () => Promise<Result>): Promise<Result> {
       if (attempt === mostTries) throw error;
     }
   }
-}
-
-/** The last number from `known` on that `has` holds for, where it holds for `known` and stops once. */
-async function gallop(
-  has: (value: number) => Promise<boolean>,
-  known: number,
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  let low = known;
-  let step = 1;
-  const holds = async (value: number) => {
-    signal?.throwIfAborted();
-    return await has(value);
-  };
-  while (await holds(low + step)) {
-    low += step;
-    step *= 2;
-  }
-  let high = low + step; // absent
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (await holds(middle)) low = middle;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,5 +1,8 @@
+import type { Multihash } from "../../slices/index.ts";
+import type { ObjectStore } from "../../storage/index.ts";
 import type { IndexedBlock } from "../chain-index/chain-index.ts";
 import { type ColumnStatistics, statisticsShape } from "../layout/live-slices.ts";
+import type { DatasetKeys } from "./keys.ts";
 import type { DatasetLog } from "./log.ts";
 import type { StoredBlock } from "./stored-block.ts";
 
@@ -33,12 +36,23 @@ export class StatisticsReader {
   async #read({ block: { event } }: StoredBlock, signal?: AbortSignal): Promise<readonly ColumnStatistics[] | null> {
     if ((event.kind !== "AddData" && event.kind !== "ExecuteTransform") || event.newData === undefined) return null;
     const { store, keys } = this.#log;
-    const key = keys.statistics(event.newData.physicalHash);
-    const bytes = this.#there?.has(key) === false ? null : await store.get(key, signal ? { signal } : {});
-    if (bytes === null) return null;
-    const parsed = statisticsShape.safeParse(parseJson(new TextDecoder().decode(bytes)));
-    return parsed.success ? parsed.data : null;
+    const { physicalHash } = event.newData;
+    if (this.#there?.has(keys.statistics(physicalHash)) === false) return null;
+    return await readStatistics(store, keys, physicalHash, signal);
   }
+}
+
+/** Those of one slice; null where they are not known. */
+export async function readStatistics(
+  store: ObjectStore,
+  keys: DatasetKeys,
+  hash: Multihash,
+  signal?: AbortSignal,
+): Promise<readonly ColumnStatistics[] | null> {
+  const bytes = await store.get(keys.statistics(hash), signal ? { signal } : {});
+  if (bytes === null) return null;
+  const parsed = statisticsShape.safeParse(parseJson(new TextDecoder().decode(bytes)));
+  return parsed.success ? parsed.data : null;
 }
 
 function parseJson(text: string): unknown {

@@ -33,6 +33,14 @@ export type CommitOutcome =
    */
   | { readonly outcome: "lost"; readonly stored: boolean; readonly gone: boolean };
 
+/** What was found out about a block of another platform. */
+export interface Proven {
+  /** Of its slice; null where they are not known. */
+  readonly statistics?: readonly ColumnStatistics[] | null;
+  /** Its slice where that is not here, and need not be. */
+  readonly without?: Multihash | null;
+}
+
 export interface WriterOptions {
   readonly store: ObjectStore;
   readonly chains: Chains;
@@ -99,13 +107,17 @@ export class Writer {
    * Commits a block of another platform as it is, behind the newest one; does nothing where it is committed already.
    * @throws chain_broken where it may not follow; conflict where another writer was first; as `commit`
    */
-  async replicate(id: DatasetId, stored: StoredBlock, statistics: readonly ColumnStatistics[] | null): Promise<void> {
+  async replicate(
+    id: DatasetId,
+    stored: StoredBlock,
+    { statistics = null, without = null }: Proven = {},
+  ): Promise<void> {
     const { chains } = this.#options;
     await this.#inTurn(id, undefined, async () => {
       const chain = await chains.current(id);
       if (stored.seq <= chain.seq && (await chains.log(id).entry(stored.seq)) === stored.hash) return;
       const next = { stored, tip: follow(chain.tip, stored.hash, stored.block) };
-      if ((await this.#write(id, next, statistics)) !== "committed")
+      if ((await this.#write(id, next, statistics, without)) !== "committed")
         throw new MillraceError("conflict", "Another writer was faster.", { retryAfterS: 1 });
     });
   }
@@ -136,10 +148,11 @@ export class Writer {
     id: DatasetId,
     { stored }: NextBlock,
     statistics: readonly ColumnStatistics[] | null,
+    without: Multihash | null = null,
   ): Promise<"committed" | "lost" | "objects gone"> {
     const { store, chains, clock, telemetry, announce } = this.#options;
     const log = chains.log(id);
-    const outcome = await commitBlock(log, stored);
+    const outcome = await commitBlock(log, stored, { without });
     if (outcome !== "committed") return outcome;
     // From here on the block is committed: what fails now is caught up with by others, and must not look like a failure.
     try {

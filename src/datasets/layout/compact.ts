@@ -1,7 +1,7 @@
 import path from "node:path";
-import { MillraceError } from "../../base/index.ts";
 import { multihash } from "../../slices/index.ts";
 import { brokenObject } from "../chain/stored-block.ts";
+import { type Broken, BrokenParts } from "./broken-parts.ts";
 import { expiredBefore } from "./expiry.ts";
 import { LayoutKeys } from "./layout-keys.ts";
 import type { LiveSlice } from "./live-slices.ts";
@@ -20,6 +20,8 @@ export interface CompactionReport {
   readonly bytes: number;
   /** Files that could not be copied so that their originals' hashes come back; they stay as they are. */
   readonly unproven: number;
+  /** Slices, copies and manifests that are missing or changed: their regions are left as they are. */
+  readonly broken: readonly Broken[];
 }
 
 /**
@@ -34,12 +36,13 @@ export async function compact(
   progress: LayoutProgress,
 ): Promise<CompactionReport> {
   const compactor = new Compactor(tools, dataset, signal);
+  const broken = new BrokenParts();
   const pending = await compactor.pending();
   for (const [done, region] of pending.entries()) {
     await progress(done, pending.length, `region ${regionName(region)}`);
-    await compactor.region(region);
+    await broken.attempt(() => compactor.region(region));
   }
-  return compactor.report;
+  return { ...compactor.report, broken: broken.all };
 }
 
 /** Files that follow each other; those of more than one are merged. */
@@ -51,7 +54,7 @@ class Compactor {
   readonly #keys: LayoutKeys;
   readonly #store: RegionStore;
   readonly #signal: AbortSignal;
-  #report: CompactionReport = { regions: 0, copies: 0, bytes: 0, unproven: 0 };
+  #report: Omit<CompactionReport, "broken"> = { regions: 0, copies: 0, bytes: 0, unproven: 0 };
 
   constructor(tools: LayoutTools, dataset: LaidOut, signal: AbortSignal) {
     this.#tools = tools;
@@ -61,7 +64,7 @@ class Compactor {
     this.#signal = signal;
   }
 
-  get report(): CompactionReport {
+  get report(): Omit<CompactionReport, "broken"> {
     return this.#report;
   }
 
@@ -73,6 +76,7 @@ class Compactor {
   async region(region: Region): Promise<void> {
     this.#signal.throwIfAborted();
     const source = await this.#source(region);
+    if (source === null) return;
     const files: LiveSlice[] = [];
     for (const group of groupsOf(source.files, this.#tools.targetBytes))
       files.push(...(await this.#merged(region, group)));
@@ -83,9 +87,13 @@ class Compactor {
     if (published !== null) this.#dataset.replaced(published.files);
   }
 
-  /** The region as it is before: the slices of its blocks, or the files of the regions that it is made of. */
-  async #source(region: Region): Promise<RegionManifest> {
+  /**
+   * The region as it is before: the slices of its blocks, or the files of the regions that it is made of; null where one of those
+   * has no manifest.
+   */
+  async #source(region: Region): Promise<RegionManifest | null> {
     const source = region.level === 1 ? await this.#ofBlocks(region) : await this.#ofChildren(region);
+    if (source === null) return null;
     const expired = await expiredBefore(this.#tools.store, this.#keys, this.#signal);
     return { ...source, files: source.files.filter((file) => file.lastOffset >= expired) };
   }
@@ -114,13 +122,13 @@ class Compactor {
     };
   }
 
-  async #ofChildren(region: Region): Promise<RegionManifest> {
+  async #ofChildren(region: Region): Promise<RegionManifest | null> {
     const { regions } = this.#tools;
     const children: RegionManifest[] = [];
     for (const child of regions.children(region)) {
       const manifest = await this.#store.read(child, this.#signal);
-      // Lower manifests are deleted where a higher one holds: then another server was faster.
-      if (manifest === null) throw new MillraceError("conflict", `The region ${regionName(child)} has no manifest.`);
+      // Lower manifests are deleted where a higher one holds: then another server was faster. Else the child could not be made.
+      if (manifest === null) return null;
       children.push(manifest);
     }
     const last = children.at(-1);

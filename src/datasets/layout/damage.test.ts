@@ -81,12 +81,13 @@ test("a copy that is damaged in the store: nothing that it stands for is deleted
     if (damage === "absent") await one.store.delete(copy);
     else await writeFile(file, text.replace("row 5", "row X"));
     const before = await keysOf(one, id, "");
-    await expect(one.datasets.layouts.deleteOutdated(id, signal)).rejects.toMatchObject({ code: "chain_broken" });
-    await expect(one.datasets.layouts.supersede(id, 0, signal, silent)).rejects.toMatchObject({
-      code: "chain_broken",
-      data: { object: copy },
-    });
+    const told = { broken: [{ object: copy }] };
+    expect(await one.datasets.layouts.deleteOutdated(id, signal)).toMatchObject({ manifests: 0, copies: 0, ...told });
+    expect(await one.datasets.layouts.supersede(id, 0, signal, silent)).toMatchObject({ slices: 0, ...told });
     expect(await keysOf(one, id, "")).toEqual(before);
+    expect(await one.datasets.layouts.broken(id, true, signal)).toMatchObject(told.broken);
+    // Without reading it, only its size tells.
+    expect(await one.datasets.layouts.broken(id, false, signal)).toHaveLength(damage === "absent" ? 1 : 0);
     expect(await one.datasets.verify(id, { level: "logical", signal })).toMatchObject({ ok: true, superseded: 0 });
 
     await writeFile(file, text);
@@ -101,6 +102,35 @@ test("a copy that is damaged in the store: nothing that it stands for is deleted
     expect(await one.datasets.verify(id, { level: "chain", signal })).toMatchObject({ ok: true });
     await writeFile(file, text);
     expect(await readRows(open.instance({ layout }), id)).toEqual(values);
+  }
+});
+
+test("beside a copy or a manifest that is damaged, the rest of the dataset is compacted, superseded and expires", async () => {
+  for (const damaged of ["layout/data/2-000000000000-", "layout/regions/2/000000000000"]) {
+    const one = open.instance({ layout });
+    const { id, values } = await dataset(one);
+    // 16 blocks: two regions of the second level; then 8 more, which make a third.
+    await one.datasets.layouts.compact(id, signal, silent);
+    for (const folder of ["layout/regions/3/", "layout/data/3-"])
+      for (const key of await keysOf(one, id, folder)) await one.store.delete(key);
+    const [broken] = await keysOf(one, id, damaged);
+    if (broken === undefined) throw new Error("nothing to damage");
+    await writeFile(path.join(open.root, broken), "nonsense");
+    const { superseded, kept } = await work(one, id);
+    expect(superseded.broken).toMatchObject([{ object: broken }]);
+    expect(superseded.slices).toBe(8); // of the second half
+    expect(kept).toHaveLength(6);
+    expect(await one.datasets.layouts.broken(id, false, signal)).toMatchObject([{ object: broken }]);
+    expect(await one.datasets.verify(id, { level: "logical", signal })).toMatchObject({ ok: true, superseded: 8 });
+    const again = open.instance({ layout });
+    await again.datasets.layouts.expire(id, { rows: 3 }, signal, silent);
+    expect((await readRows(again, id)).length).toBeLessThan(values.length);
+  }
+  async function work(one: Instance, id: DatasetId) {
+    const superseded = await one.datasets.layouts.supersede(id, 0, signal, silent);
+    await one.datasets.layouts.deleteOutdated(id, signal);
+    await one.datasets.layouts.compact(id, signal, silent);
+    return { superseded, kept: await keysOf(one, id, "data/") };
   }
 });
 

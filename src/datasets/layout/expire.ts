@@ -1,4 +1,4 @@
-import { expiredBefore } from "./expiry.ts";
+import { expiredBefore, registerExpired } from "./expiry.ts";
 import { LayoutKeys } from "./layout-keys.ts";
 import type { LiveSlice } from "./live-slices.ts";
 import { Note } from "./note.ts";
@@ -43,11 +43,7 @@ export async function expire(
   const before = await expiredBefore(store, keys, signal);
   const wanted = firstKept(dataset.slices.all, retention, clock.now());
   const offset = Math.max(before, wanted);
-  if (offset > before) {
-    await store.putIfAbsent(keys.expired(offset), new TextEncoder().encode("expired"));
-    for await (const { key } of store.list(keys.expiredFolder, { signal }))
-      if (key < keys.expired(offset)) await store.delete(key);
-  }
+  if (offset > before) await registerExpired(store, keys, offset, signal);
   dataset.expired(offset);
   const isSettled = offset > 0 && (await store.settle(keys.expired(offset))); // else another has gone further
   const slices = !isSettled ? 0 : await deleteBelow(tools, dataset, offset, signal, progress);

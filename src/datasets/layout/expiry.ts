@@ -13,3 +13,15 @@ export async function expiredBefore(store: ObjectStore, keys: LayoutKeys, signal
   }
   return greatest;
 }
+
+/** Rows below the offset have expired from now on: no reader goes behind it, and nobody takes it back. */
+export async function registerExpired(
+  store: ObjectStore,
+  keys: LayoutKeys,
+  offset: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await store.putIfAbsent(keys.expired(offset), new TextEncoder().encode("expired"));
+  for await (const { key } of store.list(keys.expiredFolder, { signal }))
+    if (key < keys.expired(offset)) await store.delete(key);
+}

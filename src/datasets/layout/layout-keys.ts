@@ -34,6 +34,15 @@ export class LayoutKeys extends DatasetKeys {
     return `${this.copiesFolder}${regionName(region).replace("/", "-")}-`;
   }
 
+  /** Of a copy, by its name behind the folder: that of its region, and its hash. */
+  copyNamed(name: string): string {
+    return `${this.copiesFolder}${name}`;
+  }
+
+  copyName(key: string): string {
+    return key.slice(this.copiesFolder.length);
+  }
+
   get copiesFolder(): string {
     return `${this.root}layout/data/`;
   }

@@ -2,11 +2,14 @@ import { type Clock, type DatasetId, type Disk, type Logger, MillraceError, type
 import type { ObjectStore } from "../../storage/index.ts";
 import type { Chains } from "../chain/chains.ts";
 import type { OpenObjects } from "../open-objects.ts";
+import { type Broken, BrokenParts } from "./broken-parts.ts";
 import { type CollectionReport, collect } from "./collect.ts";
 import { type CompactionReport, compact } from "./compact.ts";
 import { type ExpiryReport, expire, type Retention } from "./expire.ts";
+import { LayoutKeys } from "./layout-keys.ts";
 import { deleteOutdated, type OutdatedReport } from "./outdated.ts";
 import type { Regions } from "./region.ts";
+import { brokenLayout } from "./soundness.ts";
 import { type SupersedeReport, supersede } from "./supersede.ts";
 import type { CopyWorker, LaidOut, LayoutProgress, LayoutTools } from "./work.ts";
 
@@ -77,7 +80,8 @@ export class Layouts {
     signal: AbortSignal,
     progress: LayoutProgress,
   ): Promise<ExpiryReport> {
-    await this.#options.chains.refresh(id, signal);
+    // A manifest that cannot be read is told by compaction and superseding; what is known of the rest may expire.
+    await new BrokenParts().attempt(() => this.#options.chains.refresh(id, signal));
     return await expire(this.#tools(), await this.#dataset(id, signal), retention, signal, progress);
   }
 
@@ -90,11 +94,18 @@ export class Layouts {
     return await collect(this.#tools(), { ageMs, open: () => this.#dataset(id, signal) }, signal, progress);
   }
 
+  /** Manifests and copies that are missing or changed. See `brokenLayout`. */
+  async broken(id: DatasetId, reads: boolean, signal: AbortSignal): Promise<readonly Broken[]> {
+    const { store, regions } = this.#options;
+    return await brokenLayout(store, new LayoutKeys(id), regions, reads, signal);
+  }
+
   /** The dataset with every block that is committed now. */
   async #dataset(id: DatasetId, signal: AbortSignal): Promise<LaidOut> {
     const { chains, open } = this.#options;
     const chain = await chains.current(id, signal);
     const log = chains.log(id);
+    await log.checkFormat(); // what a newer version names, this one would take for what nobody names
     return {
       id,
       newest: chain.seq,

@@ -29,23 +29,27 @@ test("append and replace make what a list of rows would be, and leave what was t
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       let live = LiveSlices.none;
       let rows: string[] = [];
+      let committed = 0; // files may hold more than that already
       const taken: { live: LiveSlices; rows: readonly string[] }[] = [];
       for (const one of steps) {
         taken.push({ live, rows: [...rows] });
         if (one.kind === "replace") {
           const copy = slice("copy", one.from, one.from + one.rows - 1);
+          const end = one.from + one.rows;
           const isAligned =
-            one.from + one.rows <= rows.length &&
-            rows[one.from] !== rows[one.from - 1] &&
-            rows[one.from + one.rows - 1] !== rows[one.from + one.rows];
+            one.from <= rows.length &&
+            (one.from === rows.length || rows[one.from] !== rows[one.from - 1]) &&
+            (end >= rows.length || rows[end - 1] !== rows[end]);
           live = live.replace([copy]);
-          if (isAligned) rows = rows.map((row, at) => (at >= one.from && at < one.from + one.rows ? copy.hash : row));
+          if (isAligned) rows = [...rows.slice(0, one.from), ...holders([copy]), ...rows.slice(end)];
         } else {
           // A fork leaves its value unused: another one grows from the same.
           if (one.kind === "fork") live.append(slice("data", rows.length, rows.length + one.rows));
-          const next = slice("data", rows.length, rows.length + one.rows - 1);
+          const held = rows.length - committed;
+          const next = slice("data", committed, committed + (held > 0 ? Math.min(held, one.rows) : one.rows) - 1);
           live = live.append(next);
-          rows.push(...holders([next]));
+          if (held === 0) rows.push(...holders([next]));
+          committed = next.lastOffset + 1;
         }
       }
       for (const one of [...taken, { live, rows }]) {
@@ -61,4 +65,14 @@ test("append and replace make what a list of rows would be, and leave what was t
     }),
     { numRuns: 300 },
   );
+});
+
+test("behind expired rows, files begin where the first kept row is, and nowhere else", () => {
+  const later = slice("copy", 10, 19);
+  expect(LiveSlices.none.replace([later]).all).toEqual([]); // rows before are not known
+  expect(LiveSlices.none.replace([later], 10).all).toEqual([later]);
+  const across = slice("copy", 5, 19);
+  expect(LiveSlices.none.replace([across], 10).all).toEqual([across]);
+  expect(LiveSlices.none.replace([slice("copy", 0, 9)], 10).all).toEqual([]);
+  expect(LiveSlices.of([later]).replace([slice("copy", 25, 30)], 10).all).toEqual([later]);
 });

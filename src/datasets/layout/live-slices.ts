@@ -88,7 +88,9 @@ export class LiveSlices {
     return last === undefined ? 0 : last.lastOffset + 1;
   }
 
+  /** The same where a file that stands for it is there already, as in a copy of a dataset elsewhere. */
   append(slice: LiveSlice): LiveSlices {
+    if (slice.lastOffset < this.nextOffset) return this;
     // Another value may have grown the array already: its continuation is not ours.
     const items = this.#items.length === this.length && this !== LiveSlices.none ? this.#items : [...this.all];
     items.push(slice);
@@ -96,19 +98,27 @@ export class LiveSlices {
   }
 
   /**
-   * With these files in the place of those that hold their offsets now. Where the ends of both do not meet (a slice reaches
-   * across, or these reach further than the rows known here) nothing is replaced.
+   * With these files in the place of those that hold their offsets now; they may reach further than the rows known here, which
+   * are then in them when they come. Where the ends of both do not meet (a slice reaches across, or rows between are not known)
+   * nothing is replaced. Rows below `expiredBefore` have expired: neither side need hold them.
    */
-  replace(files: readonly LiveSlice[]): LiveSlices {
+  replace(files: readonly LiveSlice[], expiredBefore = 0): LiveSlices {
     const [first, last] = [files[0], files.at(-1)];
     if (first === undefined || last === undefined) return this;
-    // Rows before the first one known here have expired: a file may hold some of them still.
-    const isLower = first.firstOffset < (this.all[0]?.firstOffset ?? 0);
-    const from = isLower ? 0 : this.indexOf(first.firstOffset);
-    const to = this.indexOf(last.lastOffset);
-    const meets = isLower || this.all[from]?.firstOffset === first.firstOffset;
-    if (!meets || to < from || this.all[to]?.lastOffset !== last.lastOffset) return this;
+    const begins = this.all[0]?.firstOffset ?? expiredBefore;
+    const isLower = first.firstOffset < begins;
+    const from = isLower ? 0 : first.firstOffset === this.#end(begins) ? this.length : this.indexOf(first.firstOffset);
+    const isHigher = last.lastOffset >= this.nextOffset;
+    const to = isHigher ? this.length - 1 : this.indexOf(last.lastOffset);
+    const meetsFirst = isLower || from === this.length || this.all[from]?.firstOffset === first.firstOffset;
+    const meetsLast = isHigher || (to >= from && this.all[to]?.lastOffset === last.lastOffset);
+    if (!meetsFirst || !meetsLast || last.lastOffset < begins) return this;
     return LiveSlices.of([...this.all.slice(0, from), ...files, ...this.all.slice(to + 1)]);
+  }
+
+  /** Behind the last offset, or where it begins without a file. */
+  #end(begins: number): number {
+    return this.length === 0 ? begins : this.nextOffset;
   }
 
   /** Those with rows below an offset; the last one may reach beyond it. */

@@ -70,8 +70,15 @@ export function encodeManifest(keys: LayoutKeys, manifest: RegionManifest): Uint
 }
 
 /** @throws chain_broken on bytes that are no manifest of the region; unsupported_version */
-export function decodeManifest(keys: LayoutKeys, region: Region, bytes: Uint8Array): RegionManifest {
-  const object = keys.region(region);
+export function decodeManifest(keys: LayoutKeys, { level, index }: Region, bytes: Uint8Array): RegionManifest {
+  const object = keys.region({ level, index });
+  const manifest = readManifest(keys, object, bytes);
+  if (manifest.level === level && manifest.index === index) return manifest;
+  throw brokenObject(object, "it is no manifest of its region");
+}
+
+/** Of whatever region it says. @throws chain_broken on bytes that are no manifest; unsupported_version */
+export function readManifest(keys: LayoutKeys, object: string, bytes: Uint8Array): RegionManifest {
   const json = parse(bytes);
   const version = versionShape.safeParse(json);
   if (!version.success) throw brokenObject(object, "it is no manifest of a region");
@@ -82,8 +89,7 @@ export function decodeManifest(keys: LayoutKeys, region: Region, bytes: Uint8Arr
       { hint: "Run the server's newest version." },
     );
   const parsed = shape.safeParse(json);
-  if (!parsed.success || parsed.data.level !== region.level || parsed.data.index !== region.index)
-    throw brokenObject(object, "it is no manifest of its region");
+  if (!parsed.success) throw brokenObject(object, "it is no manifest of a region");
   const files = parsed.data.files.map(({ name, ...file }): LiveSlice => ({ ...file, key: keys.root + name }));
   const manifest = { ...parsed.data, files };
   if (!isGapFree(manifest)) throw brokenObject(object, "its files do not follow each other");

@@ -1,5 +1,6 @@
 import { brokenObject } from "../chain/stored-block.ts";
 import { physicalProblem } from "../verify/bytes.ts";
+import { type Broken, BrokenParts } from "./broken-parts.ts";
 import { expiredBefore } from "./expiry.ts";
 import { LayoutKeys } from "./layout-keys.ts";
 import type { RegionManifest } from "./manifest.ts";
@@ -12,13 +13,15 @@ export interface OutdatedReport {
   readonly manifests: number;
   readonly copies: number;
   readonly bytes: number;
+  /** Copies and manifests that are missing or changed: nothing that they stand for was deleted. */
+  readonly broken: readonly Broken[];
 }
 
 /**
  * Deletes manifests and copies that a higher region has taken the place of, copies that no manifest took in, and those whose rows
  * have all expired. Before anything goes, the copies that stand in its place are read whole: their bytes must be those that
- * proved the originals when their manifest was published.
- * @throws chain_broken where such a copy is missing or changed: then nothing that it stands for is deleted
+ * proved the originals when their manifest was published. Where one is missing or changed, nothing that its region stands for is
+ * deleted, and the other regions go on.
  */
 export async function deleteOutdated(
   tools: LayoutTools,
@@ -35,9 +38,10 @@ class Outdated {
   readonly #keys: LayoutKeys;
   readonly #store: RegionStore;
   /** Regions whose copies were found whole. */
-  readonly #sound = new Set<string>();
+  readonly #sound = new Map<string, boolean>();
+  readonly #broken = new BrokenParts();
   #expired = 0;
-  #report: OutdatedReport = { manifests: 0, copies: 0, bytes: 0 };
+  #report: Omit<OutdatedReport, "broken"> = { manifests: 0, copies: 0, bytes: 0 };
 
   constructor(tools: LayoutTools, dataset: LaidOut, signal: AbortSignal) {
     this.#tools = tools;
@@ -51,7 +55,7 @@ class Outdated {
     this.#expired = await expiredBefore(this.#tools.store, this.#keys, this.#signal);
     await this.#manifests();
     await this.#copies();
-    return this.#report;
+    return { ...this.#report, broken: this.#broken.all };
   }
 
   /** First the manifests: a copy that goes is then named by none. */
@@ -81,20 +85,27 @@ class Outdated {
     }
   }
 
+  /** null also where it cannot be read. */
   async #highest(seq: number, from: number): Promise<RegionManifest | null> {
-    return await this.#store.highest(seq, this.#dataset.newest, this.#signal, from);
+    return await this.#broken.attempt(() => this.#store.highest(seq, this.#dataset.newest, this.#signal, from));
   }
 
-  /** Whether a manifest's grace is over. Its copies are read whole before. @throws chain_broken where one is not */
+  /** Whether a manifest's grace is over and its copies, read whole, are what they were. */
   async #isSound(manifest: RegionManifest): Promise<boolean> {
     const name = regionName(manifest);
-    if (this.#sound.has(name)) return true;
+    const known = this.#sound.get(name);
+    if (known !== undefined) return known;
+    const isSound = (await this.#broken.attempt(() => this.#look(manifest))) ?? false;
+    this.#sound.set(name, isSound);
+    return isSound;
+  }
+
+  /** @throws chain_broken where a copy is missing or changed */
+  async #look(manifest: RegionManifest): Promise<boolean> {
     const published = await this.#tools.store.stat(this.#keys.region(manifest));
     if (published === null || published.modifiedMs + this.#tools.graceMs > this.#tools.clock.now()) return false;
     await this.#checkCopies(manifest);
-    if (!(await this.#tools.store.settle(this.#keys.region(manifest)))) return false;
-    this.#sound.add(name);
-    return true;
+    return await this.#tools.store.settle(this.#keys.region(manifest));
   }
 
   async #checkCopies(manifest: RegionManifest): Promise<void> {

@@ -1,3 +1,4 @@
+import { MillraceError } from "../../base/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
 import { expiredBefore } from "./expiry.ts";
 import type { LayoutKeys } from "./layout-keys.ts";
@@ -10,6 +11,8 @@ export interface Refreshed {
   readonly expiredBefore: number;
   /** Of each region that a reader does not read from yet. */
   readonly replacements: readonly (readonly LiveSlice[])[];
+  /** Why a manifest cannot be read: the others count all the same. */
+  readonly failure: MillraceError | null;
 }
 
 /** Manifests read at once. */
@@ -33,15 +36,25 @@ export async function refresh(
     const wanted = all ? published : published.filter((region) => !isKnown(region, keys, regions, slices));
     const replacements: (readonly LiveSlice[])[] = [];
     let isWhole = true;
+    let failure: MillraceError | null = null;
+    const read = async (region: Region) => {
+      try {
+        return await manifests.read(region, signal);
+      } catch (error) {
+        if (!(error instanceof MillraceError)) throw error;
+        failure ??= error;
+        return "unreadable";
+      }
+    };
     for (let at = 0; at < wanted.length; at += readAtOnce) {
-      const read = await Promise.all(wanted.slice(at, at + readAtOnce).map((region) => manifests.read(region, signal)));
-      for (const manifest of read) {
+      for (const manifest of await Promise.all(wanted.slice(at, at + readAtOnce).map(read))) {
+        if (manifest === "unreadable") continue;
         if (manifest === null)
           isWhole = false; // a higher one has come
         else replacements.push(manifest.files);
       }
     }
-    if (isWhole || look === mostLooks) return { expiredBefore: expired, replacements };
+    if (isWhole || look === mostLooks) return { expiredBefore: expired, replacements, failure };
   }
 }
 

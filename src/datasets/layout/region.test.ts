@@ -16,7 +16,8 @@ test("what is pending is every closed region that no published one holds, low le
     fc.property(sizes, fc.integer({ min: -1, max: 300 }), fc.infiniteStream(fc.boolean()), (size, newest, chance) => {
       const regions = new Regions(size);
       const closed = closedRegions(regions, newest);
-      const published = closed.filter(() => chance.next().value === true);
+      const open = newest < 0 ? [] : regions.above(newest, newest);
+      const published = [...closed, ...open].filter(() => chance.next().value === true);
       const names = new Set(published.map(regionName));
       const isHeld = (region: Region) =>
         regions.above(regions.firstSeq(region), newest, region.level).some((above) => names.has(regionName(above)));

@@ -7,6 +7,12 @@ export interface Region {
   readonly index: number;
 }
 
+/**
+ * Levels that are looked at for every block: a copy of a dataset elsewhere has manifests of regions whose last blocks it does not
+ * have yet, up to the largest ones of a chain that is copied (`cli/pull`).
+ */
+const mostOpenLevels = 5;
+
 /** How a dataset is cut into regions. One size for all servers that share a store. */
 export class Regions {
   readonly #first: number;
@@ -45,10 +51,11 @@ export class Regions {
     return (seq + 1) % this.#first === 0;
   }
 
-  /** The closed regions of each level that hold a block, from low to high. */
+  /** The regions that hold a block and may have a manifest, from low to high. */
   above(seq: number, newest: number, from = 1): Region[] {
     const found: Region[] = [];
-    for (let level = from; this.lastSeq(this.of(level, seq)) <= newest; level++) found.push(this.of(level, seq));
+    for (let level = from; level <= mostOpenLevels || this.lastSeq(this.of(level, seq)) <= newest; level++)
+      found.push(this.of(level, seq));
     return found;
   }
 
@@ -65,16 +72,15 @@ export function pendingRegions(regions: Regions, published: readonly Region[], n
   const names = new Set(published.map(regionName));
   const found: Region[] = [];
   const visit = (region: Region) => {
-    if (names.has(regionName(region))) return;
-    found.push(region);
+    const isBehind = regions.lastSeq(regions.of(1, regions.firstSeq(region))) > newest;
+    if (isBehind || names.has(regionName(region))) return;
+    if (regions.lastSeq(region) <= newest) found.push(region);
     for (const child of regions.children(region)) visit(child);
   };
-  for (let firstSeq = 0; ; ) {
-    const top = regions.above(firstSeq, newest).at(-1);
-    if (top === undefined) break;
-    visit(top);
-    firstSeq = regions.lastSeq(top) + 1;
-  }
+  // An open region may be published too, where a chain is copied: it holds what is below it.
+  let level = Math.max(1, ...published.map((region) => region.level));
+  while (regions.closed(level + 1, newest) > 0) level++;
+  for (let index = 0; regions.firstSeq({ level, index }) <= newest; index++) visit({ level, index });
   return found.sort((a, b) => a.level - b.level || a.index - b.index);
 }
 

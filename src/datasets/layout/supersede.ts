@@ -1,4 +1,5 @@
 import { MillraceError } from "../../base/index.ts";
+import { type Broken, BrokenParts } from "./broken-parts.ts";
 import { expiredBefore } from "./expiry.ts";
 import { LayoutKeys } from "./layout-keys.ts";
 import type { LiveSlice } from "./live-slices.ts";
@@ -15,6 +16,8 @@ export interface SupersedeReport {
   readonly bytes: number;
   /** Blocks that were looked at. */
   readonly blocks: number;
+  /** Copies and manifests that do not stand for their originals: these stay, and are tried again. */
+  readonly broken: readonly Broken[];
 }
 
 /** Blocks that are looked at in one step: the note of how far it came is written behind each. */
@@ -24,8 +27,8 @@ const deletedAtOnce = 16;
 
 /**
  * Deletes originals that were committed before `committedBefore` and that a copy stands for, each after its logical hash was
- * recomputed from the copy's rows as they lie in the store: from then on the copy is the truth.
- * @throws chain_broken where a copy does not prove its originals: they stay; the signal's reason
+ * recomputed from the copy's rows as they lie in the store: from then on the copy is the truth. Where one does not prove its
+ * originals, they stay, and the others go on. @throws the signal's reason
  */
 export async function supersede(
   tools: LayoutTools,
@@ -44,7 +47,8 @@ class Superseder {
   readonly #signal: AbortSignal;
   readonly #keys: LayoutKeys;
   readonly #store: RegionStore;
-  #report: SupersedeReport = { slices: 0, bytes: 0, blocks: 0 };
+  readonly #broken = new BrokenParts();
+  #report: Omit<SupersedeReport, "broken"> = { slices: 0, bytes: 0, blocks: 0 };
 
   constructor(tools: LayoutTools, dataset: LaidOut, committedBefore: number, signal: AbortSignal) {
     this.#tools = tools;
@@ -61,16 +65,35 @@ class Superseder {
     const begun = await note.read(this.#signal);
     for (let seq = begun; ; ) {
       this.#signal.throwIfAborted();
-      const manifest = await this.#store.highest(seq, newest, this.#signal);
+      const manifest = await this.#manifest(seq);
       if (manifest === null) break;
-      const next = await this.#step(manifest, seq);
-      if (next > seq) await note.write(next);
+      const next = manifest === "broken" ? this.#behind(seq) : await this.#step(manifest, seq);
+      // Behind what is broken nothing is noted as done: it is looked at again.
+      if (next > seq && this.#broken.all.length === 0) await note.write(next);
       this.#report = { ...this.#report, blocks: this.#report.blocks + next - seq };
       await progress(next - begun, newest + 1 - begun, `${this.#report.slices} slices superseded`);
-      if (next < Math.min(seq + stepBlocks, manifest.lastSeq + 1)) break; // what follows is too young, or held open
+      const isWhole = manifest === "broken" || next >= Math.min(seq + stepBlocks, manifest.lastSeq + 1);
+      if (!isWhole || next > newest) break; // what follows is too young, held open, or not there yet
       seq = next;
     }
-    return this.#report;
+    return { ...this.#report, broken: this.#broken.all };
+  }
+
+  /** That of the highest region that holds a block. */
+  async #manifest(seq: number): Promise<RegionManifest | "broken" | null> {
+    const { newest } = this.#dataset;
+    let found: RegionManifest | null = null;
+    const look = async () => {
+      found = await this.#store.highest(seq, newest, this.#signal);
+      return "read";
+    };
+    return (await this.#broken.attempt(look)) === null ? "broken" : found;
+  }
+
+  /** The first block behind the smallest region that holds one. */
+  #behind(seq: number): number {
+    const { regions } = this.#tools;
+    return regions.lastSeq(regions.of(1, seq)) + 1;
   }
 
   /** Supersedes what is due of a region, from a block on. @returns the first block that is left */
@@ -84,7 +107,7 @@ class Superseder {
         ({ firstOffset }) => firstOffset >= file.firstOffset && firstOffset <= file.lastOffset,
       );
       if (held.length === 0 || file.kind === "data") continue; // one that was carried stays
-      await this.#prove(file, held);
+      if ((await this.#broken.attempt(() => this.#prove(file, held))) === null) continue;
       if (!(await this.#tools.store.settle(this.#keys.region(manifest)))) return from; // a higher one has come
       for (let at = 0; at < held.length; at += deletedAtOnce)
         await Promise.all(held.slice(at, at + deletedAtOnce).map((original) => this.#delete(original)));
@@ -103,14 +126,15 @@ class Superseder {
     return { due, next: to + 1 };
   }
 
-  async #prove(file: LiveSlice, held: readonly Original[]): Promise<void> {
+  /** @throws chain_broken where the copy does not stand for them */
+  async #prove(file: LiveSlice, held: readonly Original[]): Promise<"proven"> {
     const { store, worker } = this.#tools;
     await using local = await store.local(file.key, this.#signal);
     const problem =
       local === null
         ? "it is missing"
         : await proofProblem(worker, this.#dataset.schemas, { file, path: local.path }, held, this.#signal);
-    if (problem === null) return;
+    if (problem === null) return "proven";
     throw new MillraceError("chain_broken", `The copy ${file.key} does not stand for its slices: ${problem}.`, {
       data: { object: file.key, reason: problem },
       hint: "Its slices stay. Delete the copy's region manifest to have it made anew, while they are all there.",

@@ -34,8 +34,8 @@ function seededKey(text: string): Uint8Array {
 }
 
 /** Reads the vectors' shorthand: `mh(x)`, `seeded(x)`, ISO times, closed intervals. */
-async function eventOf(told: Record<string, Record<string, unknown>>): Promise<MetadataEvent> {
-  const [kind = "", body = {}] = Object.entries(told)[0] ?? [];
+async function eventOf(shorthand: Record<string, Record<string, unknown>>): Promise<MetadataEvent> {
+  const [kind = "", body = {}] = Object.entries(shorthand)[0] ?? [];
   const value = async (item: unknown, name: string): Promise<unknown> => {
     if (Array.isArray(item)) {
       if (name === "offsetInterval") return { start: item[0], end: item[1] };
@@ -57,9 +57,32 @@ async function eventOf(told: Record<string, Record<string, unknown>>): Promise<M
     if (name === "datasetRef") return item.replace(/^name /, "");
     return name === "newWatermark" ? instant(Date.parse(item)) : item;
   };
-  // biome-ignore lint/suspicious/noExplicitAny: the vectors' shorthand is data, checked by the hashes themselves
-  return { kind, ...((await value(body, "")) as any) };
+  const told = await value(body, "");
+  const event = { kind, ...(typeof told === "object" ? told : {}) };
+  if (!isEvent(event)) throw new Error(`there is no event ${kind}`);
+  return event;
 }
+
+/** Of its kind; that its fields are those of the kind, the hashes of the vectors tell. */
+function isEvent(event: { readonly kind: string }): event is MetadataEvent {
+  return eventKinds.some((kind) => kind === event.kind);
+}
+
+const eventKinds: readonly MetadataEvent["kind"][] = [
+  "Seed",
+  "SetDataSchema",
+  "AddPushSource",
+  "DisablePushSource",
+  "SetPollingSource",
+  "DisablePollingSource",
+  "SetTransform",
+  "AddData",
+  "ExecuteTransform",
+  "SetInfo",
+  "SetAttachments",
+  "SetLicense",
+  "SetVocab",
+];
 
 const vectors = z.object({
   common: z.object({ systemTime: z.string(), sequenceNumber: z.number() }),

@@ -1,7 +1,9 @@
 import type { Multihash } from "../../slices/index.ts";
 import { readNotes } from "../chain/extra.ts";
 import type { DatasetKeys } from "../chain/keys.ts";
-import type { MetadataEvent } from "../odf/index.ts";
+import type { StoredBlock } from "../chain/stored-block.ts";
+import type { DataSlice, MetadataEvent } from "../odf/index.ts";
+import { refused } from "./refusals.ts";
 
 /** Folders of what blocks name: ODF's two, and ours for rows that could not be read. */
 export type ObjectPart = "data" | "checkpoints" | "quarantine";
@@ -24,6 +26,20 @@ export function namedObjects(event: MetadataEvent): readonly NamedObject[] {
   if (quarantine !== undefined)
     objects.push({ part: "quarantine", hash: quarantine.physicalHash, sizeBytes: quarantine.size });
   return objects;
+}
+
+/** The slice that a block adds. */
+export function dataOf({ block: { event } }: StoredBlock): DataSlice | undefined {
+  return event.kind === "AddData" || event.kind === "ExecuteTransform" ? event.newData : undefined;
+}
+
+/** Of a block of another platform. @throws replica_refused where its notes cannot be read */
+export function namesOf({ seq, block }: StoredBlock): readonly NamedObject[] {
+  try {
+    return namedObjects(block.event);
+  } catch (cause) {
+    throw refused(`the notes of block ${seq} cannot be read`, cause);
+  }
 }
 
 export function objectKey(keys: DatasetKeys, part: ObjectPart, hash: Multihash): string {

@@ -2,12 +2,13 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { commitBatch, type Instance, type OpenDatasets, openDatasets, readRows } from "../../../test/datasets/open.ts";
+import { blocksOf, copyName, pulled } from "../../../test/datasets/pulling.ts";
 import { type Disk, datasetPath, instant } from "../../base/index.ts";
 import { type Multihash, multihash, sha3Multihash } from "../../slices/index.ts";
 import { nodeDisk } from "../../storage/index.ts";
 import type { DatasetRef } from "../chain-index/chain-index.ts";
 import { decodeBlock, encodeBlock, type MetadataBlock } from "../odf/index.ts";
-import { type NamedObject, namedObjects } from "./named-objects.ts";
+import { namedObjects } from "./named-objects.ts";
 import { receiveObject } from "./receive.ts";
 
 let there: OpenDatasets;
@@ -15,7 +16,7 @@ let here: OpenDatasets;
 let origin: Instance;
 let copy: Instance;
 let source: DatasetRef;
-const name = datasetPath("mirror.copy");
+const name = copyName;
 const forever = new AbortController().signal;
 
 beforeEach(async () => {
@@ -30,47 +31,17 @@ afterEach(async () => {
   await Promise.all([there, here].map((one) => one?.[Symbol.asyncDispose]()));
 });
 
-/** The origin's blocks, oldest first. */
-async function originBlocks(): Promise<Uint8Array[]> {
-  const blocks: Uint8Array[] = [];
-  const all = { from: 0, to: Number.MAX_SAFE_INTEGER, newestFirst: false };
-  for await (const { bytes } of origin.datasets.blocks(source.id, all)) blocks.push(bytes);
-  return blocks;
-}
+const originBlocks = () => blocksOf(origin, source.id);
 
-async function originObject({ part, hash }: NamedObject): Promise<Uint8Array> {
-  const found = await origin.datasets.transferObject(source.id, part, hash);
-  if (found === null) throw new Error(`the origin has no ${part}/${hash}`);
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of found.chunks(0, found.sizeBytes, forever)) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
+/** Puts blocks and what they name, as far as the origin has it, and commits what proves itself. */
+const take = (
+  blocks: readonly Uint8Array[],
+  one = copy,
+  instead: (object: { readonly part: string }) => Uint8Array | null = () => null,
+) => pulled({ origin, id: source.id, copy: one, open: here, blocks, instead });
 
 async function* whole(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;
-}
-
-/** Puts blocks and what they name, as far as the origin has it, and commits what proves itself. */
-async function take(
-  blocks: readonly Uint8Array[],
-  one = copy,
-  other: (object: NamedObject) => Uint8Array | null = () => null,
-): Promise<number> {
-  const { replicas } = one.datasets;
-  await replicas.waiting.put(name, blocks);
-  const hashes = blocks.map(sha3Multihash);
-  const id = await replicas.begin(name, "https://origin.example/odf/web/source", hashes[0] ?? "");
-  const ref = await one.datasets.nameReplica(id, name);
-  for (;;) {
-    const { seq, missing } = await replicas.advance(ref, hashes, forever);
-    if (missing.length === 0) return seq;
-    for (const object of missing) {
-      const named = await replicas.expect(ref, object.block, object.part, object.hash);
-      const file = path.join(here.work, object.hash);
-      await receiveObject(nodeDisk, file, named, whole(other(named) ?? (await originObject(named))));
-      await replicas.adopt(ref, named, file);
-    }
-  }
 }
 
 /** The chain with one block told otherwise; those behind it are linked anew. */
@@ -116,7 +87,7 @@ test("a chain whose old blocks are packed is handed out and copied as if they we
   const folder = path.join(there.root, "datasets", source.id.slice("did:odf:".length), "blocks");
   expect((await readdir(folder)).length).toBe(blocks.length % 4);
   for (const bytes of blocks) {
-    const found = await origin.datasets.transferObject(source.id, "blocks", sha3Multihash(bytes));
+    const found = await origin.datasets.transfer.find(source.id, "blocks", sha3Multihash(bytes));
     expect(Buffer.concat(await Array.fromAsync(found?.chunks(0, found.sizeBytes, forever) ?? []))).toEqual(
       Buffer.from(bytes),
     );
@@ -142,10 +113,10 @@ test("checkpoints are copied, carried on, and handed out like slices", async () 
     return { ...block, event: { ...block.event, newCheckpoint: { physicalHash: hash, size: left.length } } };
   }
   expect(await take(blocks, copy, (object) => (object.part === "checkpoints" ? left : null))).toBe(4);
-  const served = await copy.datasets.transferObject(source.id, "checkpoints", hash);
+  const served = await copy.datasets.transfer.find(source.id, "checkpoints", hash);
   const chunks = await Array.fromAsync(served?.chunks(0, left.length, forever) ?? []);
   expect(Buffer.concat(chunks)).toEqual(left);
-  expect(await copy.datasets.transferObject(source.id, "data", hash)).toBeNull();
+  expect(await copy.datasets.transfer.find(source.id, "data", hash)).toBeNull();
 });
 
 test("two who pull at once commit the same chain", async () => {
@@ -218,7 +189,8 @@ describe("a chain that does not prove itself stays out from the block that lies"
     });
     await expect(replicas.expect(ref, block, "../log", object.hash)).rejects.toMatchObject({ code: "replica_refused" });
     const file = path.join(here.work, "received");
-    const bytes = await originObject(object);
+    const found = await origin.datasets.transfer.find(source.id, object.part, object.hash);
+    const bytes = Buffer.concat(await Array.fromAsync(found?.chunks(0, found.sizeBytes, forever) ?? []));
     for (const wrong of [bytes.subarray(1), Buffer.concat([bytes, bytes]), Buffer.alloc(bytes.length)]) {
       await expect(receiveObject(nodeDisk, file, object, whole(wrong))).rejects.toMatchObject({
         code: "replica_refused",

@@ -2,17 +2,21 @@ import { z } from "zod";
 import { type DatasetId, type DatasetPath, formatDatasetPath, MillraceError } from "../../base/index.ts";
 import type { Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
+import type { SetSchema } from "../chain/chain.ts";
 import type { Chains } from "../chain/chains.ts";
 import { DatasetKeys } from "../chain/keys.ts";
 import type { StoredBlock } from "../chain/stored-block.ts";
-import { follow } from "../chain/tip.ts";
 import type { Writer } from "../chain/writer.ts";
 import type { ColumnStatistics } from "../layout/live-slices.ts";
+import type { Regions } from "../layout/region.ts";
+import type { CopyWorker } from "../layout/work.ts";
 import { Recent } from "../recent.ts";
-import type { Tip } from "../rules/index.ts";
-import { logicalProblem, type SliceReader } from "../verify/verify.ts";
-import { type NamedObject, namedObjects, objectKey } from "./named-objects.ts";
-import { checkSeed, diverged, refused, unnamed } from "./refusals.ts";
+import { logicalProblem, type SliceReader } from "../verify/slice-reader.ts";
+import type { Copy } from "./copy.ts";
+import { followed } from "./followed.ts";
+import { dataOf, type NamedObject, namesOf, objectKey } from "./named-objects.ts";
+import { checkSeed, refused, unnamed } from "./refusals.ts";
+import { type OfferedRegion, StandIns } from "./stand-ins.ts";
 import { asHash, WaitingBlocks, type Walk } from "./waiting.ts";
 
 /** Where a read-only copy of a dataset comes from. */
@@ -22,14 +26,10 @@ export interface ReplicaOrigin {
   readonly path: string;
 }
 
-/** A copy by its id, and the name that its blocks wait under. */
-export interface Copy {
-  readonly id: DatasetId;
-  readonly path: DatasetPath;
-}
-
 export interface MissingObject extends NamedObject {
   readonly block: Multihash;
+  /** Of a slice: where its rows end. Null of other objects. */
+  readonly lastOffset: number | null;
 }
 
 export interface Advanced {
@@ -43,7 +43,10 @@ export interface ReplicasOptions {
   readonly store: ObjectStore;
   readonly chains: Chains;
   readonly writer: Writer;
+  readonly regions: Regions;
   readonly reader: SliceReader;
+  /** null where copies of compacted slices cannot be read here. */
+  readonly worker: CopyWorker | null;
   /** null where nobody reads them: such slices are never pruned. */
   columnStatistics(path: string, signal: AbortSignal): Promise<readonly ColumnStatistics[] | null>;
 }
@@ -57,7 +60,8 @@ const shape = z.object({ version: z.literal(1), origin: z.string(), path: z.stri
  * it has proven itself.
  *
  *   block put: bytes fit the name ──▶ waiting ──objects put: bytes fit their names──▶ whole
- *                                                   │ links and rules hold, rows fit the logical hash
+ *                                                   │ links and rules hold, rows fit the logical hash: those of the
+ *                                                   │ slice, or of a copy that stands for it (stand-ins.ts)
  *                                                   ▼
  *                                              log/<seq> if absent = COMMITTED
  *
@@ -66,12 +70,15 @@ const shape = z.object({ version: z.literal(1), origin: z.string(), path: z.stri
 export class Replicas {
   /** Blocks that came and are not committed yet. */
   readonly waiting: WaitingBlocks;
+  /** What stands for slices that the origin has superseded. */
+  readonly standIns: StandIns;
   readonly #options: ReplicasOptions;
   readonly #known = new Recent<DatasetId, ReplicaOrigin | null>(mostKnown);
 
   constructor(options: ReplicasOptions) {
     this.#options = options;
     this.waiting = new WaitingBlocks(options.store);
+    this.standIns = new StandIns({ ...options, waiting: this.waiting });
   }
 
   /** null for a dataset of our own. It is a copy from its first moment on or never, so that the answer stays true. */
@@ -104,7 +111,7 @@ export class Replicas {
     const claim = { origin, path: formatDatasetPath(path) };
     await this.#claim(id, claim);
     this.#known.set(id, claim);
-    await this.#options.writer.replicate(id, stored, null);
+    await this.#options.writer.replicate(id, stored);
     return id;
   }
 
@@ -125,6 +132,24 @@ export class Replicas {
     return found;
   }
 
+  /** Takes a region that stands for slices which the origin has no more. See `StandIns.offer`. */
+  async offer(copy: Copy, manifest: Uint8Array, signal: AbortSignal): Promise<OfferedRegion> {
+    await this.#mustCopy(copy.id);
+    return await this.standIns.offer(copy, manifest, signal);
+  }
+
+  /** Takes a file of a region that was offered, whose bytes have been proven to have its name. */
+  async adoptCopy({ id }: Copy, key: string, localPath: string): Promise<void> {
+    await this.#mustCopy(id);
+    await this.#options.store.adopt(key, localPath);
+  }
+
+  /** Lets rows expire that have expired at the origin. See `StandIns.expire`. */
+  async expire({ id }: Copy, before: number, drop: boolean, signal: AbortSignal): Promise<void> {
+    await this.#mustCopy(id);
+    await this.standIns.expire(id, before, drop, signal);
+  }
+
   /** Takes a file whose bytes have been proven to have the name of the object. */
   async adopt({ id }: Copy, { part, hash }: NamedObject, localPath: string): Promise<void> {
     await this.#mustCopy(id);
@@ -139,18 +164,26 @@ export class Replicas {
     await this.#mustCopy(id);
     const { chains, writer } = this.#options;
     const keys = new DatasetKeys(id);
-    const { tip } = await chains.current(id, signal);
+    const { tip, schemas } = await chains.current(id, signal);
     const blocks = await this.#blocksBehind(path, tip.seq, hashes);
     let next = tip;
     for (const stored of blocks) next = followed(next, stored);
-    const missing = await this.#missing(keys, blocks);
+    const notHere = await this.#missing(keys, blocks);
+    const slices = new Set(notHere.filter(({ part }) => part === "data").map(({ block }) => block));
+    const lacking = blocks.filter(({ hash }) => slices.has(hash));
+    const absent = await this.standIns.absent(id, lacking, [...schemas, ...schemasIn(blocks)], signal);
+    const missing = notHere.filter(({ part, block }) => part !== "data" || !absent.has(block));
     const firstMissing = blocks.findIndex(({ hash }) => missing.some((object) => object.block === hash));
     const whole = firstMissing < 0 ? blocks : blocks.slice(0, firstMissing);
     for (let at = 0; at < whole.length; at += verifiedAtOnce) {
       signal.throwIfAborted();
       const group = whole.slice(at, at + verifiedAtOnce);
-      const statistics = await Promise.all(group.map((one) => this.#prove(keys, one, signal)));
-      for (const [index, one] of group.entries()) await writer.replicate(id, one, statistics[index] ?? null);
+      const proven = await Promise.all(
+        group.map(async (one) =>
+          absent.has(one.hash) ? { without: sliceOf(one) } : { statistics: await this.#prove(keys, one, signal) },
+        ),
+      );
+      for (const [index, one] of group.entries()) await writer.replicate(id, one, proven[index]);
     }
     const reached = (await chains.current(id, signal)).tip;
     return { seq: reached.seq, head: reached.head, missing };
@@ -204,7 +237,13 @@ export class Replicas {
   }
 
   async #missing(keys: DatasetKeys, blocks: readonly StoredBlock[]): Promise<MissingObject[]> {
-    const named = blocks.flatMap((one) => namesOf(one).map((object) => ({ ...object, block: one.hash })));
+    const named = blocks.flatMap((one) =>
+      namesOf(one).map((object) => ({
+        ...object,
+        block: one.hash,
+        lastOffset: object.part === "data" ? (dataOf(one)?.offsetInterval.end ?? null) : null,
+      })),
+    );
     const sizes = await Promise.all(
       named.map(({ part, hash }) => this.#options.store.stat(objectKey(keys, part, hash))),
     );
@@ -221,14 +260,15 @@ export class Replicas {
   }
 
   /** The rows of a block's slice against its offsets and logical hash. @returns the slice's statistics */
-  async #prove(keys: DatasetKeys, { seq, block }: StoredBlock, signal: AbortSignal) {
+  async #prove(keys: DatasetKeys, stored: StoredBlock, signal: AbortSignal) {
     const { store, reader, columnStatistics } = this.#options;
-    const { event } = block;
-    if ((event.kind !== "AddData" && event.kind !== "ExecuteTransform") || event.newData === undefined) return null;
-    const { physicalHash } = event.newData;
+    const { seq } = stored;
+    const data = dataOf(stored);
+    if (data === undefined) return null;
+    const { physicalHash } = data;
     await using file = await store.local(keys.data(physicalHash), signal);
     if (file === null) throw refused(`the slice of block ${seq} went away`);
-    const problem = await logicalProblem(reader, file.path, event.newData, signal).catch((cause: unknown) => {
+    const problem = await logicalProblem(reader, file.path, data, signal).catch((cause: unknown) => {
       signal.throwIfAborted();
       throw refused(`the slice of block ${seq} cannot be read`, cause);
     });
@@ -240,22 +280,14 @@ export class Replicas {
   }
 }
 
-function followed(tip: Tip, { hash, block }: StoredBlock): Tip {
-  try {
-    return follow(tip, hash, block);
-  } catch (cause) {
-    if (block.prevBlockHash !== tip.head && block.sequenceNumber === tip.seq + 1) throw diverged(tip.seq, hash);
-    const why = cause instanceof MillraceError ? cause.data?.problem : undefined;
-    throw refused(`block ${block.sequenceNumber} cannot follow${typeof why === "string" ? `: ${why}` : ""}`, cause);
-  }
+function sliceOf(stored: StoredBlock): Multihash | null {
+  return dataOf(stored)?.physicalHash ?? null;
 }
 
-function namesOf({ seq, block }: StoredBlock): readonly NamedObject[] {
-  try {
-    return namedObjects(block.event);
-  } catch (cause) {
-    throw refused(`the notes of block ${seq} cannot be read`, cause);
-  }
+function schemasIn(blocks: readonly StoredBlock[]): SetSchema[] {
+  return blocks.flatMap(({ seq, block: { event } }) =>
+    event.kind === "SetDataSchema" ? [{ seq, schema: event.schema }] : [],
+  );
 }
 
 function taken(): MillraceError {

@@ -2,6 +2,7 @@ import type { DatasetPath } from "../../base/index.ts";
 import { type Multihash, multihash, sha3Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
 import type { StoredBlock } from "../chain/stored-block.ts";
+import { type Region, regionName } from "../layout/region.ts";
 import { decodeBlock, type MetadataBlock } from "../odf/index.ts";
 import type { Tip } from "../rules/index.ts";
 import { diverged, refused } from "./refusals.ts";
@@ -40,6 +41,15 @@ export class WaitingBlocks {
     return { seq: block.sequenceNumber, hash, bytes, block };
   }
 
+  /** Keeps a region's manifest, unproven, until its files are here. */
+  async putRegion(path: DatasetPath, region: Region, manifest: Uint8Array): Promise<void> {
+    await this.#store.put(regionKey(path, region), manifest);
+  }
+
+  async getRegion(path: DatasetPath, region: Region, signal?: AbortSignal): Promise<Uint8Array | null> {
+    return await this.#store.get(regionKey(path, region), signal ? { signal } : {});
+  }
+
   async clear(path: DatasetPath, signal: AbortSignal): Promise<void> {
     for await (const found of this.#store.list(folder(path), { signal })) await this.#store.delete(found.key);
   }
@@ -64,11 +74,15 @@ export class WaitingBlocks {
 }
 
 function folder({ project, dataset }: DatasetPath): string {
-  return `replicas/${project}/${dataset}/blocks/`;
+  return `replicas/${project}/${dataset}/`;
 }
 
 function key(path: DatasetPath, hash: Multihash): string {
-  return `${folder(path)}${hash}`;
+  return `${folder(path)}blocks/${hash}`;
+}
+
+function regionKey(path: DatasetPath, region: Region): string {
+  return `${folder(path)}regions/${regionName(region)}`;
 }
 
 /** @throws replica_refused */

@@ -1,5 +1,6 @@
 import { MillraceError } from "../../base/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
+import type { Broken } from "../layout/broken-parts.ts";
 import { expiredBefore } from "../layout/expiry.ts";
 import type { LayoutKeys } from "../layout/layout-keys.ts";
 import type { LiveSlice } from "../layout/live-slices.ts";
@@ -10,7 +11,6 @@ import type { Regions } from "../layout/region.ts";
 import { RegionStore } from "../layout/region-store.ts";
 import type { CopyWorker, LaidOut } from "../layout/work.ts";
 import { physicalProblem } from "./bytes.ts";
-import type { Broken } from "./verify.ts";
 
 /** Slices that are proven in one pass over their copy. */
 const mostAtOnce = 1_024;

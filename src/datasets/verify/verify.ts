@@ -5,6 +5,7 @@ import type { SetSchema } from "../chain/chain.ts";
 import { type QuarantineSlice, readNotes } from "../chain/extra.ts";
 import type { DatasetLog } from "../chain/log.ts";
 import { follow, noBlock } from "../chain/tip.ts";
+import type { Broken } from "../layout/broken-parts.ts";
 import { LayoutKeys } from "../layout/layout-keys.ts";
 import { type Original, originalOf } from "../layout/originals.ts";
 import type { Regions } from "../layout/region.ts";
@@ -13,20 +14,10 @@ import type { DataSlice, MetadataBlock } from "../odf/index.ts";
 import { advance, type Milestone, start } from "../packs/milestone.ts";
 import type { Tip } from "../rules/index.ts";
 import { physicalProblem } from "./bytes.ts";
+import { logicalProblem, type SliceReader } from "./slice-reader.ts";
 import { SupersededSlices } from "./superseded.ts";
 
 export type VerifyLevel = "chain" | "physical" | "logical";
-
-/** Reads slices; the engines fit it. */
-export interface SliceReader {
-  /** The logical hash of a Parquet file's rows. @throws on a file that cannot be read */
-  logicalHash(path: string, signal: AbortSignal): Promise<string>;
-  /** The column `offset`: its first number (null without rows), and whether the others follow it one by one. */
-  offsets(
-    path: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly rows: number; readonly first: number | null; readonly gapFree: boolean }>;
-}
 
 export interface VerifyReport {
   readonly ok: boolean;
@@ -39,11 +30,6 @@ export interface VerifyReport {
   readonly rows: number;
   /** The first broken object and why; null where everything holds. */
   readonly broken: Broken | null;
-}
-
-export interface Broken {
-  readonly object: string;
-  readonly reason: string;
 }
 
 export interface VerifyOptions {
@@ -293,20 +279,4 @@ async function verifySlice(
     options.signal.throwIfAborted();
     return { object, reason: `its rows cannot be read: ${error instanceof Error ? error.message : String(error)}` };
   }
-}
-
-/** Why a file's rows are not those that a block says of its slice, or null. @throws on a file that cannot be read */
-export async function logicalProblem(
-  reader: SliceReader,
-  path: string,
-  { offsetInterval: { start, end }, logicalHash }: Pick<DataSlice, "offsetInterval" | "logicalHash">,
-  signal: AbortSignal,
-): Promise<string | null> {
-  const { rows, first, gapFree } = await reader.offsets(path, signal);
-  const wanted = end - start + 1;
-  if (rows !== wanted) return `it has ${rows} rows, and its block says ${wanted}`;
-  if (first !== start) return `its offsets begin at ${first}, and its block says ${start}`;
-  if (!gapFree) return "its offsets do not follow each other";
-  const logical = await reader.logicalHash(path, signal);
-  return logical === logicalHash ? null : "its rows are not those that its logical hash says";
 }

@@ -45,6 +45,23 @@ describe("limits", () => {
     expect(await rowsOf(await query("SELECT 1 AS n"))).toEqual([{ n: 1 }]);
   });
 
+  test("a worker keeps no bytes of the files that it has read", async () => {
+    await using own = await openPool({ maxWorkers: 1 });
+    const script = async (...statements: readonly string[]) => {
+      const order = { traceId: "0".repeat(32) as TraceId, label: "files" };
+      const rows = statements.map((sql) => ({ sql, rows: true }));
+      return (await own.pool.script({ ...order, statements: rows }, never)).flat();
+    };
+    const file = path.join(own.shared, "one.parquet");
+    await script(`COPY (SELECT i FROM range(100000) t(i)) TO '${file}' (FORMAT parquet)`);
+    const sums = `SELECT sum(i)::VARCHAR AS n FROM read_parquet('${file}')`;
+    expect(await script(sums, sums, "SELECT count(*) AS n FROM duckdb_external_file_cache()")).toEqual([
+      { n: "4999950000" },
+      { n: "4999950000" },
+      { n: 0 },
+    ]);
+  });
+
   test("a killed worker fails its own query and is replaced", async () => {
     const slow = query("SELECT count(*) FROM range(1000000000) a, range(1000) b");
     await until("the query runs", () => pool.status().workers.some((worker) => worker.job?.kind === "query"));

@@ -24,6 +24,8 @@ export async function openInstance(setup: WorkerSetup): Promise<DuckDBInstance> 
     "SET GLOBAL TimeZone = 'UTC'",
     "SET GLOBAL preserve_insertion_order = true",
     "SET GLOBAL enable_object_cache = true",
+    // The system keeps what was read of files already. A second copy of each of thousands of small ones fills the worker's memory.
+    "SET GLOBAL enable_external_file_cache = false",
     `SET GLOBAL allowed_directories = [${setup.directories.map(literal).join(", ")}]`,
     "SET GLOBAL enable_external_access = false",
     "SET GLOBAL lock_configuration = true",

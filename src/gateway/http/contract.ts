@@ -198,6 +198,10 @@ export interface DatasetDoor {
   ): Promise<readonly BlockView[]>;
   /** What the chain names under a hash; null where it names none. @throws data_expired where it is no longer kept */
   transferObject(id: DatasetId, part: TransferPart, hash: string, signal: AbortSignal): Promise<TransferObject | null>;
+  /** The manifest of the files that stand for the slices of a block's region; null where none do. */
+  transferRegion(id: DatasetId, block: string, signal: AbortSignal): Promise<Uint8Array | null>;
+  /** Such a file by its name; null where that is no name of one. @throws data_expired where it is no longer kept */
+  transferCopy(id: DatasetId, name: string, signal: AbortSignal): Promise<TransferObject | null>;
   /** Quarantined rows by reason, most frequent first. */
   quarantine(id: DatasetId, limit: number, signal: AbortSignal): Promise<readonly QuarantineReason[]>;
   verify(
@@ -222,6 +226,15 @@ export interface ReplicaDoor {
     object: { readonly block: string; readonly part: string; readonly hash: string },
     body: AsyncIterable<Uint8Array>,
   ): Promise<void>;
+  /** Takes what stands for slices that the origin has superseded, and tells which of its files are not here. */
+  offerRegion(copy: DatasetRef, manifest: Uint8Array, signal: AbortSignal): Promise<OfferedRegion>;
+  putCopy(
+    copy: DatasetRef,
+    file: { readonly level: number; readonly index: number; readonly hash: string },
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<void>;
+  /** Lets rows expire that have expired at the origin; those that are here only where `drop`. */
+  expire(copy: DatasetRef, before: number, drop: boolean, signal: AbortSignal): Promise<void>;
   advance(copy: DatasetRef, blocks: readonly string[], signal: AbortSignal): Promise<ReplicaAdvance>;
   /** Drops what waits. */
   clear(path: DatasetPath, signal: AbortSignal): Promise<void>;
@@ -238,7 +251,14 @@ export interface ReplicaAdvance {
     readonly part: TransferPart;
     readonly hash: string;
     readonly sizeBytes: number;
+    /** Of a slice: where its rows end. */
+    readonly lastOffset: number | null;
   }[];
+}
+export interface OfferedRegion {
+  readonly level: number;
+  readonly index: number;
+  readonly missing: readonly { readonly hash: string; readonly name: string; readonly sizeBytes: number }[];
 }
 
 export type Encoding = "identity" | "gzip" | "zstd";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { MillraceError } from "../../base/index.ts";
 import type { AnswerHeaders, Exchange } from "../edge/index.ts";
-import type { Rooms, TransferPart } from "./contract.ts";
+import type { Rooms, TransferObject, TransferPart } from "./contract.ts";
 import { datasetParams, findDataset } from "./parts.ts";
 import { type HttpRoute, streamRoute } from "./route.ts";
 
@@ -18,6 +18,8 @@ const conditions = z.object({
   "if-range": z.string().optional(),
 });
 type Conditions = z.output<typeof conditions>;
+
+const manifestType = "application/octet-stream";
 
 /** What is named by its content never changes; who asks is checked each time, so that no shared cache may keep it. */
 const immutable = "private, max-age=31536000, immutable";
@@ -66,28 +68,94 @@ export function odfRoutes<Format>({ access, datasets }: Rooms<Format>): HttpRout
           const { id } = await findDataset(datasets, path);
           const object = await datasets.transferObject(id, part, hash, signal);
           if (object === null) throw new MillraceError("not_found", "The dataset's chain names no such object.");
-          const kept = { "content-type": parts[part].type, etag: `"${hash}"`, "cache-control": immutable };
-          if (matches(headers["if-none-match"], hash)) return notModified(exchange, kept);
-          const range = rangeOf(headers, hash, object.sizeBytes);
-          if (range === "unsatisfiable") {
-            const whole = { "content-range": `bytes */${object.sizeBytes}` };
-            return exchange.bytes(416, new Uint8Array(0), whole);
-          }
-          const { start, end } = range ?? { start: 0, end: object.sizeBytes };
-          const answer: AnswerHeaders = {
-            ...kept,
-            "accept-ranges": "bytes",
-            "content-length": String(end - start),
-            ...(range === null ? {} : { "content-range": `bytes ${start}-${end - 1}/${object.sizeBytes}` }),
-          };
-          exchange.begin(range === null ? 200 : 206, answer);
-          if (method === "GET") await send(exchange, object.chunks(start, end, signal), end - start);
-          exchange.end();
+          const isBodyWanted = method === "GET";
+          await answer(exchange, { object, name: hash, type: parts[part].type, headers, isBodyWanted }, signal);
         },
       }),
     ),
   );
-  return [...heads, ...objects];
+  return [...heads, ...objects, ...standInRoutes({ access, datasets })];
+}
+
+/**
+ * What stands for slices that are no longer kept as they were committed. Ours, beside ODF's protocol: who copies a dataset takes
+ * it and proves from its rows the logical hashes that the blocks say.
+ */
+function standInRoutes<Format>({ access, datasets }: Pick<Rooms<Format>, "access" | "datasets">): HttpRoute[] {
+  const methods = ["GET", "HEAD"] as const;
+  const regions = methods.map((method) =>
+    streamRoute({
+      method,
+      path: `${one}/regions/{block}`,
+      summary: "Which compacted copies hold the rows of a block's region now, as a manifest",
+      tag: "odf",
+      params: datasetParams.extend({ block: z.string().max(200) }),
+      body: null,
+      reply: { status: 200, schema: null, types: [manifestType] },
+      async handle({ params, principal, exchange, signal }) {
+        const { block, ...path } = params;
+        await access.authorize(principal, "dataset.select", { dataset: path });
+        const { id } = await findDataset(datasets, path);
+        const manifest = await datasets.transferRegion(id, block, signal);
+        if (manifest === null)
+          throw new MillraceError("not_found", "No compacted copy stands for slices of that block.");
+        exchange.bytes(200, manifest, { "content-type": manifestType, "cache-control": "no-cache" });
+      },
+    }),
+  );
+  const copies = methods.map((method) =>
+    streamRoute({
+      method,
+      path: `${one}/copies/{name}`,
+      summary: "A compacted copy, by the name in its region's manifest, which ends with its hash",
+      tag: "odf",
+      params: datasetParams.extend({ name: z.string().max(200) }),
+      headers: conditions,
+      body: null,
+      reply: { status: 200, schema: null, types: [parts.data.type] },
+      async handle({ params, headers, principal, exchange, signal }) {
+        const { name, ...path } = params;
+        await access.authorize(principal, "dataset.select", { dataset: path });
+        const { id } = await findDataset(datasets, path);
+        const object = await datasets.transferCopy(id, name, signal);
+        if (object === null) throw new MillraceError("not_found", "That is no name of a compacted copy.");
+        const isBodyWanted = method === "GET";
+        await answer(exchange, { object, name, type: parts.data.type, headers, isBodyWanted }, signal);
+      },
+    }),
+  );
+  return [...regions, ...copies];
+}
+
+/** An object that its name stands for: conditions and one range, as HTTP says. */
+async function answer(
+  exchange: Exchange,
+  asked: {
+    readonly object: TransferObject;
+    readonly name: string;
+    readonly type: string;
+    readonly headers: Conditions;
+    readonly isBodyWanted: boolean;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  const { object, name, type, headers, isBodyWanted } = asked;
+  const kept = { "content-type": type, etag: `"${name}"`, "cache-control": immutable };
+  if (matches(headers["if-none-match"], name)) return notModified(exchange, kept);
+  const range = rangeOf(headers, name, object.sizeBytes);
+  if (range === "unsatisfiable") {
+    const whole = { "content-range": `bytes */${object.sizeBytes}` };
+    return exchange.bytes(416, new Uint8Array(0), whole);
+  }
+  const { start, end } = range ?? { start: 0, end: object.sizeBytes };
+  exchange.begin(range === null ? 200 : 206, {
+    ...kept,
+    "accept-ranges": "bytes",
+    "content-length": String(end - start),
+    ...(range === null ? {} : { "content-range": `bytes ${start}-${end - 1}/${object.sizeBytes}` }),
+  });
+  if (isBodyWanted) await send(exchange, object.chunks(start, end, signal), end - start);
+  exchange.end();
 }
 
 function notModified(exchange: Exchange, headers: AnswerHeaders): void {

@@ -14,6 +14,13 @@ const hash = z.string().max(200);
 const part = z.enum(["blocks", "data", "checkpoints", "quarantine"]);
 const bytes = { schema: z.unknown(), types: ["application/octet-stream"] };
 
+const regionIndex = z.coerce.number().pipe(z.int().min(0));
+const offeredView = z.object({
+  level: z.int(),
+  index: z.int(),
+  missing: z.array(z.object({ hash, name: z.string(), sizeBytes: z.int() })).describe("Files that are to be put."),
+});
+
 const replicaView = z
   .object({
     datasetId: z.string(),
@@ -121,6 +128,52 @@ export function replicaRoutes<Format>(rooms: Rooms<Format>): HttpRoute[] {
         exchange.bytes(204, new Uint8Array(0), {});
       },
     }),
+    streamRoute({
+      method: "POST",
+      path: `${one}/regions`,
+      summary:
+        "Offers what stands for slices that the origin has superseded: taken when its files are here and prove them",
+      tag,
+      params: datasetParams,
+      body: bytes,
+      reply: { status: 200, schema: offeredView, types: ["application/json"] },
+      async handle({ params, principal, exchange, signal }) {
+        await administrate(params, principal);
+        const copy = await findDataset(datasets, params);
+        exchange.json(200, await replicas.offerRegion(copy, await exchange.whole(blocksBytes), signal));
+      },
+    }),
+    streamRoute({
+      method: "PUT",
+      path: `${one}/regions/{level}/{index}/{hash}`,
+      summary: "Puts a file of a region that was offered",
+      tag,
+      params: datasetParams.extend({ level: z.coerce.number().pipe(z.int().min(1)), index: regionIndex, hash }),
+      body: bytes,
+      reply: { status: 204, schema: null, types: [] },
+      async handle({ params, principal, exchange }) {
+        const { level, index, hash: name, ...path } = params;
+        await administrate(path, principal);
+        await replicas.putCopy(await findDataset(datasets, path), { level, index, hash: name }, exchange.body());
+        exchange.bytes(204, new Uint8Array(0), {});
+      },
+    }),
+    jsonRoute({
+      method: "POST",
+      path: `${one}/expire`,
+      summary: "Lets rows expire that have expired at the origin, so that what follows them can be copied",
+      tag,
+      params: datasetParams,
+      body: z.strictObject({
+        before: z.int().min(0).describe("Rows below this offset."),
+        drop: z.boolean().default(false).describe("Also rows that are here."),
+      }),
+      reply: z.void(),
+      async handle({ params, body, principal, signal }) {
+        await administrate(params, principal);
+        await replicas.expire(await findDataset(datasets, params), body.before, body.drop, signal);
+      },
+    }),
     jsonRoute({
       method: "POST",
       path: `${one}/advance`,
@@ -131,7 +184,7 @@ export function replicaRoutes<Format>(rooms: Rooms<Format>): HttpRoute[] {
       reply: z.object({
         seq: z.int(),
         head: z.string().nullable(),
-        missing: z.array(z.object({ block: hash, part, hash, sizeBytes: z.int() })),
+        missing: z.array(z.object({ block: hash, part, hash, sizeBytes: z.int(), lastOffset: z.int().nullable() })),
       }),
       async handle({ params, body, principal, signal }) {
         await administrate(params, principal);

@@ -60,7 +60,7 @@ async function orphanFinding(
   let bytes = 0;
   for (const { id } of living) {
     signal.throwIfAborted();
-    const found = await datasets.unnamedObjects(id, signal).catch(() => null); // a broken one was told already
+    const found = await datasets.transfer.unnamed(id, signal).catch(() => null); // a broken one was told already
     objects += found?.objects ?? 0;
     bytes += found?.bytes ?? 0;
   }
@@ -91,6 +91,13 @@ async function problemOf(
         return {
           text: `${broken.object}: ${broken.reason}.`,
           advice: "Put the object back from a backup or another copy; millrace verify tells more.",
+        };
+      const [first, ...others] = await datasets.layouts.broken(id, level !== "chain", signal);
+      if (first !== undefined)
+        return {
+          text: `${first.object}: ${first.reason}${others.length === 0 ? "" : `, and ${others.length} more`}. What it stands for is not superseded.`,
+          advice:
+            "Put the object back from a backup. While millrace verify still passes, its slices are there: then delete the manifest of its region (layout/regions/), and it is made anew.",
         };
     }
     const index = hasIndex ? await datasets.indexProblem(id, signal) : null;

@@ -23,7 +23,10 @@ export async function* storeFindings(
       yield finding("object store", "problem", text, "Run the newer Millrace that has used it.");
       return false;
     }
-    const said = format === null ? "is empty" : `has format ${format}`;
+    const said =
+      format === null
+        ? "is empty"
+        : `has format ${format}${format < formats.objectStore ? "; the next start brings it to this version's" : ""}`;
     yield finding("object store", "ok", `${address} answers, and ${said}.`);
   } catch (error) {
     yield failed("object store", error);

@@ -10,6 +10,7 @@ import { anyStatement } from "../sql-grammar.ts";
 import type { Target } from "../target.ts";
 import { anyManifests } from "./manifests.ts";
 import { anyBlock } from "./odf.ts";
+import { anyRegion } from "./regions.ts";
 
 const schemaShape: z.ZodType<Record<string, unknown>> = z.record(z.string(), z.unknown());
 const parameterShape = z.object({
@@ -44,6 +45,9 @@ const bodies: Readonly<Record<string, (dice: Dice, seeds: SeedBodies) => string 
   post_api_v1_diff: anyManifests,
   post_api_v1_projects_project_datasets_dataset_replica_blocks: anyBlock,
   put_api_v1_projects_project_datasets_dataset_replica_objects_part_hash: (dice, seeds) =>
+    anyBody(dice, "parquet", seeds),
+  post_api_v1_projects_project_datasets_dataset_replica_regions: anyRegion,
+  put_api_v1_projects_project_datasets_dataset_replica_regions_level_index_hash: (dice, seeds) =>
     anyBody(dice, "parquet", seeds),
 };
 /** Answers that have no end of their own. */
