@@ -15,15 +15,6 @@ export interface Activity {
   }[];
 }
 
-export interface Storage {
-  readonly projects: readonly {
-    readonly project: string;
-    readonly rows: number;
-    readonly bytes: number;
-    readonly slices: number;
-  }[];
-}
-
 export const activityQuery = queryOptions({
   queryKey: ["activity"],
   queryFn: ({ signal }) => ask<Activity>("/api/v1/activity", { query: { minutes: 60 }, signal }),
