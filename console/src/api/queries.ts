@@ -107,6 +107,13 @@ export const projectsQuery = queryOptions({
     }),
 });
 
+/** What is declared under a name. */
+export const resourceQuery = (project: string, kind: string, name: string) =>
+  queryOptions({
+    queryKey: ["resources", kind, project, name],
+    queryFn: ({ signal }) => ask<Resource>(path`/api/v1/projects/${project}/resources/${kind}/${name}`, { signal }),
+  });
+
 /** The datasets' resources of a project, for their labels. */
 export const labelsQuery = (project: string) =>
   queryOptions({

@@ -7,6 +7,8 @@ export const count = (value: number): string => whole.format(value);
 export const compact = (value: number): string =>
   Math.abs(value) < 10_000 ? whole.format(value) : short.format(value);
 
+/** A rate: 0.2 is not nothing. */
+export const perSecond = (value: number): string => (value < 10 ? String(Number(value.toFixed(1))) : compact(value));
 /** "1 row", "12,345 rows". */
 export const rowCount = (value: number): string => `${count(value)} ${value === 1 ? "row" : "rows"}`;
 

@@ -7,7 +7,7 @@ import { useFlow } from "../../api/rates.ts";
 import { tableName } from "../../api/sql.ts";
 import { buttonClass } from "../../design/controls.tsx";
 import { ErrorPanel, Name, Page } from "../../design/display.tsx";
-import { bytes, compact, rowCount } from "../../design/format.ts";
+import { bytes, perSecond, rowCount } from "../../design/format.ts";
 import { Icon } from "../../design/icon.tsx";
 import { Menu, tabs } from "../../design/overlays.tsx";
 import { Ago } from "../../design/time.tsx";
@@ -102,7 +102,7 @@ function About(): ReactNode {
     <>
       {seq !== undefined && "Now: "}
       {rowCount(data.rows)}, {bytes(data.bytes)}, last commit <Ago at={data.lastCommitAt} />
-      {rowsPerSecond > 0 && <span className={css.flowing}>, {compact(Math.ceil(rowsPerSecond))} rows/s now</span>}
+      {rowsPerSecond > 0 && <span className={css.flowing}>, {perSecond(rowsPerSecond)} rows/s now</span>}
     </>
   );
 }

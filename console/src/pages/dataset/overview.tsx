@@ -5,7 +5,7 @@ import { activityQuery, blockQuery, blocksQuery, datasetQuery } from "../../api/
 import { useFlow } from "../../api/rates.ts";
 import { Card, EmptyState, ErrorPanel, Skeleton, SkeletonRows } from "../../design/display.tsx";
 import { Figure, FigureRow } from "../../design/figure.tsx";
-import { bytes, compact, count } from "../../design/format.ts";
+import { bytes, compact, count, perSecond } from "../../design/format.ts";
 import { Ago } from "../../design/time.tsx";
 import { TimeChart } from "../../design/time-chart.tsx";
 import { type BlockFacts, factsOf } from "./block.ts";
@@ -46,7 +46,7 @@ function FiguresNow(): ReactNode {
     <FigureRow label="Now">
       <Figure
         name="Rows a second"
-        value={compact(rowsPerSecond)}
+        value={perSecond(rowsPerSecond)}
         more={`${bytes(bytesPerSecond)} a second, over 10 s`}
       />
       <Figure name="Rows" value={compact(data.rows)} more={`in ${count(data.schema?.length ?? 0)} columns`} />

@@ -6,6 +6,7 @@ import { Badge, Card, DataTable, EmptyState, ErrorPanel, Name, SkeletonRows } fr
 import { count } from "../../design/format.ts";
 import { Ago } from "../../design/time.tsx";
 import { Grid } from "./grid.tsx";
+import { Mend } from "./mend.tsx";
 import { usePlace, usePlaceSearch } from "./place.ts";
 import css from "./quarantine.module.css";
 import { quarantinedRowsQuery, type Reason, reasonsQuery } from "./quarantine-reads.ts";
@@ -91,7 +92,12 @@ export function Quarantine(): ReactNode {
         )}
       </Card>
       <Rows chosen={chosen} />
-      {seq === undefined && <Advice />}
+      {seq === undefined && (
+        <>
+          <Mend />
+          <Advice />
+        </>
+      )}
     </>
   );
 }

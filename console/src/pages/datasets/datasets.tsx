@@ -6,7 +6,7 @@ import { useRates } from "../../api/rates.ts";
 import type { Resource } from "../../api/types.ts";
 import { buttonClass, SearchInput, Select } from "../../design/controls.tsx";
 import { Card, Command, EmptyState, ErrorPanel, Page, SkeletonRows } from "../../design/display.tsx";
-import { compact, count } from "../../design/format.ts";
+import { compact, count, perSecond } from "../../design/format.ts";
 import { Icon } from "../../design/icon.tsx";
 import { DropTarget } from "../upload/drop-target.tsx";
 import css from "./datasets.module.css";
@@ -97,7 +97,7 @@ export function Datasets(): ReactNode {
 function about(all: readonly { readonly rate: number; readonly dataset: { readonly rows: number } }[]): string {
   const rows = all.reduce((sum, { dataset }) => sum + dataset.rows, 0);
   const rate = all.reduce((sum, one) => sum + one.rate, 0);
-  const flows = rate > 0 ? `, ${compact(Math.max(1, Math.round(rate)))} rows/s now` : "";
+  const flows = rate > 0 ? `, ${perSecond(rate)} rows/s now` : "";
   return `${count(all.length)} datasets, ${compact(rows)} rows${flows}`;
 }
 

@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, memo, type ReactNode, useLayoutEffect, useRef, useState } from "react";
 import { Name } from "../../design/display.tsx";
-import { bytes, compact, count } from "../../design/format.ts";
+import { bytes, compact, count, perSecond } from "../../design/format.ts";
 import { join } from "../../design/join.ts";
 import { Sparkline } from "../../design/small-charts.tsx";
 import { Ago } from "../../design/time.tsx";
@@ -133,7 +133,7 @@ const Row = memo(function Row({
       </Cell>
       <Cell className={css.number}>
         {row.rate > 0 ? (
-          <span className={css.flowing}>{compact(Math.max(0.1, Math.round(row.rate * 10) / 10))} rows/s</span>
+          <span className={css.flowing}>{perSecond(row.rate)} rows/s</span>
         ) : (
           <span className={css.still}>–</span>
         )}
