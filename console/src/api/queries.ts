@@ -1,16 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { ask, path } from "./client.ts";
-import type {
-  Block,
-  Dataset,
-  PlatformEvent,
-  QuarantineReason,
-  Query,
-  Resource,
-  Setting,
-  Slice,
-  Task,
-} from "./types.ts";
+import type { Block, Dataset, PlatformEvent, Query, Resource, Setting, Task } from "./types.ts";
 
 /** What the console reads, each with its key in the cache: the live stream says by these keys what has changed. */
 
@@ -98,22 +88,6 @@ export const blockQuery = (project: string, dataset: string, seq: number) =>
       return blocks.find((block) => block.seq === seq) ?? null;
     },
     staleTime: Number.POSITIVE_INFINITY,
-  });
-
-export const slicesQuery = (project: string, dataset: string) =>
-  queryOptions({
-    queryKey: ["dataset", project, dataset, "slices"],
-    queryFn: ({ signal }) =>
-      ask<{ slices: Slice[] }>(path`/api/v1/projects/${project}/datasets/${dataset}/slices`, { signal }),
-  });
-
-export const quarantineQuery = (project: string, dataset: string) =>
-  queryOptions({
-    queryKey: ["dataset", project, dataset, "quarantine"],
-    queryFn: ({ signal }) =>
-      ask<{ reasons: QuarantineReason[] }>(path`/api/v1/projects/${project}/datasets/${dataset}/quarantine`, {
-        signal,
-      }),
   });
 
 export const tasksQuery = (filter: { readonly state?: string; readonly kind?: string; readonly project?: string }) =>
