@@ -4,7 +4,7 @@ import { type ReactNode, useState } from "react";
 import { datasetQuery } from "../../api/queries.ts";
 import { Button, Segments } from "../../design/controls.tsx";
 import { Card, Command, EmptyState, ErrorPanel, SkeletonRows } from "../../design/display.tsx";
-import { count } from "../../design/format.ts";
+import { rowCount } from "../../design/format.ts";
 import { Grid } from "./grid.tsx";
 import { ownLast } from "./own-columns.ts";
 import { usePlace, usePlaceSearch } from "./place.ts";
@@ -35,7 +35,7 @@ export function Sample(): ReactNode {
   return (
     <Card
       flush
-      title={data === undefined ? "Rows" : `${count(data.rows.length)} rows`}
+      title={data === undefined ? "Rows" : rowCount(data.rows.length)}
       actions={
         <>
           {pick === "random" && (

@@ -114,7 +114,7 @@ function Choice({
   readonly options: readonly string[];
   readonly onChange: (value: string) => void;
 }): ReactNode {
-  if (options.length === 0 || (options.length === 1 && value === undefined)) return null;
+  if (options.length === 0 && value === undefined) return null;
   return (
     <Select
       aria-label={label}

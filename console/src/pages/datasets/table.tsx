@@ -35,7 +35,8 @@ export function DatasetTable({
   const virtual = useWindowVirtualizer({
     count: rows.length,
     estimateSize: () => rowHeight,
-    overscan: 12,
+    overscan: 6,
+    useFlushSync: false,
     scrollMargin: topPx,
     getItemKey: (at) => rows[at]?.key ?? at,
   });
@@ -120,7 +121,7 @@ const Row = memo(function Row({
       style={{ transform: `translateY(${topPx}px)`, height: rowHeight }}
     >
       <Cell className={css.name}>
-        <Link to="/datasets/$project/$dataset" params={{ project, dataset }} className={css.link}>
+        <Link to="/datasets/$project/$dataset" params={{ project, dataset }} preload={false} className={css.link}>
           <Name>{project}</Name>
           <span className={css.dot}>.</span>
           <Name>{dataset}</Name>

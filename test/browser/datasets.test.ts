@@ -1,0 +1,134 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { tempDirectory } from "../kit/index.ts";
+import { type Platform, startPlatform } from "../kit/platform.ts";
+import { browserAbsent, enter, openBrowser, visit } from "./open.ts";
+
+const held = new AsyncDisposableStack();
+let platform: Platform;
+let browser: Browser;
+let folder: string;
+
+beforeAll(async () => {
+  if (browserAbsent !== null) return;
+  folder = held.use(await tempDirectory()).path;
+  platform = held.use(await startPlatform({ dataDirectory: path.join(folder, "data") }));
+  browser = await openBrowser();
+  held.defer(() => browser.close());
+});
+afterAll(() => held.disposeAsync());
+
+const journey = test.skipIf(browserAbsent !== null);
+
+async function request(method: string, address: string, body: string, type = "application/json"): Promise<unknown> {
+  const response = await fetch(`${platform.url}${address}`, {
+    method,
+    headers: { authorization: `Bearer ${platform.token}`, "content-type": type },
+    body,
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(text);
+  return JSON.parse(text);
+}
+
+const rows = (dataset: string, text: string, format: string) =>
+  request("POST", `/api/v1/projects/web/datasets/${dataset}/rows?create=true&ack=committed&format=${format}`, text);
+
+async function fileOf(name: string, text: string): Promise<string> {
+  const file = path.join(folder, "files", name);
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, text);
+  return file;
+}
+
+journey("a file with a hostile name and hostile values is sent once, and shown as the text that it is", async () => {
+  const { page, context, problems } = await visit(browser);
+  await enter(page, platform, "/upload");
+  const name = 'b\u202Egnp <img src=x onerror="document.title=1">.csv';
+  const text = `"<script>document.title=2</script>",n\n"<b>bold</b>\u202Eevil",1\n"<img src=x onerror=document.title=3>",2\n`;
+  const file = await fileOf(name, text);
+  for (const title of ["The rows are in the chain", "It was there already: nothing was stored twice"]) {
+    await page.locator('input[type="file"]').setInputFiles(file);
+    await page.getByRole("row", { name: /<script>/ }).waitFor();
+    await page.getByRole("combobox", { name: "Project", exact: true }).fill("web");
+    await page.getByRole("combobox", { name: "Dataset", exact: true }).fill("hostile");
+    await page.getByRole("button", { name: /Create the dataset|Add the rows/ }).click();
+    await page.getByRole("heading", { name: title }).waitFor();
+    expect(await page.getByText("⟨U+202E⟩gnp").count()).toBeGreaterThan(0);
+    if (title.startsWith("The")) await page.getByRole("button", { name: "Upload another" }).click();
+  }
+  await page.getByRole("link", { name: "Open the dataset" }).click();
+  const parts = page.getByRole("navigation", { name: "Parts of the dataset" });
+  for (const part of ["Schema", "Sample"]) {
+    await parts.getByRole("link", { name: part }).click();
+    await page.getByText("<b>bold</b>⟨U+202E⟩evil").first().waitFor();
+    await page.getByText("<script>document.title=2</script>").first().waitFor();
+  }
+  expect(await page.locator("main img, main script").count()).toBe(0);
+  expect(await page.title()).toBe("Millrace");
+  await context.close();
+  expect(problems).toEqual([]);
+});
+
+journey("a dataset is seen as of any block, in every part, and comes back to now", async () => {
+  for (const n of [1, 2, 3]) await rows("times", `{"n":${n}}\n`, "ndjson");
+  const { page, context, problems } = await visit(browser);
+  await enter(page, platform, "/datasets/web/times/chain");
+  await page.getByRole("link", { name: "As of here: block 3" }).click();
+  await page.getByText("You see the dataset as of").waitFor();
+  const parts = page.getByRole("navigation", { name: "Parts of the dataset" });
+  await parts.getByRole("link", { name: "Sample" }).click();
+  await page.getByRole("heading", { name: "2 rows" }).waitFor();
+  await page.getByRole("link", { name: "Earlier" }).click();
+  await page.getByRole("heading", { name: "1 row" }).waitFor();
+  expect(new URL(page.url()).searchParams.get("seq")).toBe("2");
+  await page.reload();
+  await page.getByRole("heading", { name: "1 row" }).waitFor();
+  await page.getByRole("link", { name: "Back to now" }).click();
+  await page.getByRole("heading", { name: "3 rows" }).waitFor();
+  await context.close();
+  expect(problems).toEqual([]);
+});
+
+journey("what was quarantined goes in after its column was mended, and once", async () => {
+  await request(
+    "PUT",
+    "/api/v1/projects/web/resources/Dataset/mend",
+    '{"spec":{"columns":[{"name":"n","type":"INTEGER"}]}}',
+  );
+  await rows("mend", "m,n\na,1\nb,3000000000\nc,4000000000\n", "csv");
+  const { page, context, problems } = await visit(browser);
+  await enter(page, platform, "/datasets/web/mend/quarantine");
+  await page.getByRole("cell", { name: "b,3000000000" }).waitFor();
+  await page.getByRole("button", { name: "Let values widen it" }).click();
+  await page.getByText("No types are declared").waitFor();
+  await page.getByRole("button", { name: "Retry all" }).click();
+  await page.getByText("2 appended").waitFor();
+  await page.getByRole("button", { name: "Retry all" }).click();
+  await page.getByText("2 were sent before").waitFor();
+  await page.getByRole("navigation", { name: "Parts of the dataset" }).getByRole("link", { name: "Sample" }).click();
+  await page.getByRole("cell", { name: "4000000000" }).waitFor();
+  await page.getByRole("heading", { name: "3 rows" }).waitFor();
+  await context.close();
+  expect(problems).toEqual([]);
+});
+
+journey("a dataset goes only by its typed name", async () => {
+  await rows("gone", '{"n":1}\n', "ndjson");
+  const { page, context, problems } = await visit(browser);
+  await enter(page, platform, "/datasets/web/gone");
+  await page.getByRole("button", { name: "What can be done with this dataset" }).click();
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  const really = page.getByRole("button", { name: "Delete the dataset" });
+  await page.getByLabel("Type web.gone to delete it").fill("web.gon");
+  expect(await really.isDisabled()).toBe(true);
+  await page.getByLabel("Type web.gone to delete it").fill("web.gone");
+  await really.click();
+  await page.getByRole("heading", { name: "Datasets", exact: true }).waitFor();
+  await page.getByText("web.gone is deleted.").waitFor();
+  expect(await page.getByRole("link", { name: "web.gone" }).count()).toBe(0);
+  await context.close();
+  expect(problems).toEqual([]);
+});
