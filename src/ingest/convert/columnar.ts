@@ -127,8 +127,11 @@ function isUnreadable(cause: unknown, notCodes: readonly string[]): cause is Mil
   return cause.code.startsWith("sql_") || (cause.code === "internal" && isOfFile);
 }
 
+/** DuckDB names the file by its path, which says nothing to who sent it and tells of the inside. */
+const quotedPath = /(file )?(["'])\/[^"']*\2/g;
+
 function unreadable(cause: MillraceError): MillraceError {
-  const said = cause.code === "internal" ? "its metadata makes no sense" : cause.message;
+  const said = cause.code === "internal" ? "its metadata makes no sense" : cause.message.replace(quotedPath, "it");
   return new MillraceError("bad_input", `The body cannot be read as Parquet: ${said}.`.replace("..", "."), { cause });
 }
 

@@ -41,6 +41,7 @@ export interface Door {
 const bodies: Readonly<Record<string, (dice: Dice, seeds: SeedBodies) => string | Uint8Array>> = {
   post_api_v1_projects_project_datasets_dataset_rows: (dice, seeds) =>
     anyBody(dice, dice.pick(["ndjson", "json", "text"]), seeds),
+  post_api_v1_preview: (dice, seeds) => anyBody(dice, dice.pick(formats), seeds),
   post_api_v1_apply: anyManifests,
   post_api_v1_diff: anyManifests,
   post_api_v1_projects_project_datasets_dataset_replica_blocks: anyBlock,
@@ -51,7 +52,7 @@ const bodies: Readonly<Record<string, (dice: Dice, seeds: SeedBodies) => string 
     anyBody(dice, "parquet", seeds),
 };
 /** Answers that have no end of their own. */
-const endless = new Set(["get_api_v1_events_stream"]);
+const endless = new Set(["get_api_v1_events_stream", "get_api_v1_live"]);
 
 /** Every door that the server describes. */
 export async function doorsOf(
@@ -98,7 +99,7 @@ export async function doorsEntry(target: Target, seeds: SeedBodies): Promise<Fuz
       return requestTo(dice.chance(0.9) ? dice.pick(doors) : door, dice, components, seeds);
     },
     async judge(input, signal) {
-      const isEndless = input.path.startsWith("/api/v1/events/stream");
+      const isEndless = /^\/api\/v1\/(events\/stream|live)/.test(input.path);
       const answer = isEndless ? await begun(target, input) : await target.send(input, signal);
       if (answer !== null) checkAnswer(answer, input.method === "HEAD");
       if (!target.isAlive) throw new Finding("the server has ended");
