@@ -324,12 +324,7 @@ describe("what is written", () => {
     }
     for (const text of [events, rows, mirror]) {
       expect(text).toContain("written");
-      for (const secret of [
-        "hunter2-secret",
-        passwordOf("written"),
-        secretOf(token),
-        secretOf(world.ownerToken),
-      ]) {
+      for (const secret of ["hunter2-secret", passwordOf("written"), secretOf(token), secretOf(world.ownerToken)]) {
         expect(text).not.toContain(secret);
       }
     }
