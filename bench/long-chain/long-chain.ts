@@ -74,7 +74,7 @@ async function finishTasks(bench: Bench): Promise<void> {
   await using _platform = await bench.platform();
   for (let look = 0; look < mostLooks; look++) {
     await wait(lookMs);
-    const [due] = await sql`
+    const [due] = await sql<{ count: number }[]>`
       SELECT count(*)::int AS count FROM tasks WHERE state IN ('queued', 'running') AND not_before <= now()`;
     if (due?.count === 0) return;
   }

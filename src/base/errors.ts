@@ -47,7 +47,7 @@ export class MillraceError extends Error {
 }
 
 /** Codes of a server or connection that is not there: the system's, the PostgreSQL client's, SQLSTATE classes 08 and 57P. */
-const away = /^(ECONN|EPIPE$|ETIMEDOUT$|ENOTFOUND$|CONNECTION_|CONNECT_|08...$|57P..$)/;
+const away = /^(ECONN|EPIPE$|ETIMEDOUT$|ENOTFOUND$|CONNECTION_LOST$|08...$|57P..$)/;
 
 /** SQLSTATE class 22: a text with a zero byte, an id that is none, a number out of range. */
 const unfit = /^22[0-9A-Z]{3}$/;

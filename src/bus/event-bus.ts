@@ -1,5 +1,5 @@
 import { type Clock, delay, type Instant, instant, type Logger, type Service } from "../base/index.ts";
-import type { JSONValue, Sql, TransactionSql } from "../storage/index.ts";
+import type { JSONValue, Sql, Statements } from "../storage/index.ts";
 import { EventSweep } from "./event-sweep.ts";
 import { type EventRow, insertEvent, lockEvents, selectEvents, selectNewest } from "./sql/events.ts";
 import { insertSubscription, selectSubscription, updateSubscription } from "./sql/subscriptions.ts";
@@ -38,7 +38,7 @@ export type EventHandler = (events: readonly BusEvent[], signal: AbortSignal) =>
 export interface EventBus {
   /** Position of the newest event; 0 where there is none. */
   newest(): Promise<number>;
-  append(event: NewEvent, transaction?: TransactionSql): Promise<number>;
+  append(event: NewEvent, transaction?: Statements): Promise<number>;
   read(options: { after: number; limit: number; types?: readonly string[] }): Promise<BusEvent[]>;
   subscribe(
     options: { name: string; from: "start" | "now"; types?: readonly string[] },
@@ -89,7 +89,7 @@ export class PostgresEventBus implements EventBus, Service {
     this.#unlisten = null;
   }
 
-  async append(event: NewEvent, transaction?: TransactionSql): Promise<number> {
+  async append(event: NewEvent, transaction?: Statements): Promise<number> {
     const values = { type: event.type, subject: event.subject, project: event.project ?? null, data: event.data };
     if (transaction !== undefined) return await appendIn(transaction, values);
     return await this.#sql.begin((own) => appendIn(own, values));
@@ -205,7 +205,7 @@ export class PostgresEventBus implements EventBus, Service {
 }
 
 async function appendIn(
-  transaction: TransactionSql,
+  transaction: Statements,
   event: { type: string; subject: string; project: string | null; data: JSONValue },
 ): Promise<number> {
   await lockEvents(transaction);

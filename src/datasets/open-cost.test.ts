@@ -93,7 +93,8 @@ describe("kept short", () => {
 
   test("the index is one row", async () => {
     expect(await cost()).toEqual({ store: 1, stats: 3, sql: 1 });
-    const [rows] = await open.database.sql`SELECT count(*)::int AS count FROM chain_blocks WHERE dataset_id = ${id}`;
+    const [rows] = await open.database.sql<{ count: number }[]>`
+      SELECT count(*)::int AS count FROM chain_blocks WHERE dataset_id = ${id}`;
     expect(rows?.count).toBe(0);
   });
 
@@ -116,8 +117,8 @@ describe("kept short", () => {
     await one.datasets[Symbol.asyncDispose](); // what is behind has ended
     const { rows, slices } = await open.instance().datasets.snapshot(id);
     expect({ rows, isShort: slices.length < 64 + 16 }).toEqual({ rows: commits + 3, isShort: true });
-    const [index] = await open.database
-      .sql`SELECT octet_length(bytes) AS bytes FROM chain_checkpoints WHERE dataset_id = ${id}`;
+    const [index] = await open.database.sql<{ bytes: number }[]>`
+      SELECT octet_length(bytes) AS bytes FROM chain_checkpoints WHERE dataset_id = ${id}`;
     expect(index?.bytes).toBeLessThan(20_000);
     const checkpoints = await readdir(path.join(folder, "layout/checkpoints"));
     const { size } = await stat(path.join(folder, "layout/checkpoints", checkpoints.toSorted().at(-1) ?? ""));

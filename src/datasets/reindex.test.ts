@@ -72,8 +72,9 @@ describe("the index", () => {
   test("whose bytes are not their hash's is not believed", async () => {
     const { id } = await create();
     await commitBatch(open, one, id, { ...batch(1, "a"), watermarkMs: 5_000 });
-    const [row] = await open.database.sql`SELECT bytes FROM chain_blocks WHERE dataset_id = ${id} AND seq = 2`;
-    const block = decodeBlock(row?.bytes);
+    const [row] = await open.database.sql<{ bytes: Buffer }[]>`
+      SELECT bytes FROM chain_blocks WHERE dataset_id = ${id} AND seq = 2`;
+    const block = decodeBlock(row?.bytes ?? Buffer.alloc(0));
     if (block.event.kind !== "AddData") return expect.fail("no rows");
     const forged = encodeBlock({ ...block, event: { ...block.event, newWatermark: instant(9_000) } });
     await open.database.sql`

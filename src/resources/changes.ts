@@ -1,5 +1,5 @@
 import { type Clock, type IdSource, MillraceError } from "../base/index.ts";
-import type { JSONValue, TransactionSql } from "../storage/index.ts";
+import type { JSONValue, Statements } from "../storage/index.ts";
 import { type Checked, checkImmutable } from "./checked.ts";
 import { same } from "./difference.ts";
 import { addressOf, describeName, type Kind, type ResourceName } from "./kind.ts";
@@ -38,7 +38,7 @@ export interface Applied {
 export interface EventAppender {
   append(
     event: { type: string; subject: string; project?: string | null; data: JSONValue },
-    transaction: TransactionSql,
+    transaction: Statements,
   ): Promise<number>;
 }
 
@@ -54,7 +54,7 @@ export function mirrorBody(type: ChangeType, change: Definition): string {
  * owners (by address), the name, its row, what it owns (by address), and at the end the order of events.
  */
 export class Changes {
-  readonly #sql: TransactionSql;
+  readonly #sql: Statements;
   readonly #clock: Clock;
   readonly #ids: IdSource;
   readonly #kinds: ReadonlyMap<string, Kind>;
@@ -63,7 +63,7 @@ export class Changes {
   #waitFor = 0;
 
   constructor(options: {
-    sql: TransactionSql;
+    sql: Statements;
     clock: Clock;
     ids: IdSource;
     kinds: ReadonlyMap<string, Kind>;

@@ -3,7 +3,7 @@ import { MillraceError } from "../base/index.ts";
 /** SQLSTATEs after which the same transaction may succeed: serialization failure, deadlock, lock not available. */
 const passing = new Set(["40001", "40P01", "55P03"]);
 /** Classes and codes of a server or connection that is not there: 08, 53, 57P of the appendix, and the client's own. */
-const away = /^(08|53|57P|CONNECTION_|CONNECT_|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/;
+const away = /^(08|53|57P|CONNECTION_LOST|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/;
 
 /** What PostgreSQL answered, as an error of ours; what is none of the known cases stays as it is. */
 export function databaseFailure(error: unknown): unknown {

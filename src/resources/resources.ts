@@ -1,5 +1,5 @@
 import { type Clock, type IdSource, type Logger, MillraceError, type Service, silentTelemetry } from "../base/index.ts";
-import type { JSONValue, ObjectStore, Sql, TransactionSql } from "../storage/index.ts";
+import type { JSONValue, ObjectStore, Sql, Statements } from "../storage/index.ts";
 import { type Applied, type ApplyOptions, Changes, type DeleteOptions, type EventAppender } from "./changes.ts";
 import { type Checked, check } from "./checked.ts";
 import { type Difference, differences } from "./difference.ts";
@@ -210,7 +210,7 @@ export class Resources implements Service {
     return await this.#guarded(() => readChanges(this.#options.events, position));
   }
 
-  #changes(sql: TransactionSql): Changes {
+  #changes(sql: Statements): Changes {
     const { clock, ids } = this.#options;
     return new Changes({ sql, clock, ids, kinds: this.#kinds, check: (input) => this.#check(input) });
   }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { formatInstant, instant, MillraceError } from "../base/index.ts";
-import type { ObjectStore, Sql, TransactionSql } from "../storage/index.ts";
+import type { ObjectStore, Sql, Statements } from "../storage/index.ts";
 import { addressOf } from "./kind.ts";
 import { mirrorPosition, mirrorPrefix } from "./mirror.ts";
 import { type Definition, definitionShape } from "./resource.ts";
@@ -55,11 +55,7 @@ export async function restoreDefinitions(options: {
 }
 
 /** @returns the position of the last object, or 0 */
-async function replay(
-  transaction: TransactionSql,
-  store: ObjectStore,
-  signal: AbortSignal | undefined,
-): Promise<number> {
+async function replay(transaction: Statements, store: ObjectStore, signal: AbortSignal | undefined): Promise<number> {
   const abort = signal === undefined ? {} : { signal };
   let last = 0;
   let keys: string[] = [];

@@ -1,5 +1,5 @@
 import { type Clock, type IdSource, type Instant, type Logger, MillraceError, type TaskId } from "../base/index.ts";
-import type { JSONValue, Sql, TransactionSql } from "../storage/index.ts";
+import type { JSONValue, Sql, Statements } from "../storage/index.ts";
 import { cancelTask, insertTask, selectLiveByKey, selectTask, selectTasks, type TaskRow } from "./sql/tasks.ts";
 import { type Task, taskOf } from "./task.ts";
 
@@ -21,7 +21,7 @@ export interface NewTask {
 export interface TaskEvents {
   append(
     event: { type: string; subject: string; project?: string | null; data: JSONValue },
-    transaction?: TransactionSql,
+    transaction?: Statements,
   ): Promise<number>;
 }
 
@@ -51,7 +51,7 @@ export class TaskQueue {
     this.#options = options;
   }
 
-  async enqueue(task: NewTask, transaction?: TransactionSql): Promise<Task> {
+  async enqueue(task: NewTask, transaction?: Statements): Promise<Task> {
     const { sql, clock, ids } = this.#options;
     const now = new Date(clock.now());
     const [row] = await insertTask(transaction ?? sql, {

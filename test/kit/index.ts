@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
-import type { Sql } from "postgres";
 import { inject } from "vitest";
 import { type Clock, type Instant, instant } from "../../src/base/index.ts";
-import { connect } from "../../src/storage/index.ts";
+import { connect, type Sql } from "../../src/storage/index.ts";
 
 export { type TempDirectory, tempDirectory } from "./folder.ts";
 
@@ -25,7 +24,7 @@ export async function testDatabase(maxConnections = 6): Promise<TestDatabase> {
     sql,
     url,
     async [Symbol.asyncDispose]() {
-      await sql.end({ timeout: 1 });
+      await sql.end({ timeoutMs: 1_000 });
       await maintenance.unsafe(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
       await maintenance.end();
     },

@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import type { Sql } from "postgres";
-import { connect } from "../../src/storage/index.ts";
+import { connect, type Sql } from "../../src/storage/index.ts";
 import { clusterOf } from "./processes.ts";
 
 /** A connection to the PostgreSQL that a platform keeps in its data folder. */
@@ -9,5 +8,5 @@ export async function platformSql(dataDirectory: string): Promise<AsyncDisposabl
   const password = (await readFile(path.join(dataDirectory, "postgres", "password"), "utf8")).trim();
   const lines = (await readFile(path.join(clusterOf(dataDirectory), "postmaster.pid"), "utf8")).split("\n");
   const sql = connect(`postgres://millrace:${password}@127.0.0.1:${lines[3]}/postgres`, 1);
-  return { sql, [Symbol.asyncDispose]: () => sql.end({ timeout: 1 }) };
+  return { sql, [Symbol.asyncDispose]: () => sql.end({ timeoutMs: 1_000 }) };
 }

@@ -1,4 +1,4 @@
-import type { Sql } from "postgres";
+import type { Sql } from "../../src/storage/index.ts";
 
 /** Every table of a database as SQL text: columns with types, defaults and nullability, constraints, indexes. */
 export async function describeSchema(sql: Sql): Promise<string> {

@@ -6,24 +6,13 @@ import { openPostgres } from "../../src/storage/index.ts";
 import { tempDirectory, until } from "../kit/index.ts";
 import { type Platform, startPlatform } from "../kit/platform.ts";
 
-/** Asks as clients do: a connection that is reset is tried once more. The server must not have ended. */
-async function fetched(url: URL, platform: Platform, options: RequestInit = {}): Promise<Response> {
-  try {
-    return await fetch(url, options);
-  } catch (error) {
-    process.stdout.write(`a connection was reset: ${String(error)} ${platform.stderr().slice(-2_000)}\n`);
-    expect(platform.process.exitCode, "the server has ended").toBeNull();
-    return await fetch(url, options);
-  }
-}
-
 const status = async (platform: Platform, route: string) => {
-  const reply = await fetched(new URL(route, platform.url), platform);
+  const reply = await fetch(new URL(route, platform.url));
   return { status: reply.status, body: await reply.json() };
 };
 
 async function ask(platform: Platform, route: string, body: string): Promise<{ status: number; body: unknown }> {
-  const reply = await fetched(new URL(route, platform.url), platform, {
+  const reply = await fetch(new URL(route, platform.url), {
     method: "POST",
     headers: { authorization: `Bearer ${platform.token}`, "content-type": "application/x-ndjson" },
     body,

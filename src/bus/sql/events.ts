@@ -1,4 +1,4 @@
-import type { JSONValue, Sql, TransactionSql } from "../../storage/index.ts";
+import type { JSONValue, Statements } from "../../storage/index.ts";
 
 export interface EventRow {
   readonly position: string;
@@ -13,10 +13,10 @@ export interface EventRow {
 /** Any number that no other use of advisory locks in this program takes: "EVNT". */
 const lockKey = 0x45564e54;
 
-export const lockEvents = (sql: Sql | TransactionSql) => sql`SELECT pg_advisory_xact_lock(${lockKey})`;
+export const lockEvents = (sql: Statements) => sql`SELECT pg_advisory_xact_lock(${lockKey})`;
 
 export const insertEvent = (
-  sql: Sql | TransactionSql,
+  sql: Statements,
   event: { type: string; subject: string; project: string | null; data: JSONValue },
 ) => sql<{ position: string }[]>`
   WITH added AS (
@@ -26,18 +26,18 @@ export const insertEvent = (
   )
   SELECT position, pg_notify('events', position::text) FROM added`;
 
-export const selectEvents = (sql: Sql, after: number, limit: number, types: readonly string[] | null) => sql<
+export const selectEvents = (sql: Statements, after: number, limit: number, types: readonly string[] | null) => sql<
   EventRow[]
 >`
   SELECT position, id, at, type, subject, project, data FROM events
   WHERE position > ${after} AND (${types === null} OR type = ANY(${types === null ? [] : [...types]}))
   ORDER BY position LIMIT ${limit}`;
 
-export const selectNewest = (sql: Sql) => sql<{ position: string }[]>`
+export const selectNewest = (sql: Statements) => sql<{ position: string }[]>`
   SELECT coalesce(max(position), 0)::text AS position FROM events`;
 
 /** The newest stays, however old: new positions are told from it. */
-export const deleteOldEvents = (sql: Sql, before: Date, most: number) => sql`
+export const deleteOldEvents = (sql: Statements, before: Date, most: number) => sql`
   DELETE FROM events WHERE position IN (
     SELECT position FROM events WHERE at < ${before} AND position < (SELECT max(position) FROM events)
     ORDER BY position LIMIT ${most})`;

@@ -1,5 +1,5 @@
 import { MillraceError } from "../../base/index.ts";
-import { type Multihash, multihash } from "../../slices/index.ts";
+import { type Multihash, multihash, sha3Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
 import { decodeBlock } from "../odf/index.ts";
 import { mayHold, type PackCache } from "../packs/pack-cache.ts";
@@ -224,11 +224,13 @@ export class DatasetLog {
 
   /** The number of a committed block; null where the chain up to `newest` has none of this hash. @throws chain_broken */
   async seqOf(hash: Multihash, newest: number, signal?: AbortSignal): Promise<number | null> {
-    const bytes = await this.store.get(this.keys.block(hash), signal ? { signal } : {});
+    const key = this.keys.block(hash);
+    const bytes = await this.store.get(key, signal ? { signal } : {});
     if (bytes !== null) {
-      // It may be a lost commit's: its number tells.
-      const { sequenceNumber: seq } = decodeBlock(bytes);
-      return seq <= newest && (await this.entry(seq, signal)) === hash ? seq : null;
+      if (sha3Multihash(bytes) !== hash) throw brokenObject(key, "its bytes are not those that its name says");
+      // It may be a lost commit's: its number tells. Bytes that are no block were never committed.
+      const seq = numberIn(bytes);
+      return seq !== null && seq <= newest && (await this.entry(seq, signal)) === hash ? seq : null;
     }
     for (let region = this.region(newest); region >= 0; region--) {
       if (!(await this.isPacked(region))) continue;
@@ -282,5 +284,15 @@ async function persist<Result>(work: () => Promise<Result>): Promise<Result> {
       // It may have happened. Asked again, the store tells: our own entry has our block's name.
       if (attempt === mostTries) throw error;
     }
+  }
+}
+
+/** The number of a block; null where the bytes are none. */
+function numberIn(bytes: Uint8Array): number | null {
+  try {
+    return decodeBlock(bytes).sequenceNumber;
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === "chain_broken") return null;
+    throw error;
   }
 }

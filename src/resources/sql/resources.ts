@@ -1,4 +1,4 @@
-import type { JSONValue, Sql, TransactionSql } from "../../storage/index.ts";
+import type { JSONValue, Statements } from "../../storage/index.ts";
 
 export interface ResourceRow {
   readonly id: string;
@@ -16,30 +16,28 @@ export interface ResourceRow {
   readonly updated_by: string;
 }
 
-type Any = Sql | TransactionSql;
-
 /** One change of a name at a time, also while no row of that name exists. */
-export const lockAddress = (sql: Any, address: string) => sql`
+export const lockAddress = (sql: Statements, address: string) => sql`
   SELECT pg_advisory_xact_lock(hashtextextended(${address}, 0))`;
 
 /** Owners cannot be deleted while something is made that belongs to them; in one order, so that nobody waits in a circle. */
-export const lockOwners = (sql: Any, addresses: readonly string[]) => sql<{ address: string }[]>`
+export const lockOwners = (sql: Statements, addresses: readonly string[]) => sql<{ address: string }[]>`
   SELECT address FROM resources WHERE address = ANY(${[...addresses]}) ORDER BY address FOR KEY SHARE`;
 
-export const selectForChange = (sql: Any, address: string) => sql<ResourceRow[]>`
+export const selectForChange = (sql: Statements, address: string) => sql<ResourceRow[]>`
   SELECT * FROM resources WHERE address = ${address} FOR NO KEY UPDATE`;
 
-export const selectForDeletion = (sql: Any, address: string) => sql<ResourceRow[]>`
+export const selectForDeletion = (sql: Statements, address: string) => sql<ResourceRow[]>`
   SELECT * FROM resources WHERE address = ${address} FOR UPDATE`;
 
-export const selectOwnedForDeletion = (sql: Any, addresses: readonly string[]) => sql<ResourceRow[]>`
+export const selectOwnedForDeletion = (sql: Statements, addresses: readonly string[]) => sql<ResourceRow[]>`
   SELECT * FROM resources WHERE owners && ${[...addresses]} ORDER BY address FOR UPDATE`;
 
-export const selectResource = (sql: Any, address: string) => sql<ResourceRow[]>`
+export const selectResource = (sql: Statements, address: string) => sql<ResourceRow[]>`
   SELECT * FROM resources WHERE address = ${address}`;
 
 export const selectResources = (
-  sql: Any,
+  sql: Statements,
   filter: {
     kind: string;
     project: string | null;
@@ -54,7 +52,7 @@ export const selectResources = (
   ORDER BY project, name LIMIT ${filter.limit}`;
 
 export const insertResource = (
-  sql: Any,
+  sql: Statements,
   row: {
     readonly id: string;
     readonly kind: string;
@@ -73,7 +71,7 @@ export const insertResource = (
     ${sql.json(row.spec)}, ${row.owners}, ${row.at}, ${row.at}, ${row.by})`;
 
 export const updateResource = (
-  sql: Any,
+  sql: Statements,
   row: {
     readonly id: string;
     readonly generation: number;
@@ -88,14 +86,14 @@ export const updateResource = (
     owners = ${row.owners}, updated_at = ${row.at}, updated_by = ${row.by}
   WHERE id = ${row.id}`;
 
-export const deleteResources = (sql: Any, ids: readonly string[]) => sql`
+export const deleteResources = (sql: Statements, ids: readonly string[]) => sql`
   DELETE FROM resources WHERE id = ANY(${[...ids]})`;
 
-export const updateStatus = (sql: Any, address: string, status: JSONValue) => sql`
+export const updateStatus = (sql: Statements, address: string, status: JSONValue) => sql`
   UPDATE resources SET status = ${sql.json(status)} WHERE address = ${address}`;
 
-export const newestPosition = (sql: Any) => sql<{ position: string }[]>`
+export const newestPosition = (sql: Statements) => sql<{ position: string }[]>`
   SELECT coalesce(max(position), 0)::text AS position FROM events`;
 
-export const selectWhole = (sql: Any) => sql<{ address: string; id: string; spec: JSONValue }[]>`
+export const selectWhole = (sql: Statements) => sql<{ address: string; id: string; spec: JSONValue }[]>`
   SELECT address, id, spec FROM resources ORDER BY address`;

@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import type { Sql } from "postgres";
 import { MillraceError } from "../../base/index.ts";
 import { runningEmbedded, startEmbedded } from "./embedded.ts";
 import { compareMigrations } from "./migrate.ts";
-import { connect, type PostgresOptions } from "./open.ts";
+import type { PostgresOptions } from "./open.ts";
+import { connect } from "./pool.ts";
+import type { Sql } from "./sql.ts";
 
 /** A database as it stands: nothing was made, and no migration applied. */
 export interface DatabaseView extends AsyncDisposable {
@@ -24,8 +25,8 @@ export async function lookAtPostgres(options: PostgresOptions, beside: boolean):
   await using held = new AsyncDisposableStack();
   const url = await reach(options, beside, held);
   if (url === null) return null;
-  const sql = connect(url, 2);
-  held.defer(() => sql.end({ timeout: 1 }));
+  const sql = connect(url, 2, options.clock);
+  held.defer(() => sql.end({ timeoutMs: 1_000 }));
   try {
     const compared = await compareMigrations(sql);
     const opened = held.move();

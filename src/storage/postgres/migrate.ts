@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import type { Sql } from "postgres";
 import { type Logger, MillraceError } from "../../base/index.ts";
+import type { Sql } from "./sql.ts";
 
 interface Migration {
   readonly name: string;

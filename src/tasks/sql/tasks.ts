@@ -1,4 +1,4 @@
-import type { JSONValue, Sql, TransactionSql } from "../../storage/index.ts";
+import type { JSONValue, Statements } from "../../storage/index.ts";
 
 export interface TaskRow {
   readonly id: string;
@@ -20,8 +20,6 @@ export interface TaskRow {
   readonly ended_at: Date | null;
 }
 
-type Any = Sql | TransactionSql;
-
 export interface NewTaskRow {
   readonly id: string;
   readonly kind: string;
@@ -36,20 +34,20 @@ export interface NewTaskRow {
   readonly createdAt: Date;
 }
 
-export const insertTask = (sql: Any, task: NewTaskRow) => sql<TaskRow[]>`
+export const insertTask = (sql: Statements, task: NewTaskRow) => sql<TaskRow[]>`
   INSERT INTO tasks (id, kind, key, project, payload, state, priority, tokens, max_attempts, not_before, deadline, created_at)
   VALUES (${task.id}, ${task.kind}, ${task.key}, ${task.project}, ${sql.json(task.payload)}, 'queued', ${task.priority},
     ${task.tokens}, ${task.maxAttempts}, ${task.notBefore}, ${task.deadline}, ${task.createdAt})
   ON CONFLICT (kind, key) WHERE key IS NOT NULL AND state IN ('queued', 'running') DO NOTHING
   RETURNING *`;
 
-export const selectLiveByKey = (sql: Any, kind: string, key: string) => sql<TaskRow[]>`
+export const selectLiveByKey = (sql: Statements, kind: string, key: string) => sql<TaskRow[]>`
   SELECT * FROM tasks WHERE kind = ${kind} AND key = ${key} AND state IN ('queued', 'running')`;
 
-export const selectTask = (sql: Any, id: string) => sql<TaskRow[]>`SELECT * FROM tasks WHERE id = ${id}`;
+export const selectTask = (sql: Statements, id: string) => sql<TaskRow[]>`SELECT * FROM tasks WHERE id = ${id}`;
 
 export const selectTasks = (
-  sql: Any,
+  sql: Statements,
   filter: { project: string | null; state: string | null; kind: string | null; before: string | null; limit: number },
 ) => sql<TaskRow[]>`
   SELECT * FROM tasks
@@ -61,7 +59,7 @@ export const selectTasks = (
 
 /** Takes the most urgent tasks that this runner has tokens and handlers for; other runners pass over them. */
 export const claimTasks = (
-  sql: Any,
+  sql: Statements,
   claim: { kinds: readonly string[]; tokens: number; limit: number; holder: string; now: Date; leaseUntil: Date },
 ) => sql<TaskRow[]>`
   WITH next AS (
@@ -82,14 +80,14 @@ export const claimTasks = (
   SELECT * FROM claimed ORDER BY priority DESC, created_at`;
 
 /** The holders' lease goes on; ids of tasks that are no longer theirs are left out. */
-export const renewLeases = (sql: Any, holder: string, ids: readonly string[], leaseUntil: Date) => sql<
+export const renewLeases = (sql: Statements, holder: string, ids: readonly string[], leaseUntil: Date) => sql<
   { id: string }[]
 >`
   UPDATE tasks SET lease_until = ${leaseUntil}
   WHERE id = ANY(${[...ids]}) AND holder = ${holder} AND state = 'running' RETURNING id`;
 
 /** Tasks of holders that have gone wait again, or have failed their last attempt. */
-export const takeOver = (sql: Any, now: Date) => sql<TaskRow[]>`
+export const takeOver = (sql: Statements, now: Date) => sql<TaskRow[]>`
   WITH lost AS (
     UPDATE tasks SET state = CASE WHEN attempts >= max_attempts THEN 'failed' ELSE 'queued' END,
       error = 'its holder was lost', holder = NULL, lease_until = NULL,
@@ -103,7 +101,7 @@ export const takeOver = (sql: Any, now: Date) => sql<TaskRow[]>`
 
 /** Ends an attempt, if the task is still the holder's and at it: a cancelled one stays cancelled. */
 export const endAttempt = (
-  sql: Any,
+  sql: Statements,
   end: {
     id: string;
     holder: string;
@@ -127,12 +125,12 @@ export const endAttempt = (
   )
   SELECT * FROM ended`;
 
-export const cancelTask = (sql: Any, id: string, now: Date) => sql<TaskRow[]>`
+export const cancelTask = (sql: Statements, id: string, now: Date) => sql<TaskRow[]>`
   UPDATE tasks SET state = 'cancelled', ended_at = ${now}, holder = NULL, lease_until = NULL
   WHERE id = ${id} AND state IN ('queued', 'running') RETURNING *`;
 
 export const updateProgress = (
-  sql: Any,
+  sql: Statements,
   { id, holder, attempt }: { id: string; holder: string; attempt: number },
   progress: JSONValue,
 ) => sql`

@@ -7,7 +7,7 @@ import { knowChainsAndReceipts } from "./chains-and-receipts.ts";
 import type { Answer, Database } from "./database.ts";
 import { knowDefinitions } from "./definitions.ts";
 import { handlerOf, isTemplate, Json, Rows } from "./statements.ts";
-import { PostgresError, type Row, type Transaction } from "./transaction.ts";
+import { PostgresError, type Transaction } from "./transaction.ts";
 
 knowBusAndTasks();
 knowChainsAndReceipts();
@@ -24,7 +24,7 @@ export interface ClientOptions {
   readonly breaks: () => number;
 }
 
-/** A process's pool of connections, as postgres.js gives it to the rooms: as much of it as they use. */
+/** A process's pool of connections, as much of it as the rooms use. */
 export function connectSimulated(options: ClientOptions): Sql {
   const pool = new Pool(options);
   const sql = statementsIn(async (template, values) => {
@@ -43,21 +43,11 @@ export function connectSimulated(options: ClientOptions): Sql {
 
 type Runner = (template: TemplateStringsArray, values: readonly unknown[]) => Promise<Answer>;
 
-/** `sql` as a template tag and a maker of helpers: a statement runs when it is first awaited. */
+/** `sql` as a template tag and a maker of helpers. */
 export function statementsIn(run: Runner) {
   const tag = (first: unknown, ...rest: unknown[]): unknown => {
     if (!isTemplate(first)) return new Rows(Array.isArray(first) ? first : [first]);
-    let running: Promise<readonly Row[]> | null = null;
-    const result = () => {
-      running ??= run(first, rest).then(({ rows, count }) => Object.assign([...rows], { count }));
-      return running;
-    };
-    // biome-ignore lint/suspicious/noThenProperty: a statement of postgres.js is a promise that begins when it is awaited
-    const lazy = { then: (...given: unknown[]): unknown => Reflect.apply(Promise.prototype.then, result(), given) };
-    return Object.assign(lazy, {
-      catch: (given: (error: unknown) => unknown) => result().catch(given),
-      finally: (given: () => void) => result().finally(given),
-    });
+    return run(first, rest).then(({ rows, count }) => Object.assign([...rows], { count }));
   };
   return Object.assign(tag, { json: (value: unknown) => new Json(value) });
 }
@@ -161,5 +151,5 @@ class Pool {
 }
 
 export function connectionLost(): Error {
-  return new PostgresError("CONNECTION_CLOSED", "write CONNECTION_CLOSED simulated");
+  return new PostgresError("CONNECTION_LOST", "The connection to PostgreSQL is gone: simulated.");
 }

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import path from "node:path";
-import type { ReservedSql, Sql } from "postgres";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { ReservedSql, Statements } from "../../../src/storage/index.ts";
 import { type TestDatabase, testDatabase, until } from "../../kit/index.ts";
 import { Chance, Scheduler } from "../world/scheduler.ts";
 import { statementsIn } from "./client.ts";
@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 
 /** Statements of one session: alone, or in the transaction that it has begun. */
-function session(database: Database): { sql: Sql; begin(): void; commit(): void; rollback(): void } {
+function session(database: Database): { sql: Statements; begin(): void; commit(): void; rollback(): void } {
   let transaction: Transaction | null = null;
   const end = (how: "commit" | "rollback") => {
     if (transaction !== null) database[transaction.state === "failed" ? "rollback" : how](transaction);
@@ -42,7 +42,7 @@ function session(database: Database): { sql: Sql; begin(): void; commit(): void;
     }
   });
   return {
-    sql: sql as unknown as Sql, // as much of it as statements use
+    sql: sql as unknown as Statements, // as much of it as statements use
     begin: () => {
       transaction = database.begin(null);
     },
@@ -51,7 +51,7 @@ function session(database: Database): { sql: Sql; begin(): void; commit(): void;
   };
 }
 
-async function outcome({ run, anyOrder }: Step, sql: Sql): Promise<unknown> {
+async function outcome({ run, anyOrder }: Step, sql: Statements): Promise<unknown> {
   try {
     const rows = await run(sql);
     const plain = rows.map((row) => JSON.stringify(comparable(row)));
@@ -74,7 +74,7 @@ function comparable(row: unknown): unknown {
     .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
 }
 
-/** These answer with numbers of rows that postgres.js counts as PostgreSQL's command tags do. */
+/** These answer with numbers of rows that are counted as PostgreSQL's command tags do. */
 const uncounted = new Set(["saveProgress", "lockAddress", "lockEvents", "insertEvent"]);
 
 test.each([

@@ -47,7 +47,7 @@ import {
   updateStatus,
 } from "../../../src/resources/sql/resources.ts";
 import { countResources, deleteAddresses, writeDefinitions } from "../../../src/resources/sql/restore.ts";
-import type { Sql } from "../../../src/storage/index.ts";
+import type { Statements } from "../../../src/storage/index.ts";
 import {
   cancelTask,
   claimTasks,
@@ -65,7 +65,7 @@ import type { Chance } from "../world/scheduler.ts";
 /** One statement of a room, with its values. */
 export interface Step {
   readonly name: string;
-  readonly run: (sql: Sql) => PromiseLike<readonly unknown[]>;
+  readonly run: (sql: Statements) => PromiseLike<readonly unknown[]>;
   /** Whether the order of its rows is nobody's promise. */
   readonly anyOrder?: boolean;
 }
@@ -215,9 +215,9 @@ export function definitionStep(chance: Chance): Step {
     { name: "selectWaiting", run: (sql) => selectWaiting(sql, address) },
     { name: "saveProgress", run: (sql) => saveProgress(sql, position) },
     { name: "selectProgress", run: (sql) => selectProgress(sql) },
-    { name: "countResources", run: (sql) => countResources(asTransaction(sql)) },
-    { name: "writeDefinitions", run: (sql) => writeDefinitions(asTransaction(sql), [restored]) },
-    { name: "deleteAddresses", run: (sql) => deleteAddresses(asTransaction(sql), [address]) },
+    { name: "countResources", run: (sql) => countResources(sql) },
+    { name: "writeDefinitions", run: (sql) => writeDefinitions(sql, [restored]) },
+    { name: "deleteAddresses", run: (sql) => deleteAddresses(sql, [address]) },
     { name: "lockEvents", run: (sql) => lockEvents(sql) },
     { name: "insertEvent", run: (sql) => insertEvent(sql, event) },
     { name: "selectEvents", run: (sql) => selectEvents(sql, position, 4, types) },
@@ -226,9 +226,4 @@ export function definitionStep(chance: Chance): Step {
     { name: "selectSubscription", run: (sql) => selectSubscription(sql, name) },
     { name: "updateSubscription", run: (sql) => updateSubscription(sql, name, position) },
   ]);
-}
-
-/** A statement that is used in transactions only does the same alone. */
-function asTransaction(sql: Sql) {
-  return sql as unknown as Parameters<typeof countResources>[0];
 }

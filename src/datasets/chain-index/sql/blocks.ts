@@ -1,4 +1,4 @@
-import type { JSONValue, Sql, TransactionSql } from "../../../storage/index.ts";
+import type { JSONValue, Statements } from "../../../storage/index.ts";
 
 export interface BlockRow {
   readonly seq: string;
@@ -15,7 +15,7 @@ export interface NewBlockRow {
 }
 
 /** A row that was damaged or is another chain's is written over; one that is right stays untouched. */
-export const upsertBlocks = (sql: Sql, datasetId: string, rows: readonly NewBlockRow[]) => sql`
+export const upsertBlocks = (sql: Statements, datasetId: string, rows: readonly NewBlockRow[]) => sql`
   INSERT INTO chain_blocks ${sql(
     rows.map(({ seq, hash, bytes, statistics }) => ({
       dataset_id: datasetId,
@@ -29,16 +29,16 @@ export const upsertBlocks = (sql: Sql, datasetId: string, rows: readonly NewBloc
   SET hash = excluded.hash, bytes = excluded.bytes, statistics = excluded.statistics
   WHERE chain_blocks.hash <> excluded.hash OR chain_blocks.bytes <> excluded.bytes`;
 
-export const selectHash = (sql: Sql, datasetId: string, seq: number) => sql<{ hash: string }[]>`
+export const selectHash = (sql: Statements, datasetId: string, seq: number) => sql<{ hash: string }[]>`
   SELECT hash FROM chain_blocks WHERE dataset_id = ${datasetId} AND seq = ${seq}
   UNION ALL SELECT head FROM chain_checkpoints WHERE dataset_id = ${datasetId} AND seq = ${seq}`;
 
-export const selectBlocks = (sql: Sql, datasetId: string, after: number, limit: number) => sql<BlockRow[]>`
+export const selectBlocks = (sql: Statements, datasetId: string, after: number, limit: number) => sql<BlockRow[]>`
   SELECT seq, hash, bytes, statistics FROM chain_blocks
   WHERE dataset_id = ${datasetId} AND seq > ${after}
   ORDER BY seq LIMIT ${limit}`;
 
-export const deleteBlocks = (sql: Sql, datasetId: string) =>
+export const deleteBlocks = (sql: Statements, datasetId: string) =>
   sql`DELETE FROM chain_blocks WHERE dataset_id = ${datasetId}`;
 
-export const deleteAllBlocks = (sql: Sql | TransactionSql) => sql`DELETE FROM chain_blocks`;
+export const deleteAllBlocks = (sql: Statements) => sql`DELETE FROM chain_blocks`;

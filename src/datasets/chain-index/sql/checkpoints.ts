@@ -1,4 +1,4 @@
-import type { Sql, TransactionSql } from "../../../storage/index.ts";
+import type { Statements } from "../../../storage/index.ts";
 import type { BlockRow } from "./blocks.ts";
 
 export interface ChainRow extends BlockRow {
@@ -6,7 +6,7 @@ export interface ChainRow extends BlockRow {
 }
 
 /** A dataset's checkpoint and the first blocks behind it; all blocks where it has none. */
-export const selectChain = (sql: Sql, datasetId: string, limit: number) => sql<ChainRow[]>`
+export const selectChain = (sql: Statements, datasetId: string, limit: number) => sql<ChainRow[]>`
   WITH kept AS (SELECT seq, head, bytes FROM chain_checkpoints WHERE dataset_id = ${datasetId})
   SELECT true AS is_checkpoint, seq, head AS hash, bytes, NULL::jsonb AS statistics FROM kept
   UNION ALL (
@@ -17,7 +17,7 @@ export const selectChain = (sql: Sql, datasetId: string, limit: number) => sql<C
   ORDER BY is_checkpoint DESC, seq`;
 
 /** The checkpoint and the newest block of a dataset, as far as there are any. */
-export const selectEnds = (sql: Sql, datasetId: string) => sql<{ seq: string; hash: string }[]>`
+export const selectEnds = (sql: Statements, datasetId: string) => sql<{ seq: string; hash: string }[]>`
   SELECT seq, head AS hash FROM chain_checkpoints WHERE dataset_id = ${datasetId}
   UNION ALL (
     SELECT seq, hash FROM chain_blocks WHERE dataset_id = ${datasetId} ORDER BY seq DESC LIMIT 1
@@ -25,7 +25,7 @@ export const selectEnds = (sql: Sql, datasetId: string) => sql<{ seq: string; ha
 
 /** One row a dataset, which never goes back; one behind the same block is replaced, for it may list fewer files. The blocks that it covers go. */
 export const upsertCheckpoint = (
-  sql: Sql,
+  sql: Statements,
   datasetId: string,
   { seq, head, bytes }: { readonly seq: number; readonly head: string; readonly bytes: Buffer },
 ) => sql`
@@ -39,7 +39,7 @@ export const upsertCheckpoint = (
   )
   DELETE FROM chain_blocks WHERE dataset_id = ${datasetId} AND seq <= (SELECT seq FROM kept)`;
 
-export const deleteCheckpoint = (sql: Sql, datasetId: string) =>
+export const deleteCheckpoint = (sql: Statements, datasetId: string) =>
   sql`DELETE FROM chain_checkpoints WHERE dataset_id = ${datasetId}`;
 
-export const deleteAllCheckpoints = (sql: Sql | TransactionSql) => sql`DELETE FROM chain_checkpoints`;
+export const deleteAllCheckpoints = (sql: Statements) => sql`DELETE FROM chain_checkpoints`;
