@@ -156,6 +156,12 @@ export class Datasets implements AsyncDisposable {
     return headOf(await this.#chains.current(id, signal));
   }
 
+  /** The head that this process has in memory, without a look at the store; null where it has none. */
+  knownHead(id: DatasetId): Head | null {
+    const { chain } = this.#chains.known(id);
+    return chain.seq < 0 ? null : headOf(chain);
+  }
+
   /** The dataset now, or as it was. @throws version_not_found, dataset_not_found, chain_broken */
   async snapshot(id: DatasetId, asOf?: AsOf, signal?: AbortSignal): Promise<Snapshot> {
     const chain = await this.#chains.current(id, signal);

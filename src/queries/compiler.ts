@@ -12,7 +12,7 @@ import {
   type StatementText,
   valuesSql,
 } from "../compiler/index.ts";
-import type { SliceObject } from "../datasets/index.ts";
+import type { Head, SliceObject } from "../datasets/index.ts";
 import type { SqlTree } from "../engines/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { About, QueriesOptions } from "./contract.ts";
@@ -37,6 +37,11 @@ export interface Compilation {
 export interface Compiled {
   readonly sql: string | SqlTree;
   readonly ran: (sql: string) => void;
+  /**
+   * Whether it reads everything that was committed before it was asked for. A look at a store far away takes as long as a
+   * small query: it goes on while the worker runs, and what the worker made counts where the look bears it out.
+   */
+  readonly isCurrent: Promise<boolean>;
 }
 
 /** Turns a caller's statement into the one that a worker runs: names replaced by files of one snapshot each. */
@@ -53,7 +58,8 @@ export class Compiler {
   /** @throws sql_*, dataset_not_found, version_not_found, data_expired */
   async compile(text: StatementText, compilation: Compilation): Promise<Compiled> {
     const known = this.#plans.get(text.sql);
-    if (known !== undefined && (await this.#isCurrent(known, compilation))) return { sql: known.sql, ran: () => {} };
+    const reused = known === undefined ? null : await this.#reuse(known, compilation);
+    if (reused !== null) return reused;
     const statement = openStatement(text, await this.#parse(text, compilation.signal));
     checkStatement(statement);
     const listed = listings(statement);
@@ -67,6 +73,7 @@ export class Compiler {
     return {
       sql: isUnchanged ? head + text.query.replace(/;\s*$/, "") : { head, tree: JSON.stringify(statement.root) },
       ran: (sql) => isKept && this.#plans.set(text.sql, { sql, inputs }),
+      isCurrent: Promise.resolve(true),
     };
   }
 
@@ -91,34 +98,38 @@ export class Compiler {
     return { inputs, isNewest: newest.length === resolved.length, columns };
   }
 
-  /** Whether a kept plan is still the plan: each input allowed, under its name, at its version, and with the rows that it had. Holds its slices open. */
-  async #isCurrent(plan: Plan, { principal, about, held, files, signal }: Compilation): Promise<boolean> {
+  /**
+   * A kept plan, where each input is allowed, under its name, and as far as is known here at its version with the rows that it
+   * had; its slices are held open. Null where it is no longer the plan.
+   */
+  async #reuse(plan: Plan, { principal, about, held, files, signal }: Compilation): Promise<Compiled | null> {
     const { datasets, identity } = this.#options;
     const stands = async ({ path, id }: Plan["inputs"][number]) =>
       (await identity.allows(principal, "dataset.select", { dataset: path })) && (await datasets.find(path))?.id === id;
-    if (!(await all(plan.inputs.map(stands))).every(Boolean)) return false;
+    if (!(await all(plan.inputs.map(stands))).every(Boolean)) return null;
     await this.#flush(
       plan.inputs.map((input) => input.id),
       signal,
     );
-    const heads = await all(plan.inputs.map(({ id }) => datasets.head(id, signal)));
-    const asPlanned = heads.every(({ seq, expiredBefore }, index) => {
-      const input = plan.inputs[index];
-      return seq === input?.seq && expiredBefore === input.expiredBefore;
-    });
-    if (!asPlanned) return false;
+    const isSame = (head: Head | null, { seq, expiredBefore }: Plan["inputs"][number]) =>
+      head !== null && head.seq === seq && head.expiredBefore === expiredBefore;
+    if (!plan.inputs.every((input) => isSame(datasets.knownHead(input.id), input))) return null;
+    const looks = plan.inputs.map(async (input) => isSame(await datasets.head(input.id, signal), input));
+    const isCurrent = all(looks).then((same) => same.every(Boolean));
+    isCurrent.catch(() => {}); // told to whoever awaits it
+    if (await isFalseNow(isCurrent)) return null;
     try {
       for (const input of plan.inputs) addFiles(files, input);
       await all(plan.inputs.map(async (input) => held.use(await datasets.openSlices(input.id, input.files, signal))));
     } catch (error) {
       // Compacted meanwhile: the same rows are in other files.
-      if (error instanceof MillraceError && error.code === "data_expired") return false;
+      if (error instanceof MillraceError && error.code === "data_expired") return null;
       throw error;
     }
     about.datasets = pathsOf(plan.inputs);
     about.slicesRead = plan.inputs.reduce((sum, input) => sum + input.files.length, 0);
     about.slicesSkipped = plan.inputs.reduce((sum, input) => sum + input.skipped, 0);
-    return true;
+    return { sql: plan.sql, ran: () => {}, isCurrent };
   }
 
   async #parse(text: StatementText, signal: AbortSignal): Promise<string> {
@@ -172,6 +183,12 @@ export class Compiler {
 async function all<Value>(asked: readonly Promise<Value>[]): Promise<Value[]> {
   await Promise.allSettled(asked);
   return await Promise.all(asked);
+}
+
+/** Whether a promise resolves to false in this turn of the event loop, as a look into a folder does. */
+async function isFalseNow(promise: Promise<boolean>): Promise<boolean> {
+  const later = new Promise<true>((resolve) => setImmediate(() => resolve(true)));
+  return !(await Promise.race([promise.catch(() => true), later]));
 }
 
 function addFiles(all: Compilation["files"], { id, files }: Pick<Plan["inputs"][number], "id" | "files">): void {

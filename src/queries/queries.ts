@@ -143,18 +143,24 @@ export class Queries {
     }
   }
 
-  /** Once more where a file was gone: compaction puts rows into other files, and collects those that it has replaced. */
+  /**
+   * Once more where another server has committed meanwhile, and once where a file was gone: compaction puts rows into other
+   * files, and collects those that it has replaced.
+   */
   async #execute(query: Registered, request: QueryRequest, byteLimit: number, signal: AbortSignal) {
-    const files: Compilation["files"] = new Map();
-    try {
-      return await this.#attempt(query, request, byteLimit, files, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!(await this.#hasGone(error, files))) throw error;
-      await Promise.all([...files.keys()].map((id) => this.#options.datasets.refresh(id, signal)));
+    for (let hasRefreshed = false; ; ) {
+      const files: Compilation["files"] = new Map();
+      try {
+        const result = await this.#attempt(query, request, byteLimit, files, signal);
+        if (result !== null) return result;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (hasRefreshed || !(await this.#hasGone(error, files))) throw error;
+        hasRefreshed = true;
+        await Promise.all([...files.keys()].map((id) => this.#options.datasets.refresh(id, signal)));
+      }
       query.about.slicesRead = 0;
       query.about.slicesSkipped = 0;
-      return await this.#attempt(query, request, byteLimit, new Map(), signal);
     }
   }
 
@@ -174,14 +180,20 @@ export class Queries {
     const text = readStatementText(request.sql);
     await using held = new AsyncDisposableStack();
     const { principal, parameters, format, rowLimit, traceId } = request;
-    const { sql, ran } = await this.#compiler.compile(text, { principal, about: query.about, held, files, signal });
+    const { sql, ran, isCurrent } = await this.#compiler.compile(text, {
+      principal,
+      about: query.about,
+      held,
+      files,
+      signal,
+    });
     query.state = "running";
     const { queryId } = query;
     const label = request.sql.slice(0, 200);
     const asked = { queryId, traceId, label, sql, parameters, format, rowLimit, byteLimit, envelope: { queryId } };
     try {
-      const result = await this.#options.engine.query(asked, signal);
-      ran(result.sql);
+      const result = await whileCurrent(isCurrent, signal, (within) => this.#options.engine.query(asked, within));
+      if (result !== null) ran(result.sql);
       return result;
     } catch (error) {
       throw inUsersText(error, text);
@@ -194,6 +206,34 @@ export class Queries {
     const { queryId, traceId } = query;
     this.#options.telemetry.log.error("a query failed by our fault", { queryId, traceId, error: ending.error });
   }
+}
+
+/** What a run makes; null, and the run ends, where a look finds meanwhile that it does not read all that it should. */
+async function whileCurrent<Result extends AsyncDisposable>(
+  isCurrent: Promise<boolean>,
+  signal: AbortSignal,
+  run: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result | null> {
+  const overtaken = new AbortController();
+  const running = run(AbortSignal.any([signal, overtaken.signal]));
+  const looked = isCurrent.finally(async () => {
+    if (!(await isCurrent.catch(() => false))) overtaken.abort();
+  });
+  looked.catch(() => {}); // awaited below, when the run has ended
+  let result: Result;
+  try {
+    result = await running;
+  } catch (error) {
+    if (await looked) throw error;
+    return null;
+  }
+  let counts = false;
+  try {
+    counts = await looked;
+  } finally {
+    if (!counts) await result[Symbol.asyncDispose]();
+  }
+  return counts ? result : null;
 }
 
 function abortError(signal: AbortSignal): MillraceError {

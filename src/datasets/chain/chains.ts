@@ -58,6 +58,8 @@ interface Entry extends KnownChain {
   readonly mutex: Mutex;
   /** What of the chain's weight the cache has counted. */
   weighedBytes: number;
+  /** A look at the log that has not begun. */
+  nextLook: Promise<Chain | null> | null;
 }
 
 /**
@@ -93,8 +95,8 @@ export class Chains {
   /** The chain with everything that was committed before the call. @throws chain_broken, dataset_not_found */
   async current(id: DatasetId, signal?: AbortSignal): Promise<Chain> {
     const entry = this.#entry(id);
-    const { chain, log } = entry;
-    if (chain.seq >= 0 && (await log.isNewest(chain.seq))) return chain;
+    const newest = entry.chain.seq >= 0 ? await newestOf(entry) : null;
+    if (newest !== null) return newest;
     try {
       await entry.mutex.run(() => this.#catchUp(id, entry, signal), signal);
     } finally {
@@ -174,7 +176,8 @@ export class Chains {
   #entry(id: DatasetId): Entry {
     const known = this.#entries.get(id);
     if (known !== undefined) return known;
-    const entry = { chain: new Chain(id), log: this.#logOf(id, this.#packCache), mutex: new Mutex(), weighedBytes: 0 };
+    const log = this.#logOf(id, this.#packCache);
+    const entry = { chain: new Chain(id), log, mutex: new Mutex(), weighedBytes: 0, nextLook: null };
     this.#entries.set(id, entry);
     return entry;
   }
@@ -313,4 +316,17 @@ export class Chains {
       this.#log.warn("blocks were not indexed; readers find them in the object store", { datasetId: id, seq, error });
     }
   }
+}
+
+/**
+ * The chain in memory, where nothing was committed behind it. One look for all who ask before it begins, as a query does that
+ * names a dataset twice: it begins behind each of their calls, and finds what was committed before them.
+ */
+function newestOf(entry: Entry): Promise<Chain | null> {
+  entry.nextLook ??= Promise.resolve().then(async () => {
+    entry.nextLook = null;
+    const { chain, log } = entry;
+    return (await log.isNewest(chain.seq)) ? chain : null;
+  });
+  return entry.nextLook;
 }
