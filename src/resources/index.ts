@@ -11,6 +11,6 @@ export {
   sourceKind,
 } from "./kinds.ts";
 export { parseManifests } from "./manifests.ts";
-export type { Resource } from "./resource.ts";
+export type { ManifestInput, Resource } from "./resource.ts";
 export { Resources } from "./resources.ts";
 export { restoreDefinitions } from "./restore.ts";

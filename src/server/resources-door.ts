@@ -1,8 +1,15 @@
-import { datasetName, MillraceError, projectName } from "../base/index.ts";
+import { type DatasetPath, datasetName, formatDatasetPath, MillraceError, projectName } from "../base/index.ts";
 import type { DatasetRef, Datasets } from "../datasets/index.ts";
 import type { ResourceDoor } from "../gateway/index.ts";
-import { type DatasetSpec, datasetKind, parseManifests, type Resource, type Resources } from "../resources/index.ts";
-import { fieldFromDuckdb, schemaWith } from "../slices/index.ts";
+import {
+  type DatasetSpec,
+  datasetKind,
+  type ManifestInput,
+  parseManifests,
+  type Resource,
+  type Resources,
+} from "../resources/index.ts";
+import { duckdbType, fieldFromDuckdb, mayBecome, schemaWith } from "../slices/index.ts";
 
 /**
  * Resources as the API shows them, and what follows from a change at once: a Dataset has its chain when its apply has
@@ -17,6 +24,7 @@ export function resourcesDoor(
   return {
     parse: parseManifests,
     async apply(input, options) {
+      await checkColumns(datasets, input);
       const applied = await resources.apply(input, options).catch(async (error: unknown) => {
         // Declared already, maybe by a process that was killed before it made the chain.
         const known =
@@ -33,7 +41,10 @@ export function resourcesDoor(
     rehearse: (inputs, options) =>
       resources.rehearse(async (changes) => {
         const applied = [];
-        for (const input of inputs) applied.push(await changes.apply(input, options));
+        for (const input of inputs) {
+          await checkColumns(datasets, input);
+          applied.push(await changes.apply(input, options));
+        }
         return applied;
       }),
     diff: (input) => resources.diff(input),
@@ -58,6 +69,40 @@ export function resourcesDoor(
       changed();
     },
   };
+}
+
+/**
+ * The rows that a dataset has stay as they are, so that a declared type must hold them; the next commit brings it.
+ * @throws conflict, at the place in the manifest
+ */
+async function checkColumns(datasets: Datasets, input: ManifestInput): Promise<void> {
+  const spec = input.kind === "Dataset" ? datasetKind.schema.safeParse(input.spec) : null;
+  const path = spec?.success === true ? pathOf(input) : null;
+  const ref = path === null ? null : await datasets.find(path);
+  if (path === null || ref === null) return;
+  const { schema } = await datasets.head(ref.id);
+  const types = new Map((schema?.fields ?? []).map((field) => [field.name.toLowerCase(), duckdbType(field)]));
+  for (const [at, { name, type }] of (spec?.data?.columns ?? []).entries()) {
+    const known = types.get(name.toLowerCase());
+    if (known === undefined || mayBecome(known, type)) continue;
+    const position = input.locate?.(["spec", "columns", at, "type"]);
+    throw new MillraceError(
+      "conflict",
+      `The column "${name}" of ${formatDatasetPath(path)} is ${known}, and its rows cannot become ${type}.`,
+      {
+        ...(position === undefined ? {} : { position }),
+        hint: "A column may become a wider type of its kind, or VARCHAR. For another type, put the rows into a new dataset.",
+      },
+    );
+  }
+}
+
+function pathOf({ project, name }: ManifestInput): DatasetPath | null {
+  try {
+    return { project: projectName(project ?? ""), dataset: datasetName(name) };
+  } catch {
+    return null; // told by whoever checks names
+  }
 }
 
 /** The chain of a declared dataset; made where it is absent, but for copies of others. */

@@ -23,4 +23,4 @@ export {
   sha3Multihash,
 } from "./multihash.ts";
 export { sliceType } from "./slice-type.ts";
-export { evolutionProblem, widen } from "./widen.ts";
+export { evolutionProblem, mayBecome, widen } from "./widen.ts";

@@ -98,11 +98,24 @@ describe("evolution of a schema", () => {
     expect(problemOf(fieldFromDuckdb("a", "BIGINT"), fieldFromDuckdb("b", "VARCHAR"))).toBeNull();
   });
 
+  test("a column of single values may become text", () => {
+    for (const type of ["INTEGER", "DOUBLE", "DECIMAL(10,2)", "BOOLEAN", "DATE", "TIMESTAMP WITH TIME ZONE", "UUID"])
+      expect(
+        evolutionProblem(schemaWith([fieldFromDuckdb("a", type)]), schemaWith([fieldFromDuckdb("a", "VARCHAR")])),
+      ).toBeNull();
+    for (const type of ["BLOB", "INTEGER[]", 'STRUCT("x" INTEGER)'])
+      expect(
+        evolutionProblem(schemaWith([fieldFromDuckdb("a", type)]), schemaWith([fieldFromDuckdb("a", "VARCHAR")])),
+      ).toMatch(/to VARCHAR/);
+  });
+
   test("nothing else", () => {
     expect(problemOf()).toMatch(/gone/);
     expect(problemOf(fieldFromDuckdb("b", "INTEGER"))).toMatch(/gone or moved/);
     expect(problemOf(fieldFromDuckdb("a", "SMALLINT"))).toMatch(/from INTEGER to SMALLINT/);
-    expect(problemOf(fieldFromDuckdb("a", "VARCHAR"))).toMatch(/from INTEGER to VARCHAR/);
+    expect(problemOf(fieldFromDuckdb("a", "DATE"))).toMatch(/from INTEGER to DATE/);
+    const text = schemaWith([fieldFromDuckdb("a", "VARCHAR")]);
+    expect(evolutionProblem(text, before)).toMatch(/from VARCHAR to INTEGER/);
     expect(problemOf({ name: "a", type: { kind: "Int32" } })).toMatch(/stops being nullable/);
     expect(problemOf(fieldFromDuckdb("a", "INTEGER"), { name: "b", type: { kind: "Int32" } })).toMatch(/not nullable/);
   });

@@ -113,14 +113,24 @@ function digits(name: string): { whole: number; scale: number } {
   return { whole: shownDigits[rank(name) ?? 9] ?? 38, scale: 0 };
 }
 
-/** Why a schema cannot follow another, or null: nullable columns may be added at the end and columns widened, nothing else. */
+/** Whether a column of one type may become one of another: what is wider, or text, which every single value has. */
+export function mayBecome(before: string, after: string): boolean {
+  const [was, is] = [parseDuckdbType(before), parseDuckdbType(after)];
+  const name = duckdbTypeName(is);
+  if (duckdbTypeName(was) === name || widen(before, after) === name) return true;
+  return name === "VARCHAR" && was.kind === "leaf" && was.name !== "BLOB";
+}
+
+/**
+ * Why a schema cannot follow another, or null: nullable columns may be added at the end, and columns may become what is wider;
+ * nothing else.
+ */
 export function evolutionProblem(before: DataSchema, after: DataSchema): string | null {
   for (const [index, field] of before.fields.entries()) {
     const next = after.fields[index];
     if (next === undefined || next.name !== field.name) return `the column "${field.name}" is gone or moved`;
     const [was, is] = [duckdbType(field), duckdbType(next)];
-    if (was !== is && widen(was, is) !== duckdbTypeName(parseDuckdbType(is)))
-      return `the column "${field.name}" changes from ${was} to ${is}`;
+    if (!mayBecome(was, is)) return `the column "${field.name}" changes from ${was} to ${is}`;
     if (field.type.kind === "Option" && next.type.kind !== "Option")
       return `the column "${field.name}" stops being nullable`;
   }

@@ -259,6 +259,36 @@ describe("quarantined rows", () => {
     expect(await ok("vic", "GET", `${one(dataset)}/quarantine`)).toMatchObject({ reasons: [{ rows: 4, retried: 4 }] });
   });
 
+  test("go in after their column was declared as text, and no type is declared that the rows cannot have", async () => {
+    expect(await push("typed", "n,m\n1,a\n2,b\n", "csv", "&create=true")).toMatchObject({ rows: 2 });
+    expect(await push("typed", "n,m\nthree,c\n4,d\n", "csv")).toMatchObject({ rows: 1, quarantined: 1 });
+    const refused = await ask("ed", "PUT", "/api/v1/projects/web/resources/Dataset/typed", {
+      spec: { columns: [{ name: "N", type: "DATE" }] },
+    });
+    expect(refused).toMatchObject({
+      status: 409,
+      body: { error: { message: 'The column "N" of web.typed is BIGINT, and its rows cannot become DATE.' } },
+    });
+    await declare("typed", "VARCHAR");
+    expect(await retry("typed")).toMatchObject({ ...nothing, accepted: 1 });
+    expect(await select("typed", "n, m")).toEqual([
+      { n: "1", m: "a" },
+      { n: "2", m: "b" },
+      { n: "4", m: "d" },
+      { n: "three", m: "c" },
+    ]);
+    expect(await push("typed", "n,m\n5.50,e\n", "csv")).toMatchObject({ rows: 1 });
+    expect((await select("typed", "n")).at(-1)).toEqual({ n: "5.50" });
+    await declare("typed", "VARCHAR");
+    expect(
+      (
+        await ask("ed", "PUT", "/api/v1/projects/web/resources/Dataset/typed", {
+          spec: { columns: [{ name: "n", type: "BIGINT" }] },
+        })
+      ).code,
+    ).toBe("conflict");
+  });
+
   test("only those of the reason that is said go, and those asked for twice at once go once, over a kill", async () => {
     await ok("ed", "PUT", "/api/v1/projects/web/resources/Dataset/reasons", {
       spec: {

@@ -9,11 +9,12 @@ import {
 } from "../../base/index.ts";
 import type { Datasets, Head, OpenSlices, SliceObject, SourceState } from "../../datasets/index.ts";
 import type { ColumnStatistics, SliceHashes } from "../../engines/index.ts";
-import { duckdbType, fieldFromDuckdb, multihash, ownColumns, schemaWith } from "../../slices/index.ts";
+import { fieldFromDuckdb, multihash, schemaWith } from "../../slices/index.ts";
 import { findIngests } from "../chain-receipts.ts";
 import type { Batch, Converted, Share } from "../convert/batch.ts";
 import type { Converter } from "../convert/converter.ts";
-import { type Column, parseType, typeName } from "../convert/types.ts";
+import { typeName } from "../convert/types.ts";
+import { asDeclared, columnsOf, sameColumns } from "./columns.ts";
 import { Hints } from "./hints.ts";
 import { DatasetSlots } from "./slots.ts";
 
@@ -139,12 +140,11 @@ export class Committer {
     const head = await this.#datasets.head(request.datasetId, signal);
     const firstOffset = head.nextOffset + (await ahead(head));
     const systemTime = instant(Math.max(this.#clock.now(), head.systemTime ?? 0, after + 1));
-    const columns = columnsOf(head);
     const declared = new Set<string>([...request.batch.declared]);
     const batch: Batch = {
       ...request.batch,
       declared,
-      columns: withDeclared(columns, request),
+      columns: asDeclared(columnsOf(head), request.batch.declaredColumns ?? []),
       ...this.#hints.of(request.datasetId),
       firstOffset,
       systemTime,
@@ -231,10 +231,7 @@ export class Committer {
   ): Promise<CommittedBatch | { readonly lost: true; readonly stored: boolean; readonly gone: boolean }> {
     const { converted, hashes, statistics, quarantineHashes } = prepared;
     const schema = schemaWith(converted.columns.map((column) => fieldFromDuckdb(column.name, typeName(column.type))));
-    const changed =
-      hashes !== null &&
-      (head.schema === null ||
-        !sameColumns(ownColumns(head.schema).map(describeField), converted.columns.map(describeColumn)));
+    const changed = hashes !== null && (head.schema === null || !sameColumns(columnsOf(head), converted.columns));
     const watermarkText = statistics.find((one) => one.column === "event_time")?.max ?? null;
     const watermarkMs =
       watermarkText === null ? Number.NaN : Date.parse(watermarkText.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00"));
@@ -343,33 +340,10 @@ export function committedPosition(head: Head, sourceName: string): number {
   return Number(head.sourceState(sourceName)?.value ?? 0);
 }
 
-function columnsOf(head: Head): Column[] {
-  return head.schema === null
-    ? []
-    : ownColumns(head.schema).map((field) => ({ name: field.name, type: parseType(duckdbType(field)) }));
-}
-
-/** Declared columns that the dataset does not have yet come first, in their order. */
-function withDeclared(columns: readonly Column[], request: CommitRequest): Column[] {
-  const declared = request.batch.declaredColumns ?? [];
-  const missing = declared.filter(
-    (column) => !columns.some((known) => known.name.toLowerCase() === column.name.toLowerCase()),
-  );
-  return [...columns, ...missing];
-}
-
-const describeField = (field: Parameters<typeof duckdbType>[0]) =>
-  `${field.name} ${typeName(parseType(duckdbType(field)))}`;
-const describeColumn = (column: Column) => `${column.name} ${typeName(column.type)}`;
-
-function sameColumns(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((text, index) => text === b[index]);
-}
-
 /** Whether the chain's columns are those that the batch began with, or those that it has come to. */
 function stillFits(head: Head, prepared: Prepared): boolean {
   if (sameSchema(head, prepared.head)) return true;
-  return sameColumns(columnsOf(head).map(describeColumn), prepared.converted.columns.map(describeColumn));
+  return sameColumns(columnsOf(head), prepared.converted.columns);
 }
 
 function sameSchema(a: Head, b: Head): boolean {
