@@ -1,7 +1,7 @@
 import { type Clock, delay, type Instant, instant, type Logger, type Service } from "../base/index.ts";
 import type { JSONValue, Sql, Statements } from "../storage/index.ts";
 import { EventSweep } from "./event-sweep.ts";
-import { type EventRow, insertEvent, lockEvents, selectEvents, selectNewest } from "./sql/events.ts";
+import { type EventRow, insertEvent, lockEvents, selectEvents, selectEventsBack, selectNewest } from "./sql/events.ts";
 import { insertSubscription, selectSubscription, updateSubscription } from "./sql/subscriptions.ts";
 
 export interface NewEvent {
@@ -40,6 +40,8 @@ export interface EventBus {
   newest(): Promise<number>;
   append(event: NewEvent, transaction?: Statements): Promise<number>;
   read(options: { after: number; limit: number; types?: readonly string[] }): Promise<BusEvent[]>;
+  /** From the newest back, those before a position. */
+  readBack(options: { before: number; limit: number; types?: readonly string[] }): Promise<BusEvent[]>;
   subscribe(
     options: { name: string; from: "start" | "now"; types?: readonly string[] },
     handler: EventHandler,
@@ -97,6 +99,10 @@ export class PostgresEventBus implements EventBus, Service {
 
   async read(options: { after: number; limit: number; types?: readonly string[] }): Promise<BusEvent[]> {
     return (await selectEvents(this.#sql, options.after, options.limit, options.types ?? null)).map(eventOf);
+  }
+
+  async readBack(options: { before: number; limit: number; types?: readonly string[] }): Promise<BusEvent[]> {
+    return (await selectEventsBack(this.#sql, options.before, options.limit, options.types ?? null)).map(eventOf);
   }
 
   subscribe(

@@ -277,6 +277,11 @@ export function fakeRooms(): FakeRooms {
       events: {
         newest: async () => events.at(-1)?.position ?? 0,
         read: async ({ after, limit }) => events.filter(({ position }) => position > after).slice(0, limit),
+        readBack: async ({ before, limit }) =>
+          events
+            .filter(({ position }) => position < before)
+            .toReversed()
+            .slice(0, limit),
         async *tail({ after, signal }) {
           let position = after ?? events.at(-1)?.position ?? 0;
           while (!signal.aborted) {

@@ -33,6 +33,17 @@ export const selectEvents = (sql: Statements, after: number, limit: number, type
   WHERE position > ${after} AND (${types === null} OR type = ANY(${types === null ? [] : [...types]}))
   ORDER BY position LIMIT ${limit}`;
 
+/** The newest first. */
+export const selectEventsBack = (
+  sql: Statements,
+  before: number,
+  limit: number,
+  types: readonly string[] | null,
+) => sql<EventRow[]>`
+  SELECT position, id, at, type, subject, project, data FROM events
+  WHERE position < ${before} AND (${types === null} OR type = ANY(${types === null ? [] : [...types]}))
+  ORDER BY position DESC LIMIT ${limit}`;
+
 export const selectNewest = (sql: Statements) => sql<{ position: string }[]>`
   SELECT coalesce(max(position), 0)::text AS position FROM events`;
 

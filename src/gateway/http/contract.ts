@@ -375,6 +375,8 @@ export interface EventDoor {
   /** Position of the newest event. */
   newest(): Promise<number>;
   read(options: { after: number; limit: number; types?: readonly string[] }): Promise<readonly EventRecord[]>;
+  /** From the newest back, those before a position. */
+  readBack(options: { before: number; limit: number; types?: readonly string[] }): Promise<readonly EventRecord[]>;
   /** From `after`, or from now on; ends when the signal aborts. */
   tail(options: { after?: number; types?: readonly string[]; signal: AbortSignal }): AsyncIterable<EventRecord>;
 }

@@ -359,6 +359,14 @@ describe("datasets, tasks, events", () => {
       events: [{ position: 3 }],
       next: 3,
     });
+    const last = async (query: string) => {
+      const { status, body } = await served.json(`/api/v1/events?${query}`, { headers: guest });
+      return status === 200 ? z.object({ events: z.array(z.object({ position: z.int() })) }).parse(body) : status;
+    };
+    expect(await last("last=2")).toEqual({ events: [{ position: 1 }, { position: 3 }] });
+    expect(await last("last=1")).toEqual({ events: [{ position: 3 }] });
+    expect(await last("last=5&before=3")).toEqual({ events: [{ position: 1 }] });
+    expect(await last("last=5&after=1")).toBe(400);
     const stream = await served.ask("/api/v1/events/stream", { headers: { ...guest, "last-event-id": "1" } });
     expect(stream.headers.get("content-type")).toBe("text/event-stream");
     let text = "";

@@ -9,6 +9,8 @@ import { seesProject, viewOfEvent, visibleTo } from "./visibility.ts";
 
 const heartbeatMs = 15_000;
 const maxStreams = 200;
+const eventsAtOnce = 1_000;
+const mostPagesBack = 20;
 const types = z
   .string()
   .max(1_000)
@@ -89,13 +91,34 @@ export function workRoutes<Format>({ access, tasks, events }: Rooms<Format>, opt
     jsonRoute({
       method: "GET",
       path: "/api/v1/events",
-      summary: "Events after a position, in their order",
+      summary: "Events after a position, or the last ones, in their order",
       tag: "events",
-      query: z.strictObject({ after: z.coerce.number().int().min(0).default(0), types, limit: count(1_000, 100) }),
+      query: z
+        .strictObject({
+          after: z.coerce.number().int().min(0).optional(),
+          last: z.coerce
+            .number()
+            .int()
+            .min(1)
+            .max(1_000)
+            .optional()
+            .describe("The newest that you may see, instead of those after a position; at most 1000."),
+          before: z.coerce.number().int().min(0).optional().describe("With `last`: those before this position."),
+          types,
+          limit: count(1_000, 100),
+        })
+        .refine(({ after, last }) => after === undefined || last === undefined, {
+          message: "`after` and `last` exclude each other",
+        }),
       reply: z.object({ events: z.array(eventView), next: z.int().describe("Ask for what comes `after` it.") }),
       async handle({ query, principal }) {
-        const { after, limit } = query;
-        const found = await events.read({ after, limit, ...(query.types === undefined ? {} : { types: query.types }) });
+        const ofTypes = query.types === undefined ? {} : { types: query.types };
+        if (query.last !== undefined) {
+          const found = await lastEvents(principal, query.last, query.before ?? Number.MAX_SAFE_INTEGER, ofTypes);
+          return { events: found.map(viewOfEvent), next: found.at(-1)?.position ?? 0 };
+        }
+        const { after = 0, limit } = query;
+        const found = await events.read({ after, limit, ...ofTypes });
         return { events: (await visible(principal, found)).map(viewOfEvent), next: found.at(-1)?.position ?? after };
       },
     }),
@@ -130,6 +153,24 @@ export function workRoutes<Format>({ access, tasks, events }: Rooms<Format>, opt
       },
     }),
   ];
+
+  /** The newest of those that the principal may see, the oldest of them first; looked for as far back as is affordable. */
+  async function lastEvents(
+    principal: Principal,
+    last: number,
+    before: number,
+    ofTypes: { readonly types?: readonly string[] },
+  ): Promise<EventRecord[]> {
+    const found: EventRecord[] = [];
+    let from = before;
+    for (let pages = 0; pages < mostPagesBack && found.length < last; pages++) {
+      const page = await events.readBack({ before: from, limit: eventsAtOnce, ...ofTypes });
+      found.push(...(await visible(principal, page)));
+      from = page.at(-1)?.position ?? 0;
+      if (page.length < eventsAtOnce) break;
+    }
+    return found.slice(0, last).toReversed();
+  }
 
   /** One write at a time: a heartbeat waits its turn, and a slow client slows its own feed alone. */
   async function streamEvents(

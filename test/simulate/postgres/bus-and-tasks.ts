@@ -1,4 +1,11 @@
-import { deleteOldEvents, insertEvent, lockEvents, selectEvents, selectNewest } from "../../../src/bus/sql/events.ts";
+import {
+  deleteOldEvents,
+  insertEvent,
+  lockEvents,
+  selectEvents,
+  selectEventsBack,
+  selectNewest,
+} from "../../../src/bus/sql/events.ts";
 import { insertSubscription, selectSubscription, updateSubscription } from "../../../src/bus/sql/subscriptions.ts";
 import {
   cancelTask,
@@ -49,6 +56,15 @@ export function knowBusAndTasks(): void {
       .rows("events")
       .filter((row) => number(row.position) > number(after) && (every === true || wanted.has(text(row.type))))
       .sort((a, b) => number(a.position) - number(b.position))
+      .slice(0, number(limit));
+    return answered(found.map(eventRow));
+  });
+  means(selectEventsBack, (view, [before, every, types, limit]) => {
+    const wanted = new Set(texts(types));
+    const found = view
+      .rows("events")
+      .filter((row) => number(row.position) < number(before) && (every === true || wanted.has(text(row.type))))
+      .sort((a, b) => number(b.position) - number(a.position))
       .slice(0, number(limit));
     return answered(found.map(eventRow));
   });

@@ -1,5 +1,5 @@
 import { type DatasetId, datasetName, projectName } from "../../../src/base/index.ts";
-import { insertEvent, lockEvents, selectEvents, selectNewest } from "../../../src/bus/sql/events.ts";
+import { insertEvent, lockEvents, selectEvents, selectEventsBack, selectNewest } from "../../../src/bus/sql/events.ts";
 import { insertSubscription, selectSubscription, updateSubscription } from "../../../src/bus/sql/subscriptions.ts";
 import { deleteBlocks, selectBlocks, selectHash, upsertBlocks } from "../../../src/datasets/chain-index/sql/blocks.ts";
 import {
@@ -221,6 +221,7 @@ export function definitionStep(chance: Chance): Step {
     { name: "lockEvents", run: (sql) => lockEvents(sql) },
     { name: "insertEvent", run: (sql) => insertEvent(sql, event) },
     { name: "selectEvents", run: (sql) => selectEvents(sql, position, 4, types) },
+    { name: "selectEventsBack", run: (sql) => selectEventsBack(sql, position, 4, types) },
     { name: "selectNewest", run: (sql) => selectNewest(sql) },
     { name: "insertSubscription", run: (sql) => insertSubscription(sql, name, position) },
     { name: "selectSubscription", run: (sql) => selectSubscription(sql, name) },
