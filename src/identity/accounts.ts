@@ -95,12 +95,21 @@ export class Accounts {
   }
 
   /** @throws not_found, bad_request */
-  async setPassword(name: UserName, password: string, by: string): Promise<void> {
+  /** Ends the user's sessions in browsers, but for the one that asks: who knew the old password has them no more. */
+  async setPassword(name: UserName, password: string, by: string, asking: string | null): Promise<void> {
     const passwordHash = await hashPassword(password);
+    const { tokens } = await this.#directory.current();
+    const others = [...tokens.values()].filter(
+      ({ id, user, idleMs }) => user === name && idleMs !== undefined && id !== asking,
+    );
     await this.#resources.change(async (changes) => {
       const user = await changes.get(userKind, null, name);
       if (user === null) throw noUser(name);
       await changes.apply({ kind: userKind.kind, name, spec: { ...user.spec, passwordHash } }, { by });
+      for (const { id } of others) {
+        if ((await changes.get(tokenKind, null, id)) === null) continue; // has ended by itself
+        await changes.delete({ kind: tokenKind.kind, project: null, name: id }, { by });
+      }
     });
   }
 

@@ -132,7 +132,7 @@ describe("who asks", () => {
       await expect(identity.authenticate({ kind: "password", user, password })).rejects.toMatchObject(refused);
     }
     // The one remembered a moment ago is forgotten with its change.
-    await identity.setPassword(userName("bert"), "another password", owner.user);
+    await identity.setPassword(userName("bert"), "another password", owner.user, null);
     await expect(
       identity.authenticate({ kind: "password", user: "bert", password: passwordOf("bert") }),
     ).rejects.toMatchObject(refused);

@@ -231,8 +231,8 @@ export class Identity implements Service {
   createUser = (input: { name: UserName; password?: string }, by: UserName): Promise<UserView> =>
     this.#accounts.createUser(input, by);
   deleteUser = (name: UserName, by: UserName): Promise<void> => this.#accounts.deleteUser(name, by);
-  setPassword = (name: UserName, password: string, by: UserName): Promise<void> =>
-    this.#accounts.setPassword(name, password, by);
+  setPassword = (name: UserName, password: string, by: UserName, asking: string | null): Promise<void> =>
+    this.#accounts.setPassword(name, password, by, asking);
   listTokens = (user: UserName): Promise<TokenView[]> => this.#accounts.listTokens(user);
   createToken = (input: NewTokenInput, by: UserName): Promise<TokenView & { token: string }> =>
     this.#accounts.createToken(input, by);

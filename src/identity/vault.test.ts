@@ -12,7 +12,7 @@ const start = { organization: organizationName("default"), owner: by };
 const names = Array.from({ length: 6 }, (_, i) => `secret-${i}`);
 
 beforeAll(async () => {
-  world = await openIdentity(50);
+  world = await openIdentity();
   for (const name of names) await world.identity.putSecret({ project: web, name, value: `value of ${name}` }, by);
 });
 afterAll(() => world[Symbol.asyncDispose]());

@@ -25,7 +25,7 @@ export function administrationDoor(identity: Identity): Doors["administration"] 
     listUsers: async () => (await identity.listUsers()).map(user),
     createUser: async (input, by) => user(await identity.createUser(input, by)),
     deleteUser: (name, by) => identity.deleteUser(name, by),
-    setPassword: (name, password, by) => identity.setPassword(name, password, by),
+    setPassword: (name, password, by, asking) => identity.setPassword(name, password, by, asking),
     listTokens: async (name) => (await identity.listTokens(name)).map(token),
     createToken: async (input, by) => {
       const created = await identity.createToken(input, by);

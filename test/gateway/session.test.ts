@@ -148,6 +148,31 @@ describe("a session", () => {
     expect((await browse("GET", "/api/v1", { cookie })).status).toBe(401);
   });
 
+  test("of others end when a password is set, and that of the one who sets it goes on; tokens of programs stay", async () => {
+    const name = userName("emma");
+    await open.identity.createUser({ name, password }, open.owner.user);
+    const signIn = async (secret: string) =>
+      cookieOf(await browse("POST", "/api/v1/session", { body: { user: "emma", password: secret } }));
+    const [here, elsewhere] = [await signIn(password), await signIn(password)];
+    const { token } = await open.identity.createToken({ user: name, label: "job", scopes: ["read"] }, name);
+    const changed = { body: { password: "another password of emma" }, cookie: here };
+    expect((await browse("PUT", "/api/v1/users/emma/password", changed)).status).toBe(204);
+    expect((await browse("GET", "/api/v1", { cookie: here })).status).toBe(200);
+    expect((await browse("GET", "/api/v1", { cookie: elsewhere })).status).toBe(401);
+    expect((await browse("GET", "/api/v1", { headers: { authorization: `Bearer ${token}` } })).status).toBe(200);
+    await open.identity.setPassword(name, password, open.owner.user, open.owner.tokenId);
+    expect((await browse("GET", "/api/v1", { cookie: here })).status).toBe(401);
+  });
+
+  test("is kept for https alone where a proxy ends TLS before the server", async () => {
+    const { host } = new URL(origin);
+    const reply = await browse("POST", "/api/v1/session", {
+      body: { user: "bert", password },
+      from: `https://${host}`,
+    });
+    expect([reply.status, reply.headers.get("set-cookie")]).toEqual([200, expect.stringMatching(/; Secure$/)]);
+  });
+
   test("of one user there are at most fifty: the one that was idle longest goes", async () => {
     const name = userName("clara");
     await open.identity.createUser({ name, password }, open.owner.user);

@@ -24,8 +24,8 @@ export interface OpenIdentity extends AsyncDisposable {
 export const passwordOf = (name: string) => `the password of ${name}`;
 
 /** Identity on real PostgreSQL and a real directory store, with its owner and the datasets web.access and web.other. */
-export async function openIdentity(mirrorWaitMs = 10_000): Promise<OpenIdentity> {
-  const open = await openResources(identityKinds, mirrorWaitMs);
+export async function openIdentity(): Promise<OpenIdentity> {
+  const open = await openResources(identityKinds);
   const keyFile = path.join(open.folder, "master.key");
   const another: OpenIdentity["another"] = async (options = {}) => {
     const resources = options.resources ?? open.another();

@@ -60,7 +60,7 @@ export function failingStore(root: string, random: Random = systemRandom): Faili
 export const commonKinds: readonly Kind[] = [projectKind, datasetKind, sourceKind, connectionKind];
 
 /** Real PostgreSQL, a real directory store. */
-export async function openResources(extraKinds: readonly Kind[] = [], mirrorWaitMs = 10_000): Promise<OpenResources> {
+export async function openResources(extraKinds: readonly Kind[] = []): Promise<OpenResources> {
   const held = new AsyncDisposableStack();
   const folder = held.use(await tempDirectory());
   const database = held.use(await testDatabase());
@@ -79,7 +79,7 @@ export async function openResources(extraKinds: readonly Kind[] = [], mirrorWait
       clock: systemClock,
       ids,
       kinds: options.kinds ?? kinds,
-      mirrorWaitMs: options.mirrorWaitMs ?? mirrorWaitMs,
+      mirrorWaitMs: options.mirrorWaitMs ?? 10_000,
       ...(options.mirrorLookMs === undefined ? {} : { mirrorLookMs: options.mirrorLookMs }),
     });
     held.defer(() => bus.stop());

@@ -51,7 +51,9 @@ export function refuseForeignPage(exchange: Exchange): void {
 
 /** Sets the session's cookie; `null` ends it. Scripts cannot read it, and pages of other sites do not send it. */
 export function sessionHeader(exchange: Exchange, session: { token: string; maxAgeS: number } | null): string {
-  const secure = exchange.isEncrypted ? "; Secure" : "";
+  // A proxy may end TLS: then the browser's own word, which no page can forge, says that it came by https.
+  const isSecure = exchange.isEncrypted || /^https:/i.test(exchange.header("origin") ?? "");
+  const secure = isSecure ? "; Secure" : "";
   const { token, maxAgeS } = session ?? { token: "", maxAgeS: 0 };
   return `${sessionCookie}=${token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=${maxAgeS}${secure}`;
 }

@@ -78,7 +78,7 @@ export function accessRoutes<Format>({ access, administration, version }: Rooms<
     jsonRoute({
       method: "PUT",
       path: "/api/v1/users/{user}/password",
-      summary: "Sets a user's password",
+      summary: "Sets a user's password, and ends the user's other sessions",
       tag,
       params: z.object({ user }),
       body: z.strictObject({ password }),
@@ -86,7 +86,7 @@ export function accessRoutes<Format>({ access, administration, version }: Rooms<
       async handle({ params, body, principal }) {
         await selfOrAdmin(principal, params.user);
         await mustReach(principal, ["admin"]);
-        await administration.setPassword(params.user, body.password, principal.user);
+        await administration.setPassword(params.user, body.password, principal.user, principal.tokenId);
       },
     }),
     jsonRoute({

@@ -63,7 +63,8 @@ export interface AccessAdministration {
   listUsers(): Promise<UserView[]>;
   createUser(input: { name: UserName; password?: string }, by: UserName): Promise<UserView>;
   deleteUser(name: UserName, by: UserName): Promise<void>;
-  setPassword(name: UserName, password: string, by: UserName): Promise<void>;
+  /** Ends the user's sessions but for `asking`, the token that asks. */
+  setPassword(name: UserName, password: string, by: UserName, asking: string | null): Promise<void>;
   listTokens(user: UserName): Promise<TokenView[]>;
   createToken(
     input: {
