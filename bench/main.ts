@@ -2,7 +2,18 @@
 // "NAME ratio=... bar=... ok|short" (one such line for each of its figures); the exit code is not zero when one is short.
 import type { Benchmark } from "./benchmark.ts";
 
-const names = ["import", "push", "tpch-http", "point", "start", "memory", "s3-query", "compaction", "long-chain"];
+const names = [
+  "import",
+  "push",
+  "tpch-http",
+  "point",
+  "start",
+  "memory",
+  "s3-query",
+  "compaction",
+  "long-chain",
+  "console",
+];
 const wanted = process.argv.slice(2);
 for (const name of wanted) {
   if (!names.includes(name)) {

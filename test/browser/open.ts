@@ -76,6 +76,10 @@ export async function enter(page: Page, platform: Platform, to = "/"): Promise<v
   await page.getByRole("navigation", { name: "Pages" }).waitFor();
 }
 
+/** Waits until nothing is waited for on a page: every skeleton has become what it stood for. */
+export const whole = (page: Page): Promise<void> =>
+  page.locator("[data-skeleton]").first().waitFor({ state: "detached" });
+
 const pictures = path.join(root, "artifacts", "console");
 
 /** Keeps a picture below artifacts/console. */

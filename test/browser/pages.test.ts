@@ -1,10 +1,10 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { tempDirectory, until } from "../kit/index.ts";
+import { tempDirectory } from "../kit/index.ts";
 import { millrace, type Platform, startPlatform } from "../kit/platform.ts";
-import { browserAbsent, enter, keepPicture, openBrowser, type Theme, violations, visit } from "./open.ts";
+import { browserAbsent, enter, keepPicture, openBrowser, type Theme, violations, visit, whole } from "./open.ts";
 
 const held = new AsyncDisposableStack();
 let platform: Platform;
@@ -16,33 +16,61 @@ beforeAll(async () => {
   platform = held.use(await startPlatform({ dataDirectory: path.join(folder.path, "data"), flags: ["--example"] }));
   browser = await openBrowser();
   held.defer(() => browser.close());
-  const rows = Array.from({ length: 500 }, (_, at) => `${at},${["heron", "rail", "coot"][at % 3]},${at / 7}`).join(
-    "\n",
-  );
   const file = path.join(folder.path, "birds.csv");
-  await writeFile(file, `id,bird,weight\n${rows}\nbad,line,here,too,many\n`);
+  await writeFile(file, `id,bird,weight\n${birds(500)}\nbad,line,here,too,many\n`);
   const { code, stderr } = await millrace(["ingest", "web.birds", file], platform);
   expect(stderr).not.toContain("error");
   expect(code).toBe(0);
 });
 afterAll(() => held.disposeAsync());
 
-const pages = {
-  home: "/",
-  datasets: "/datasets",
-  dataset: "/datasets/web/birds",
-  schema: "/datasets/web/birds/schema",
-  sample: "/datasets/web/birds/sample",
-  chain: "/datasets/web/birds/chain",
-  quarantine: "/datasets/web/birds/quarantine",
-  upload: "/upload",
-  workbench: "/workbench?sql=SELECT%20bird%2C%20count(*)%20AS%20seen%20FROM%20web.birds%20GROUP%20BY%201",
-  tasks: "/tasks",
-  events: "/events",
-  access: "/access",
-  settings: "/settings",
-  components: "/components",
-} as const;
+const birds = (rows: number) =>
+  Array.from({ length: rows }, (_, at) => `${at},${["heron", "rail", "coot"][at % 3]},${at / 7}`).join("\n");
+
+const seen = "SELECT bird, count(*) AS seen, avg(weight) AS weight FROM web.birds GROUP BY bird ORDER BY bird";
+const workbench = `/workbench?sql=${encodeURIComponent(seen)}`;
+
+/** Each view: where it is, and what is done there before it is looked at. */
+const views: Readonly<Record<string, readonly [address: string, before?: (page: Page) => Promise<void>]>> = {
+  home: ["/"],
+  datasets: ["/datasets"],
+  dataset: ["/datasets/web/birds"],
+  schema: ["/datasets/web/birds/schema"],
+  sample: ["/datasets/web/birds/sample"],
+  chain: ["/datasets/web/birds/chain"],
+  block: ["/datasets/web/birds/chain?block=2"],
+  quarantine: ["/datasets/web/birds/quarantine"],
+  past: ["/datasets/web/birds?seq=1"],
+  upload: ["/upload"],
+  "upload-preview": ["/upload", choose],
+  workbench: [workbench],
+  "workbench-grid": [workbench, run],
+  "workbench-chart": [workbench, chart],
+  tasks: ["/tasks"],
+  events: ["/events"],
+  access: ["/access"],
+  settings: ["/settings"],
+  palette: ["/", (page) => page.keyboard.press("Control+k")],
+  keys: ["/", (page) => page.keyboard.press("?")],
+  components: ["/components"],
+};
+
+async function choose(page: Page): Promise<void> {
+  const buffer = Buffer.from(`id,bird,weight\n${birds(50)}\n`);
+  await page.locator('input[type="file"]').setInputFiles({ name: "more birds.csv", mimeType: "text/csv", buffer });
+  await page.getByRole("region", { name: "Columns that were found" }).waitFor();
+}
+
+async function run(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await page.getByRole("gridcell", { name: "heron" }).waitFor();
+}
+
+async function chart(page: Page): Promise<void> {
+  await run(page);
+  await page.getByRole("radio", { name: "Chart" }).click();
+  await page.locator("canvas").first().waitFor();
+}
 
 const looks = (["light", "dark"] satisfies Theme[]).flatMap((theme) => [1440, 834].map((width) => ({ theme, width })));
 
@@ -56,11 +84,12 @@ test.skipIf(browserAbsent !== null).each(looks)(
     await keepPicture(page, `sign-in-${theme}-${width}`);
     const found = await violations(page);
     await enter(page, platform);
-    for (const [name, address] of Object.entries(pages)) {
+    for (const [name, [address, before]] of Object.entries(views)) {
       await page.goto(`${platform.url}${address}`);
       await page.getByRole("heading", { level: 1 }).first().waitFor();
-      if (name !== "components")
-        await until(`${name} is loaded`, async () => (await page.getByLabel("Loading", { exact: true }).count()) === 0);
+      if (name !== "components") await whole(page);
+      await before?.(page);
+      if (name !== "components") await whole(page);
       await keepPicture(page, `${name}-${theme}-${width}`);
       for (const one of await violations(page)) found.push(`${name}: ${one}`);
       // Nothing runs out at the side.

@@ -1,41 +1,50 @@
-import type { LiveActivity } from "./live.ts";
-import type { Activity } from "./queries.ts";
+import type { Activity, LiveActivity } from "./types.ts";
 
 export interface Flow {
   readonly rowsPerSecond: number;
   readonly bytesPerSecond: number;
+  /** Over how long it was counted. */
+  readonly overMs: number;
 }
 
-/** How long "now" is. */
-const nowMs = 10_000;
+interface Place {
+  readonly project: string;
+  readonly dataset: string;
+}
+
+/** How long "now" is: short enough to be now, long enough not to flicker between commits. */
+export const nowMs = 10_000;
 
 /** What flows now: what was committed within the last seconds, by the second. One dataset's, or all of them. */
-export function flowNow(
-  activity: readonly LiveActivity[],
-  atMs: number,
-  only?: { readonly project: string; readonly dataset: string },
-): Flow {
+export function flowNow(activity: readonly LiveActivity[], atMs: number, only?: Place): Flow {
   let [rows, bytes] = [0, 0];
   for (const { at, datasets } of activity) {
     if (Date.parse(at) < atMs - nowMs) continue;
     for (const one of datasets) {
-      if (only !== undefined && (one.project !== only.project || one.dataset !== only.dataset)) continue;
+      if (only !== undefined && !isAt(one, only)) continue;
       rows += one.rows;
       bytes += one.bytes;
     }
   }
-  return { rowsPerSecond: (rows * 1_000) / nowMs, bytesPerSecond: (bytes * 1_000) / nowMs };
+  return { rowsPerSecond: (rows * 1_000) / nowMs, bytesPerSecond: (bytes * 1_000) / nowMs, overMs: nowMs };
 }
 
-/** Of the last hour: each step's rows over all datasets. */
-export function rowsByStep({ datasets }: Activity): number[] {
-  const steps = Math.max(0, ...datasets.map(({ rows }) => rows.length));
-  return Array.from({ length: steps }, (_, at) => datasets.reduce((total, { rows }) => total + (rows[at] ?? 0), 0));
+/** What flowed when a history was asked for: over its last whole step and the one that was under way. */
+export function flowThen(history: Activity, askedAtMs: number, only?: Place): Flow {
+  const { stepMs, total, datasets, from } = history;
+  const newest = total.rows.length - 1;
+  const beganMs = Date.parse(from) + (newest - 1) * stepMs;
+  // The server's clock is not this one: it is never less than the whole step, nor more than both.
+  const overMs = Math.min(2 * stepMs, Math.max(stepMs, askedAtMs - beganMs));
+  const of = only === undefined ? total : datasets.find((one) => isAt(one, only));
+  const rate = (values: readonly number[] = []) =>
+    (((values[newest] ?? 0) + (values[newest - 1] ?? 0)) * 1_000) / overMs;
+  return { rowsPerSecond: rate(of?.rows), bytesPerSecond: rate(of?.bytes), overMs };
 }
 
-export interface Busy {
-  readonly project: string;
-  readonly dataset: string;
+const isAt = (one: Place, other: Place): boolean => one.project === other.project && one.dataset === other.dataset;
+
+export interface Busy extends Place {
   readonly rows: readonly number[];
   readonly total: number;
 }

@@ -1,24 +1,13 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
-import type { PlatformEvent } from "./types.ts";
-
-/** What was committed within about a second. */
-export interface LiveActivity {
-  readonly at: string;
-  readonly datasets: readonly {
-    readonly project: string;
-    readonly dataset: string;
-    readonly rows: number;
-    readonly bytes: number;
-  }[];
-  readonly queriesRunning: number;
-  readonly tasksRunning: number;
-}
+import type { LiveActivity, PlatformEvent } from "./types.ts";
 
 export interface LiveState {
   readonly isConnected: boolean;
   /** Since when it is not, in milliseconds of the clock. */
   readonly lostAtMs: number | null;
+  /** Since when it is heard without a gap, in milliseconds of the clock. */
+  readonly heardFromMs: number | null;
   /** The last minutes, oldest first. */
   readonly activity: readonly LiveActivity[];
   /** The newest events, newest first. */
@@ -27,7 +16,7 @@ export interface LiveState {
 
 const keptActivity = 300;
 const keptEvents = 500;
-const nothing: LiveState = { isConnected: false, lostAtMs: null, activity: [], events: [] };
+const nothing: LiveState = { isConnected: false, lostAtMs: null, heardFromMs: null, activity: [], events: [] };
 
 /**
  * The one stream of a signed-in console: what happens now, and by it which cached answers are no longer true.
@@ -49,12 +38,12 @@ class LiveStream {
     this.#source = source;
     source.addEventListener("open", () => {
       const wasLost = this.#state.lostAtMs !== null;
-      this.#set({ isConnected: true, lostAtMs: null });
+      this.#set({ isConnected: true, lostAtMs: null, heardFromMs: Date.now() });
       // What happened meanwhile may be more than the stream can repeat.
       if (wasLost) void client.invalidateQueries();
     });
     source.addEventListener("error", () => {
-      this.#set({ isConnected: false, lostAtMs: this.#state.lostAtMs ?? Date.now() });
+      this.#set({ isConnected: false, lostAtMs: this.#state.lostAtMs ?? Date.now(), heardFromMs: null });
       // The browser gives up on an answer that is no stream (a proxy's 502 while the server starts): then we begin anew.
       if (source.readyState === EventSource.CLOSED && this.#source === source) {
         this.#source = null;

@@ -1,19 +1,8 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { ask, path } from "./client.ts";
-import type { Block, Dataset, Query, Resource, Setting, Task } from "./types.ts";
+import type { Activity, Block, Dataset, Query, Resource, Setting, Task } from "./types.ts";
 
 /** What the console reads, each with its key in the cache: the live stream says by these keys what has changed. */
-
-export interface Activity {
-  readonly stepMs: number;
-  readonly from: string;
-  readonly datasets: readonly {
-    readonly project: string;
-    readonly dataset: string;
-    readonly rows: readonly number[];
-    readonly bytes: readonly number[];
-  }[];
-}
 
 export const activityQuery = queryOptions({
   queryKey: ["activity"],
@@ -112,18 +101,4 @@ export const resourceQuery = (project: string, kind: string, name: string) =>
   queryOptions({
     queryKey: ["resources", kind, project, name],
     queryFn: ({ signal }) => ask<Resource>(path`/api/v1/projects/${project}/resources/${kind}/${name}`, { signal }),
-  });
-
-/** The datasets' resources of a project, for their labels. */
-export const labelsQuery = (project: string) =>
-  queryOptions({
-    queryKey: ["resources", "Dataset", project],
-    async queryFn({ signal }) {
-      const { resources } = await ask<{ resources: Resource[] }>(path`/api/v1/projects/${project}/resources/Dataset`, {
-        query: { limit: 1_000 },
-        signal,
-      });
-      return resources;
-    },
-    staleTime: 60_000,
   });

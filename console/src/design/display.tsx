@@ -85,7 +85,7 @@ export function Skeleton({
   readonly width?: number | string;
   readonly height?: number;
 }): ReactNode {
-  return <span className={css.skeleton} style={{ width, height }} aria-hidden="true" />;
+  return <span className={css.skeleton} style={{ width, height }} aria-hidden="true" data-skeleton="" />;
 }
 
 export function SkeletonRows({
@@ -183,6 +183,8 @@ export interface Column<Row> {
   readonly head: ReactNode;
   readonly cell: (row: Row) => ReactNode;
   readonly number?: boolean;
+  /** Its texts are short, and stand on one line. */
+  readonly keep?: boolean;
   readonly width?: string;
 }
 
@@ -215,7 +217,7 @@ export function DataTable<Row>({
           {rows.map((row) => (
             <tr key={keyOf(row)}>
               {columns.map((column, at) => (
-                <td key={at} className={join(column.number && css.number)}>
+                <td key={at} className={join(column.number && css.number, column.keep && css.keep)}>
                   {column.cell(row)}
                 </td>
               ))}

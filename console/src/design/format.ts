@@ -39,9 +39,16 @@ export function ago(atMs: number, nowMs: number): string {
   return past ? `${told} ago` : `in ${told}`;
 }
 
-/** 1.2 s, 340 ms, 2 min 5 s. */
+/** 1.2 s, 340 ms, 2 min 5 s, 7 d. */
 export function duration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`;
+  if (ms < 3_600_000) return both(ms, 60_000, "min", 1_000, "s");
+  return ms < 172_800_000 ? both(ms, 3_600_000, "h", 60_000, "min") : both(ms, 86_400_000, "d", 3_600_000, "h");
+}
+
+/** A length of time in two units, the smaller one left out where it is nought. */
+function both(ms: number, large: number, largeName: string, small: number, smallName: string): string {
+  const rest = Math.floor((ms % large) / small);
+  return `${Math.floor(ms / large)} ${largeName}${rest === 0 ? "" : ` ${rest} ${smallName}`}`;
 }

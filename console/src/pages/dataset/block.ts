@@ -66,6 +66,7 @@ export const shortHash = (hash: string): string => `${hash.slice(0, 5)}…${hash
 /** How rows came: what a commit's source state says. */
 export function sourceName({ kind, name }: { readonly kind: string; readonly name: string }): string {
   if (kind === "millrace/staged") return "pushed or uploaded";
-  if (kind === "millrace/position") return `imported from ${name}`;
+  const file = /^import:([0-9a-f]{8})/.exec(name)?.[1];
+  if (kind === "millrace/position") return file === undefined ? `imported from ${name}` : `imported file ${file}`;
   return name === "" ? kind : `${kind} ${name}`;
 }

@@ -96,7 +96,7 @@ export function DatasetPage(): ReactNode {
 function About(): ReactNode {
   const { project, dataset, seq } = usePlace();
   const { data } = useQuery(datasetQuery(project, dataset));
-  const { rowsPerSecond } = useFlow(project, dataset);
+  const { rowsPerSecond } = useFlow({ project, dataset });
   if (data === undefined) return " ";
   return (
     <>

@@ -22,12 +22,14 @@ export function Origin(): ReactNode {
   return (
     <Card title="Where it comes from">
       <div className={css.sources}>
-        {sources.length === 0 ? (
+        {sources.length === 0 && seq !== undefined && <p className={css.quiet}>There were no rows yet.</p>}
+        {sources.length === 0 && seq === undefined && (
           <>
             <p>No rows yet. Send the first:</p>
             <Command text={`./millrace ingest ${project}.${dataset} YOUR_FILE.csv`} />
           </>
-        ) : (
+        )}
+        {sources.length > 0 && (
           <ul className={css.sources} aria-label="Sources of the newest commits">
             {sources.map(({ key, by, source, rows }) => (
               <li key={key}>

@@ -5,7 +5,7 @@ import { activityQuery, blockQuery, blocksQuery, datasetQuery } from "../../api/
 import { useFlow } from "../../api/rates.ts";
 import { Card, EmptyState, ErrorPanel, Skeleton, SkeletonRows } from "../../design/display.tsx";
 import { Figure, FigureRow } from "../../design/figure.tsx";
-import { bytes, compact, count, perSecond } from "../../design/format.ts";
+import { bytes, compact, count, perSecond, rowCount } from "../../design/format.ts";
 import { Ago } from "../../design/time.tsx";
 import { TimeChart } from "../../design/time-chart.tsx";
 import { type BlockFacts, factsOf } from "./block.ts";
@@ -39,7 +39,7 @@ export function Overview(): ReactNode {
 function FiguresNow(): ReactNode {
   const { project, dataset, keep } = usePlace();
   const { data } = useQuery(datasetQuery(project, dataset));
-  const { rowsPerSecond, bytesPerSecond } = useFlow(project, dataset);
+  const { rowsPerSecond, bytesPerSecond, overMs } = useFlow({ project, dataset });
   const { data: quarantined } = useQuery(quarantinedQuery(project, dataset, undefined));
   if (data === undefined) return <Skeleton height={94} />;
   return (
@@ -47,7 +47,7 @@ function FiguresNow(): ReactNode {
       <Figure
         name="Rows a second"
         value={perSecond(rowsPerSecond)}
-        more={`${bytes(bytesPerSecond)} a second, over 10 s`}
+        more={`${bytes(bytesPerSecond)}/s over ${Math.round(overMs / 1_000)} s`}
       />
       <Figure name="Rows" value={compact(data.rows)} more={`in ${count(data.schema?.length ?? 0)} columns`} />
       <Figure
@@ -113,12 +113,14 @@ function LastHour(): ReactNode {
       )}
       {data !== undefined && own !== undefined && (
         <div className={css.hour}>
+          <p className={css.caption}>{rowCount(sum(own.rows))}</p>
           <TimeChart
-            label={`${count(sum(own.rows))} rows committed`}
+            label={`${rowCount(sum(own.rows))} committed`}
             values={own.rows}
             from={data.from}
             stepMs={data.stepMs}
           />
+          <p className={css.caption}>{bytes(sum(own.bytes))}</p>
           <TimeChart
             label={`${bytes(sum(own.bytes))} committed`}
             values={own.bytes}

@@ -59,7 +59,7 @@ export const quarantinedRowsQuery = (
     queryKey: key(project, dataset, seq, "quarantined rows", of),
     queryFn({ signal }) {
       const where = of === null ? "" : "WHERE reason = ? AND column_name IS NOT DISTINCT FROM ?";
-      const sql = `SELECT line, column_name, reason, raw, source, received_at, ingest_id
+      const sql = `SELECT line, raw, reason, column_name, source, received_at, ingest_id
 FROM ${quarantineTable(project, dataset, seq)} ${where} ORDER BY received_at DESC, line LIMIT ${shownRows}`;
       return runSql(sql, { signal, parameters: of === null ? [] : [of.reason, of.column], rowLimit: shownRows });
     },

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { Button, buttonClass } from "../../design/controls.tsx";
 import { Badge, Card, DataTable, EmptyState, ErrorPanel, Name, SkeletonRows } from "../../design/display.tsx";
-import { count } from "../../design/format.ts";
+import { count, rowCount } from "../../design/format.ts";
 import { Ago } from "../../design/time.tsx";
 import { Grid } from "./grid.tsx";
 import { Mend } from "./mend.tsx";
@@ -39,7 +39,7 @@ export function Quarantine(): ReactNode {
       <RetryOutcome retry={retry} />
       <Card
         flush
-        title={reasons === undefined ? "Reasons" : `${count(total)} quarantined rows by reason`}
+        title={reasons === undefined ? "Reasons" : `${rowCount(total)} quarantined, by reason`}
         actions={
           <Button
             icon="refresh"

@@ -4,7 +4,7 @@ import { type ReactNode, useState } from "react";
 import { datasetQuery } from "../../api/queries.ts";
 import { Button, Segments } from "../../design/controls.tsx";
 import { Card, Command, EmptyState, ErrorPanel, SkeletonRows } from "../../design/display.tsx";
-import { rowCount } from "../../design/format.ts";
+import { count, rowCount } from "../../design/format.ts";
 import { Grid } from "./grid.tsx";
 import { ownLast } from "./own-columns.ts";
 import { usePlace, usePlaceSearch } from "./place.ts";
@@ -35,7 +35,7 @@ export function Sample(): ReactNode {
   return (
     <Card
       flush
-      title={data === undefined ? "Rows" : rowCount(data.rows.length)}
+      title={data === undefined ? "Rows" : titleOf(data.rows.length, seq === undefined ? head?.rows : undefined)}
       actions={
         <>
           {pick === "random" && (
@@ -68,3 +68,7 @@ export function Sample(): ReactNode {
     </Card>
   );
 }
+
+/** How many there are, and of how many where that is known and more. */
+const titleOf = (shown: number, all: number | undefined): string =>
+  all === undefined || all <= shown ? rowCount(shown) : `${count(shown)} of ${rowCount(all)}`;

@@ -1,17 +1,19 @@
-import { useQueries, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { type ReactNode, useMemo } from "react";
-import { activityQuery, datasetsQuery, labelsQuery } from "../../api/queries.ts";
+import { activityQuery, datasetsQuery } from "../../api/queries.ts";
 import { useRates } from "../../api/rates.ts";
-import type { Resource } from "../../api/types.ts";
 import { buttonClass, SearchInput, Select } from "../../design/controls.tsx";
 import { Card, Command, EmptyState, ErrorPanel, Page, SkeletonRows } from "../../design/display.tsx";
 import { compact, count, perSecond } from "../../design/format.ts";
 import { Icon } from "../../design/icon.tsx";
 import { DropTarget } from "../upload/drop-target.tsx";
 import css from "./datasets.module.css";
-import { choose, formatSort, labelsOf, listed, parseSort } from "./listed.ts";
+import { labelsQuery } from "./labels.ts";
+import { choose, formatSort, listed, parseSort } from "./listed.ts";
 import { DatasetTable } from "./table.tsx";
+
+const noLabels: ReadonlyMap<string, readonly string[]> = new Map();
 
 /** Every dataset that one may read: what flows, how much there is, how fresh it is. */
 export function Datasets(): ReactNode {
@@ -21,7 +23,7 @@ export function Datasets(): ReactNode {
   const { data: activity } = useQuery(activityQuery);
   const rates = useRates();
   const projects = useMemo(() => [...new Set(data?.map(({ project }) => project))].sort(), [data]);
-  const labels = useLabels(projects);
+  const { data: labels = noLabels } = useQuery(labelsQuery(projects));
   const all = useMemo(() => listed(data ?? [], rates, activity, labels), [data, rates, activity, labels]);
   const sort = search.sort === undefined ? null : parseSort(search.sort);
   const shown = useMemo(
@@ -130,22 +132,6 @@ function Choice({
       ))}
     </Select>
   );
-}
-
-/** Labels are the resources' own: one answer a project, by `project.dataset`. */
-function useLabels(projects: readonly string[]): ReadonlyMap<string, readonly string[]> {
-  return useQueries({ queries: projects.slice(0, mostProjects).map(labelsQuery), combine: labelsByKey });
-}
-const mostProjects = 100;
-
-function labelsByKey(answers: readonly { readonly data: readonly Resource[] | undefined }[]): Map<string, string[]> {
-  const found = new Map<string, string[]>();
-  for (const { data = [] } of answers)
-    for (const resource of data) {
-      const labels = labelsOf(resource);
-      if (labels.length > 0) found.set(`${resource.project}.${resource.name}`, labels);
-    }
-  return found;
 }
 
 function NoDatasets(): ReactNode {

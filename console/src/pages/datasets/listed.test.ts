@@ -27,7 +27,12 @@ const all: Listed[] = listed(
     dataset("air", "flights", 20, "2024-01-03T00:00:00.000Z"),
   ],
   new Map([["web.birds9", 5]]),
-  { stepMs: 60_000, from: "", datasets: [{ project: "web", dataset: "access", rows: [1, 2], bytes: [3, 4] }] },
+  {
+    stepMs: 60_000,
+    from: "",
+    datasets: [{ project: "web", dataset: "access", rows: [1, 2], bytes: [3, 4] }],
+    total: { datasets: 1, rows: [1, 2], bytes: [3, 4] },
+  },
   new Map([["air.flights", ["tier=gold"]]]),
 );
 const names = (found: readonly Listed[]) => found.map(({ dataset: one }) => one.dataset);

@@ -1,5 +1,4 @@
-import type { Activity } from "../../api/queries.ts";
-import type { Dataset, Resource } from "../../api/types.ts";
+import type { Activity, Dataset, Resource } from "../../api/types.ts";
 import { rank } from "../../shell/match.ts";
 
 /** A dataset with all that its row shows. */

@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import { rowsByStep } from "../../api/flow.ts";
 import { activityQuery, datasetsQuery } from "../../api/queries.ts";
 import { buttonClass } from "../../design/controls.tsx";
 import { Card, Command, EmptyState, ErrorPanel, Page, SkeletonRows } from "../../design/display.tsx";
+import { rowCount } from "../../design/format.ts";
 import { TimeChart } from "../../design/time-chart.tsx";
 import { Busiest } from "./busiest.tsx";
 import { Failures } from "./failures.tsx";
@@ -51,13 +51,13 @@ function Now(): ReactNode {
   return (
     <>
       <Figures />
-      <Card title="Rows committed in the last hour">
+      <Card title="Rows committed in the last hour" actions={data !== undefined && <Total rows={data.total.rows} />}>
         {error !== null && <ErrorPanel error={error} again={() => void refetch()} />}
         {isPending && <SkeletonRows rows={4} height={28} />}
         {data !== undefined && (
           <TimeChart
             label="Rows committed over the last hour"
-            values={rowsByStep(data)}
+            values={data.total.rows}
             from={data.from}
             stepMs={data.stepMs}
           />
@@ -72,4 +72,8 @@ function Now(): ReactNode {
       </div>
     </>
   );
+}
+
+function Total({ rows }: { readonly rows: readonly number[] }): ReactNode {
+  return <span className={css.quiet}>{rowCount(rows.reduce((sum, one) => sum + one, 0))}</span>;
 }

@@ -4,6 +4,7 @@ import { settingsQuery } from "../../api/queries.ts";
 import type { Setting } from "../../api/types.ts";
 import { SearchInput } from "../../design/controls.tsx";
 import { Badge, Card, Data, DataTable, EmptyState, ErrorPanel, Page, SkeletonRows } from "../../design/display.tsx";
+import { bytes, duration } from "../../design/format.ts";
 import css from "./settings.module.css";
 
 /** Each setting of the server, its value, and where that comes from. Settings are changed where they come from, not here. */
@@ -77,8 +78,21 @@ function SettingTable({
   );
 }
 
-function Value({ setting: { value, secret } }: { readonly setting: Setting }): ReactNode {
-  if (secret) return <Badge>{value === null ? "set, and secret" : "not set"}</Badge>;
+function Value({ setting }: { readonly setting: Setting }): ReactNode {
+  const { value, secret, origin } = setting;
+  if (secret) return <Badge>{origin === "default" ? "not set" : "set, and secret"}</Badge>;
   if (value === null || value === "") return <span>–</span>;
-  return <Data>{typeof value === "string" ? value : JSON.stringify(value)}</Data>;
+  const told = typeof value === "number" ? inWords(setting, value) : null;
+  return (
+    <div className={css.setting}>
+      <Data>{typeof value === "string" ? value : JSON.stringify(value)}</Data>
+      {told !== null && <span>{told}</span>}
+    </div>
+  );
+}
+
+/** A number of bytes or milliseconds as people say it, by what the setting says of itself; null for plain numbers. */
+function inWords({ name, description }: Setting, value: number): string | null {
+  if (/milliseconds/i.test(description)) return duration(value);
+  return /bytes|memory|disk/i.test(`${name} ${description}`) ? bytes(value) : null;
 }

@@ -72,18 +72,21 @@ function TaskTable({ tasks }: { readonly tasks: readonly Task[] }): ReactNode {
       rows={tasks}
       keyOf={({ id }) => id}
       columns={[
-        { head: "Kind", cell: ({ kind }) => <Data>{kind}</Data> },
+        { head: "Kind", keep: true, cell: ({ kind }) => <Data>{kind}</Data> },
         {
           head: "State",
-          cell: ({ state }) => (
-            <Badge tone={tones[state] ?? "plain"} dot>
-              {state}
-            </Badge>
+          keep: true,
+          cell: ({ state, attempts, maxAttempts }) => (
+            <>
+              <Badge tone={tones[state] ?? "plain"} dot>
+                {state}
+              </Badge>
+              {attempts > 1 && ` attempt ${attempts} of ${maxAttempts}`}
+            </>
           ),
         },
-        { head: "Project", cell: ({ project }) => <Name>{project ?? "–"}</Name> },
-        { head: "Progress", width: "30%", cell: (task) => <Progress task={task} /> },
-        { head: "Attempts", number: true, cell: ({ attempts, maxAttempts }) => `${attempts} of ${maxAttempts}` },
+        { head: "Project", keep: true, cell: ({ project }) => <Name>{project ?? "–"}</Name> },
+        { head: "Progress", width: "25%", cell: (task) => <Progress task={task} /> },
         { head: "Created", number: true, cell: ({ createdAt }) => <Ago at={createdAt} /> },
         { head: "Took", number: true, cell: took },
         {

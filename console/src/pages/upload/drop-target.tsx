@@ -4,7 +4,7 @@ import { Icon } from "../../design/icon.tsx";
 import css from "./drop-target.module.css";
 import { handOver } from "./dropped.ts";
 
-/** A page on which a file may be dropped anywhere: it goes on to the upload, `into` a dataset where one is meant. */
+/** A page on which files may be dropped anywhere: they go on to the upload, `into` a dataset where one is meant. */
 export function DropTarget({
   into,
   children,
@@ -13,8 +13,8 @@ export function DropTarget({
   readonly children: ReactNode;
 }): ReactNode {
   const navigate = useNavigate();
-  const isOver = useFileDrop((file) => {
-    handOver(file);
+  const isOver = useFileDrop((files) => {
+    handOver(files);
     void navigate({ to: "/upload", search: into === null ? {} : { into } });
   });
   return (
@@ -33,10 +33,10 @@ export function DropTarget({
 }
 
 /** Takes files that are dropped on the window; answers whether one is held over it now. */
-export function useFileDrop(onFile: (file: File) => void): boolean {
+export function useFileDrop(onFiles: (files: readonly File[]) => void): boolean {
   const [isOver, setOver] = useState(false);
-  const taken = useRef(onFile);
-  taken.current = onFile;
+  const taken = useRef(onFiles);
+  taken.current = onFiles;
   useEffect(() => {
     // Each element that is entered is told before the one that is left.
     let depth = 0;
@@ -59,8 +59,8 @@ export function useFileDrop(onFile: (file: File) => void): boolean {
       event.preventDefault();
       depth = 0;
       setOver(false);
-      const file = event.dataTransfer?.files[0];
-      if (file !== undefined) taken.current(file);
+      const files = [...(event.dataTransfer?.files ?? [])];
+      if (files.length > 0) taken.current(files);
     };
     const ending = new AbortController();
     const { signal } = ending;

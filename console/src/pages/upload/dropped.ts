@@ -1,13 +1,13 @@
-/** The file that was dropped on another page, on its way to the page that sends it. */
-let waiting: File | null = null;
+/** Files that were dropped on another page, on their way to the page that sends them. */
+let waiting: readonly File[] = [];
 
-export function handOver(file: File): void {
-  waiting = file;
+export function handOver(files: readonly File[]): void {
+  waiting = files;
 }
 
 /** What waits, once. */
-export function takeOver(): File | null {
-  const file = waiting;
-  waiting = null;
-  return file;
+export function takeOver(): readonly File[] {
+  const files = waiting;
+  waiting = [];
+  return files;
 }

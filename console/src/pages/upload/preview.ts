@@ -29,22 +29,7 @@ export function formatLabel(name: string): string {
 export const previewQuery = (file: File, format: string | null) =>
   queryOptions({
     queryKey: ["preview", file.name, file.size, file.lastModified, format],
-    async queryFn({ signal }): Promise<Preview> {
-      const query = new URLSearchParams({
-        name: file.name,
-        cut: String(file.size > previewedBytes),
-        ...(format === null ? {} : { format }),
-      });
-      const response = await fetch(`/api/v1/preview?${query}`, {
-        method: "POST",
-        headers: { accept: "application/json", "content-type": "application/octet-stream" },
-        body: file.slice(0, previewedBytes),
-        credentials: "same-origin",
-        signal,
-      });
-      if (!response.ok) throw await failureOf(response);
-      return (await response.json()) as Preview;
-    },
+    queryFn: ({ signal }) => lookInto(file, format, signal),
     staleTime: Number.POSITIVE_INFINITY,
     retry: false,
   });
@@ -69,4 +54,22 @@ export function firstChart(project: string, dataset: string, preview: Preview | 
   if (telling === undefined) return `SELECT *\nFROM ${table}\nLIMIT 10000`;
   const column = quoteName(telling.name);
   return `SELECT ${column}, count(*) AS "rows"\nFROM ${table}\nGROUP BY ${column}\nORDER BY "rows" DESC\nLIMIT 20`;
+}
+
+/** What the server makes of a file's beginning. @throws ApiError */
+export async function lookInto(file: File, format: string | null, signal: AbortSignal): Promise<Preview> {
+  const query = new URLSearchParams({
+    name: file.name,
+    cut: String(file.size > previewedBytes),
+    ...(format === null ? {} : { format }),
+  });
+  const response = await fetch(`/api/v1/preview?${query}`, {
+    method: "POST",
+    headers: { accept: "application/json", "content-type": "application/octet-stream" },
+    body: file.slice(0, previewedBytes),
+    credentials: "same-origin",
+    signal,
+  });
+  if (!response.ok) throw await failureOf(response);
+  return (await response.json()) as Preview;
 }

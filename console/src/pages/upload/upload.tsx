@@ -1,10 +1,11 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { IconButton } from "../../design/controls.tsx";
 import { Card, Command, ErrorPanel, Name, Page, SkeletonRows } from "../../design/display.tsx";
 import { bytes } from "../../design/format.ts";
 import { Icon } from "../../design/icon.tsx";
+import { Batch } from "./batch.tsx";
 import { Destination, type Target } from "./destination.tsx";
 import { useFileDrop } from "./drop-target.tsx";
 import { takeOver } from "./dropped.ts";
@@ -18,70 +19,75 @@ import css from "./upload.module.css";
 /**
  * A file becomes rows of a dataset:
  *
+ * (Several are taken one after the other: batch.tsx.)
+ *
  *     choose ──▶ look at it, say where to ──▶ send ──▶ receipt
  *        ▲              │                       │
  *        └──────────────┴──── cancel, fail ─────┘
  */
 export function Upload(): ReactNode {
   const { into } = useSearch({ from: "/inside/upload" });
-  const [file, setFile] = useState<File | null>(null);
+  const [files, setFiles] = useState<readonly File[]>([]);
+  const isBatchBusy = useRef(false);
   const sending = useSending();
   // Where the page is mounted twice (StrictMode), the first mount must not lose the file: hence an effect that only sets.
   useEffect(() => {
     const dropped = takeOver();
-    if (dropped !== null) setFile(dropped);
+    if (dropped.length > 0) setFiles(dropped);
   }, []);
-  const choose = (chosen: File | null) => {
-    if (sending.state.kind === "sending") return;
+  const choose = (chosen: readonly File[]) => {
+    if (sending.state.kind === "sending" || isBatchBusy.current) return;
     sending.reset();
-    setFile(chosen);
+    setFiles(chosen);
   };
+  const [file] = files;
   const isOver = useFileDrop(choose);
 
   return (
     <Page
-      title="Upload a file"
+      title="Upload files"
       about="A file becomes rows of a dataset. Its format, columns and types are found by themselves."
     >
-      {file === null ? (
+      {files.length > 1 && (
+        <Batch key={files.map(keyOf).join()} files={files} into={into} busy={isBatchBusy} onNext={() => choose([])} />
+      )}
+      {file === undefined && (
         <>
           <Chooser isOver={isOver} onChoose={choose} />
           <div className={css.elsewhere}>
-            <p>Many files, or files of the server's own machine, go by a terminal:</p>
+            <p>Files of the server's own machine, and very large ones, go best by a terminal:</p>
             <Command text={`./millrace ingest ${into ?? "my.data"} YOUR_FILES*.csv`} />
           </div>
         </>
-      ) : (
-        <Chosen
-          key={`${file.name} ${file.size} ${file.lastModified}`}
-          file={file}
-          into={into}
-          sending={sending}
-          onChoose={choose}
-        />
+      )}
+      {file !== undefined && files.length === 1 && (
+        <Chosen key={keyOf(file)} file={file} into={into} sending={sending} onLeave={() => choose([])} />
       )}
     </Page>
   );
 }
+
+const keyOf = ({ name, size, lastModified }: File): string => `${name} ${size} ${lastModified}`;
 
 function Chooser({
   isOver,
   onChoose,
 }: {
   readonly isOver: boolean;
-  readonly onChoose: (file: File) => void;
+  readonly onChoose: (files: readonly File[]) => void;
 }): ReactNode {
   return (
     <label className={css.drop} data-over={isOver}>
       <Icon name="upload" size={32} />
-      <strong>Drop a file here, or choose one</strong>
+      <strong>Drop files here, or choose them</strong>
       <span>CSV, TSV, JSON, NDJSON, Parquet, Arrow, access logs, syslog; also packed by gzip or zstd.</span>
       <input
         type="file"
+        multiple
         className="visually-hidden"
         onChange={({ target }) => {
-          const file = target.files?.[0];
-          if (file !== undefined) onChoose(file);
+          const files = [...(target.files ?? [])];
+          if (files.length > 0) onChoose(files);
         }}
       />
     </label>
@@ -92,12 +98,12 @@ function Chosen({
   file,
   into,
   sending,
-  onChoose,
+  onLeave,
 }: {
   readonly file: File;
   readonly into: string | undefined;
   readonly sending: ReturnType<typeof useSending>;
-  readonly onChoose: (file: File | null) => void;
+  readonly onLeave: () => void;
 }): ReactNode {
   const [format, setFormat] = useState<string | null>(null);
   const preview = useQuery({ ...previewQuery(file, format), placeholderData: keepPreviousData });
@@ -114,13 +120,11 @@ function Chosen({
           </strong>
           <small>{bytes(file.size)}</small>
         </div>
-        {state.kind !== "sending" && (
-          <IconButton icon="close" label="Choose another file" onClick={() => onChoose(null)} />
-        )}
+        {state.kind !== "sending" && <IconButton icon="close" label="Choose another file" onClick={onLeave} />}
       </div>
       {state.kind === "sending" && <Underway state={state} onCancel={sending.cancel} />}
       {state.kind === "sent" ? (
-        <Receipt receipt={state.receipt} preview={preview.data} onNext={() => onChoose(null)} />
+        <Receipt receipt={state.receipt} preview={preview.data} onNext={onLeave} />
       ) : (
         <div className={css.steps} data-busy={state.kind === "sending"}>
           <Card title="What is in it" flush>

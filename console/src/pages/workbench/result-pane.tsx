@@ -8,6 +8,7 @@ import { shown } from "../../design/shown.ts";
 import { useNow } from "../../design/time.tsx";
 import { ExportMenu } from "./export-menu.tsx";
 import { Grid } from "./grid/grid.tsx";
+import { useLook } from "./grid/look.ts";
 import type { Result } from "./result/fetch.ts";
 import { type Outcome, type Run, runs, useRun } from "./runs.ts";
 import { tabStore } from "./tab-store.ts";
@@ -148,7 +149,8 @@ function Done({
   readonly tab: Tab;
 }): ReactNode {
   const [look, setLook] = useState<ResultLook>(tab.chart === null ? "grid" : "chart");
-  const [isFiltering, setFiltering] = useState(false);
+  const [gridLook, changeLook] = useLook(result.columns);
+  const { isFiltering } = gridLook;
   const bar = (shownRows: number | null) => (
     <div className={css.status}>
       <Segments
@@ -171,7 +173,12 @@ function Done({
       )}
       <span className={css.spread} />
       {look === "grid" && (
-        <Button small icon="filter" aria-pressed={isFiltering} onClick={() => setFiltering(!isFiltering)}>
+        <Button
+          small
+          icon="filter"
+          aria-pressed={isFiltering}
+          onClick={() => changeLook(() => ({ isFiltering: !isFiltering }))}
+        >
           Filter
         </Button>
       )}
@@ -193,7 +200,8 @@ function Done({
       columns={result.columns}
       rows={result.rows}
       label={`Result of ${tab.name}`}
-      isFiltering={isFiltering}
+      look={gridLook}
+      onLook={changeLook}
       status={bar}
     />
   );

@@ -37,17 +37,29 @@ export const savedQueries = (project: string) =>
 export const savedQuery = async (project: string, name: string): Promise<SavedQuery> =>
   savedOf(await ask<Resource>(path`/api/v1/projects/${project}/resources/SavedQuery/${name}`));
 
-/** Writes over one that is there. @throws ApiError */
+/** Writes over one that is there, or only over a certain generation of it. @throws ApiError */
 export async function save(
   client: QueryClient,
   { project, name, title, folder, sql, chart }: Omit<SavedQuery, "generation">,
+  only?: number,
 ): Promise<void> {
   const spec = { title, folder, sql, ...(chart === null ? {} : { chart }) };
   await ask(path`/api/v1/projects/${project}/resources/SavedQuery/${name}`, {
     method: "PUT",
     body: { labels: {}, spec },
+    ...(only === undefined ? {} : { headers: { "if-match": String(only) } }),
   });
   await client.invalidateQueries({ queryKey: ["saved", project] });
+}
+
+/** Gives it another name or folder. What it says stays as the server has it, whoever changed it meanwhile. @throws ApiError */
+export async function move(
+  client: QueryClient,
+  { project, name }: SavedQuery,
+  to: { readonly title: string; readonly folder: string },
+): Promise<void> {
+  const now = await savedQuery(project, name);
+  await save(client, { ...now, ...to }, now.generation);
 }
 
 export async function remove(client: QueryClient, { project, name }: SavedQuery): Promise<void> {

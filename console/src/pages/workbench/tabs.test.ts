@@ -12,7 +12,7 @@ test("tabs come back as they were left", () => {
   const second = emptyTab("b", {
     sql: "SELECT 2",
     saved: { project: "web", name: "two" },
-    chart: { type: "bar", x: 0, y: [1] },
+    chart: { type: "bar", x: 0, y: [1], split: 2 },
   });
   const tabs = withTab({ tabs: [first], active: "a" }, second);
   expect(readTabs(storedText(tabs), newId)).toEqual(tabs);

@@ -82,11 +82,11 @@ function storedAs(value: unknown): SavedAs | null {
 
 /** A chart as it was kept, in a tab or a saved query; null for anything that is none. */
 export function storedChart(value: unknown): Chart | null {
-  const { type, x, y } = (value ?? {}) as Record<string, unknown>;
+  const { type, x, y, split } = (value ?? {}) as Record<string, unknown>;
   const known = chartTypes.find((one) => one === type);
   const isColumn = (column: unknown): column is number => Number.isSafeInteger(column) && Number(column) >= 0;
   if (known === undefined || !Array.isArray(y) || !y.every(isColumn)) return null;
-  return { type: known, x: isColumn(x) ? x : null, y };
+  return { type: known, x: isColumn(x) ? x : null, y, split: isColumn(split) ? split : null };
 }
 
 export const withTab = ({ tabs }: Tabs, tab: Tab): Tabs => ({ tabs: [...tabs, tab], active: tab.id });

@@ -5,9 +5,11 @@ import { onTheme } from "../../../shell/theme.ts";
 import { isNull, textOf } from "../result/column.ts";
 import type { Result } from "../result/fetch.ts";
 import css from "./chart.module.css";
-import { type Chart, type ChartType, chartTypes, fitted } from "./choose.ts";
+import { type Chart, type ChartType, chartTypes, fitted, mostSeries, type Role } from "./choose.ts";
 import { plot } from "./plot.ts";
-import { bookkeepingOf, roleOf, seriesOf } from "./series.ts";
+import { roleOf } from "./role.ts";
+import { bookkeepingOf, seriesOf } from "./series.ts";
+import { splitOf } from "./split.ts";
 
 const labels: Readonly<Record<ChartType, string>> = {
   line: "Line",
@@ -17,7 +19,6 @@ const labels: Readonly<Record<ChartType, string>> = {
   number: "Number",
   table: "Table",
 };
-const mostSeries = 8;
 
 /** A result as a picture. The type is chosen from the data until somebody chooses another. */
 export default function ChartView({
@@ -31,8 +32,13 @@ export default function ChartView({
 }): ReactNode {
   const { columns, rows } = result;
   const roles = useMemo(() => columns.map(roleOf), [columns]);
-  const chart = useMemo(() => fitted(chosen, roles, rows, bookkeepingOf(columns)), [chosen, roles, rows, columns]);
-  const numbers = roles.flatMap((role, index) => (role === "number" ? [index] : []));
+  const chart = useMemo(() => {
+    const aside = bookkeepingOf(columns);
+    return fitted(chosen, roles, rows, aside, (x) => splitOf(columns, rows, x, aside));
+  }, [chosen, roles, rows, columns]);
+  const those = (role: Role) => roles.flatMap((one, index) => (one === role ? [index] : []));
+  const [numbers, categories] = [those("number"), those("category").filter((index) => index !== chart.x)];
+  const isDrawn = chart.type !== "table" && chart.type !== "number";
   const toggle = (index: number) => {
     const y = chart.y.includes(index) ? chart.y.filter((one) => one !== index) : [...chart.y, index].slice(-mostSeries);
     onChange({ ...chart, y });
@@ -46,19 +52,42 @@ export default function ChartView({
           options={chartTypes.map((value) => ({ value, label: labels[value] }))}
           onChange={(type) => onChange({ ...chart, type })}
         />
-        {chart.type !== "table" && chart.type !== "number" && (
+        {isDrawn && (
           <div className={css.across}>
             Across
             <Select
               aria-label="Across"
               className={css.select}
               value={chart.x ?? ""}
-              onChange={({ target }) => onChange({ ...chart, x: target.value === "" ? null : Number(target.value) })}
+              onChange={({ target }) => {
+                const x = target.value === "" ? null : Number(target.value);
+                onChange({ ...chart, x, split: chart.split === x ? null : chart.split });
+              }}
             >
               <option value="">the rows' order</option>
               {columns.map((column, index) => (
                 <option key={index} value={index}>
                   {column.name}
+                </option>
+              ))}
+            </Select>
+          </div>
+        )}
+        {isDrawn && categories.length > 0 && (
+          <div className={css.across}>
+            Series by
+            <Select
+              aria-label="Series by"
+              className={css.select}
+              value={chart.split ?? ""}
+              onChange={({ target }) =>
+                onChange({ ...chart, split: target.value === "" ? null : Number(target.value) })
+              }
+            >
+              <option value="">nothing</option>
+              {categories.map((index) => (
+                <option key={index} value={index}>
+                  {columns[index]?.name}
                 </option>
               ))}
             </Select>
@@ -101,7 +130,7 @@ function Drawn({ result, chart }: { readonly result: Result; readonly chart: Cha
     if (element === null) return;
     const names = {
       x: chart.x === null ? "row" : (result.columns[chart.x]?.name ?? ""),
-      ys: chart.y.map((index) => result.columns[index]?.name ?? ""),
+      ys: series.names,
     };
     let drawn = plot(element, chart.type, series, names);
     const again = () => {

@@ -80,7 +80,10 @@ export function plot(element: HTMLElement, type: ChartType, series: Series, name
     ],
     series: [
       { label: shown(names.x), value: (_: uPlot, value: number | null) => (value === null ? "–" : told(value)) },
-      ...names.ys.map((label, at) => drawnAs(type, at, names.ys.length, shown(label), color(at))),
+      ...names.ys.map((label, at) => ({
+        ...drawnAs(type, at, names.ys.length, shown(label), color(at)),
+        spanGaps: series.isSplit,
+      })),
     ],
   };
   return new uPlot(options, [series.x, ...series.ys.map(gaps)] as uPlot.AlignedData, element);
@@ -133,7 +136,7 @@ function zeroIn(_: uPlot, least: number | null, greatest: number | null): uPlot.
   return [from === 0 ? 0 : from - room, to === 0 ? 0 : to + room];
 }
 
-const ordinalWidth = 76;
+const ordinalWidth = 96;
 
 /** As many categories as find room for their names. */
 function ordinalSplits(self: uPlot, categories: readonly string[]): number[] {

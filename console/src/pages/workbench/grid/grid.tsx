@@ -11,11 +11,11 @@ import {
   useState,
 } from "react";
 import { tell, tellFailure } from "../../../design/overlays.tsx";
-import { type Column, isNull, isNumeric, textOf } from "../result/column.ts";
-import type { SortKey } from "../result/order.ts";
+import { type Column, isNull, textOf } from "../result/column.ts";
 import css from "./grid.module.css";
 import { boundWidth, GridHead, type HeadActions } from "./head.tsx";
-import { layoutOf, leftShowing, type PlacedColumn, shownColumns, widthFor } from "./layout.ts";
+import { layoutOf, leftShowing, type PlacedColumn, shownColumns } from "./layout.ts";
+import { type ChangeLook, type GridLook, sorted } from "./look.ts";
 import { GridRow, rowHeight, runLength } from "./rows.tsx";
 import { scrolledHeight, topShowing } from "./scroll.ts";
 import { type Block, blockOf, type Cell, holds, mostCopied, moved, type Selection, tsvOf } from "./selection.ts";
@@ -35,21 +35,19 @@ export function Grid({
   columns,
   rows,
   label,
-  isFiltering,
+  look: { widths, pinned, keys, filters, isFiltering },
+  onLook,
   status,
 }: {
   readonly columns: readonly Column[];
   readonly rows: number;
   readonly label: string;
-  readonly isFiltering: boolean;
+  readonly look: GridLook;
+  readonly onLook: ChangeLook;
   readonly status: (shownRows: number | null) => ReactNode;
 }): ReactNode {
   const id = useId();
   const scroller = useRef<HTMLDivElement>(null);
-  const [widths, setWidths] = useState(() => columns.map(firstWidth));
-  const [pinned, setPinned] = useState<readonly number[]>([]);
-  const [keys, setKeys] = useState<readonly SortKey[]>([]);
-  const [filters, setFilters] = useState(noFilters);
   const asked = isFiltering ? filters : noFilters;
   const askedList = useMemo(() => [...asked].map(([column, text]) => ({ column, text })), [asked]);
   const order = useOrder(columns, askedList, keys);
@@ -75,17 +73,19 @@ export function Grid({
   last.current = { layout, count };
   const actions = useMemo(
     (): HeadActions => ({
-      sort: (column, to, isMore) => setKeys((before) => sorted(before, column, to, isMore)),
+      sort: (column, to, isMore) => onLook((before) => ({ keys: sorted(before.keys, column, to, isMore) })),
       pin: (column) =>
-        setPinned((before) => (before.includes(column) ? before.filter((one) => one !== column) : [...before, column])),
-      resize: (column, width) => setWidths((before) => before.with(column, boundWidth(width))),
+        onLook(({ pinned: before }) => ({
+          pinned: before.includes(column) ? before.filter((one) => one !== column) : [...before, column],
+        })),
+      resize: (column, width) => onLook((before) => ({ widths: before.widths.with(column, boundWidth(width)) })),
       copyColumn(column) {
         const at = last.current.layout.placed.findIndex(({ index }) => index === column);
         copy.current({ fromRow: 0, toRow: last.current.count - 1, fromAt: at, toAt: at });
       },
-      filter: (column, text) => setFilters((before) => new Map(before).set(column, text)),
+      filter: (column, text) => onLook((before) => ({ filters: new Map(before.filters).set(column, text) })),
     }),
-    [],
+    [onLook],
   );
 
   const select = (next: Selection): void => {
@@ -243,28 +243,6 @@ export function Grid({
       </div>
     </>
   );
-}
-
-function firstWidth(column: Column): number {
-  let letters = Math.max(column.name.length, column.type.length * 0.8) + 3;
-  const step = Math.max(1, Math.floor(column.rows / 50));
-  for (let row = 0; row < column.rows; row += step) {
-    if (!isNull(column, row))
-      letters = Math.max(letters, Math.min(48, textOf(column, row).length) * (isNumeric(column) ? 1.05 : 1));
-  }
-  return widthFor(letters);
-}
-
-function sorted(
-  before: readonly SortKey[],
-  column: number,
-  to: "none" | "up" | "down" | "next",
-  isMore: boolean,
-): SortKey[] {
-  const key = before.find((one) => one.column === column);
-  const others = isMore ? before.filter((one) => one.column !== column) : [];
-  const wanted = to !== "next" ? to : key === undefined ? "up" : key.isDescending ? "none" : "down";
-  return wanted === "none" ? others : [...others, { column, isDescending: wanted === "down" }];
 }
 
 type Shown = readonly (PlacedColumn & { readonly at: number })[];

@@ -6,6 +6,7 @@ import { EmptyState, ErrorPanel, Kbd, Name, SkeletonRows } from "../../../design
 import { Icon } from "../../../design/icon.tsx";
 import { Dialog, DialogActions, Menu, tell, tellFailure } from "../../../design/overlays.tsx";
 import { type Folder, remove, type SavedQuery, savedQueries, treeOf } from "../saved.ts";
+import { MoveDialog } from "./move-dialog.tsx";
 import css from "./side.module.css";
 
 /** What the projects keep, as the tree of its folders. */
@@ -14,6 +15,7 @@ export function SavedPanel({ onOpen }: { readonly onOpen: (query: SavedQuery) =>
   const projects = (data?.resources ?? []).map(({ name }) => name);
   const lists = useQueries({ queries: projects.map(savedQueries) });
   const [doomed, setDoomed] = useState<SavedQuery | null>(null);
+  const [moving, setMoving] = useState<SavedQuery | null>(null);
   const failed = error ?? lists.find((list) => list.error !== null)?.error ?? null;
   const all = lists.flatMap((list) => list.data ?? []);
   if (isPending || lists.some((list) => list.isPending)) return <SkeletonRows rows={5} />;
@@ -38,11 +40,13 @@ export function SavedPanel({ onOpen }: { readonly onOpen: (query: SavedQuery) =>
               key={project}
               folder={{ ...treeOf(queries), name: project }}
               onOpen={onOpen}
+              onMove={setMoving}
               onDelete={setDoomed}
             />
           );
         })}
       </ul>
+      <MoveDialog query={moving} all={all} onClose={() => setMoving(null)} />
       <DeleteDialog query={doomed} onClose={() => setDoomed(null)} />
     </>
   );
@@ -51,10 +55,12 @@ export function SavedPanel({ onOpen }: { readonly onOpen: (query: SavedQuery) =>
 function FolderRow({
   folder,
   onOpen,
+  onMove,
   onDelete,
 }: {
   readonly folder: Folder;
   readonly onOpen: (query: SavedQuery) => void;
+  readonly onMove: (query: SavedQuery) => void;
   readonly onDelete: (query: SavedQuery) => void;
 }): ReactNode {
   const [isOpen, setOpen] = useState(true);
@@ -70,7 +76,7 @@ function FolderRow({
       {isOpen && (
         <ul className={css.inner}>
           {folder.folders.map((one) => (
-            <FolderRow key={one.path} folder={one} onOpen={onOpen} onDelete={onDelete} />
+            <FolderRow key={one.path} folder={one} onOpen={onOpen} onMove={onMove} onDelete={onDelete} />
           ))}
           {folder.queries.map((query) => (
             <li key={query.name} className={css.row}>
@@ -82,6 +88,7 @@ function FolderRow({
                 label={`What to do with ${query.title}`}
                 items={[
                   { label: "Open", onChoose: () => onOpen(query) },
+                  { label: "Move or rename", icon: "folder", onChoose: () => onMove(query) },
                   { label: "Copy its address", icon: "copy", onChoose: () => copyAddress(query) },
                   { label: "Delete", isDangerous: true, onChoose: () => onDelete(query) },
                 ]}
