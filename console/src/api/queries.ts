@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { ask, path } from "./client.ts";
-import type { Activity, Block, Dataset, Query, Resource, Setting, Task } from "./types.ts";
+import type { Activity, Block, Dataset, PlatformEvent, Query, Resource, Setting, Task } from "./types.ts";
 
 /** What the console reads, each with its key in the cache: the live stream says by these keys what has changed. */
 
@@ -80,6 +80,15 @@ export const tasksQuery = (filter: { readonly state?: string; readonly kind?: st
 export const queriesQuery = queryOptions({
   queryKey: ["queries"],
   queryFn: ({ signal }) => ask<{ queries: Query[] }>("/api/v1/queries", { signal }),
+});
+
+/** The newest events; what comes after them is told by the live stream. */
+export const lastEventsQuery = queryOptions({
+  queryKey: ["events"],
+  async queryFn({ signal }) {
+    const { events } = await ask<{ events: PlatformEvent[] }>("/api/v1/events", { query: { last: 200 }, signal });
+    return events;
+  },
 });
 
 export const settingsQuery = queryOptions({

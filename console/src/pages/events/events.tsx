@@ -1,6 +1,8 @@
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useMemo, useState } from "react";
 import { useLive } from "../../api/live.ts";
+import { lastEventsQuery } from "../../api/queries.ts";
 import type { PlatformEvent } from "../../api/types.ts";
 import { Button, SearchInput, Select } from "../../design/controls.tsx";
 import { Badge, Card, Data, DataTable, EmptyState, Name, Page } from "../../design/display.tsx";
@@ -10,9 +12,20 @@ import css from "./events.module.css";
 
 const mostShown = 200;
 
-/** What happens, as it happens: the newest of the live stream, held still when somebody reads. */
-export function Events(): ReactNode {
+/** What the stream told since the console was opened, and behind that the newest of before. */
+function useEvents(): readonly PlatformEvent[] {
   const { events } = useLive();
+  const { data: before } = useQuery(lastEventsQuery);
+  return useMemo(() => {
+    const told = new Set(events.map(({ position }) => position));
+    const others = (before ?? []).filter(({ position }) => !told.has(position));
+    return [...events, ...others].sort((a, b) => b.position - a.position);
+  }, [events, before]);
+}
+
+/** What happens, as it happens: the newest, held still when somebody reads. */
+export function Events(): ReactNode {
+  const events = useEvents();
   const { find = "", type = "" } = useSearch({ from: "/inside/events" });
   const navigate = useNavigate({ from: "/events" });
   const [held, setHeld] = useState<readonly PlatformEvent[] | null>(null);
@@ -37,7 +50,7 @@ export function Events(): ReactNode {
   return (
     <Page
       title="Events"
-      about="What happened since this page was opened, newest first. Programs read the same at /api/v1/events."
+      about="What happened, newest first, as it happens. Programs read the same at /api/v1/events."
       actions={
         <>
           <div className={css.find}>
@@ -81,8 +94,8 @@ export function Events(): ReactNode {
             rows={shown}
             keyOf={({ position }) => position}
             columns={[
-              { head: "When", cell: ({ at }) => <Ago at={at} /> },
-              { head: "Type", cell: (event) => <Badge>{event.type}</Badge> },
+              { head: "When", keep: true, cell: ({ at }) => <Ago at={at} /> },
+              { head: "Type", keep: true, cell: (event) => <Badge>{event.type}</Badge> },
               { head: "Of", cell: ({ subject }) => <Name>{subject}</Name> },
               { head: "What", width: "45%", cell: ({ data }) => <Data>{brief(data)}</Data> },
               {
@@ -92,7 +105,7 @@ export function Events(): ReactNode {
                   <Button
                     small
                     look="quiet"
-                    aria-label={`All of event ${event.position}`}
+                    aria-label={`All of it: event ${event.position}`}
                     onClick={() => setChosen(event)}
                   >
                     All of it

@@ -43,6 +43,17 @@ export function withRan(history: readonly Ran[], ran: Ran): Ran[] {
   return [short, ...history.filter(({ sql }) => sql !== short.sql)].slice(0, mostKept);
 }
 
+/** The server tells a run some seconds after it ended. */
+const toldWithinMs = 60_000;
+
+/** What ran everywhere, with what ran here lately and is not told there yet; newest first. */
+export function withHere(everywhere: readonly Ran[], here: readonly Ran[], nowMs: number): Ran[] {
+  const isTold = ({ sql, atMs }: Ran) =>
+    everywhere.some((one) => one.sql.startsWith(sql) && Math.abs(one.atMs - atMs) < toldWithinMs);
+  const untold = here.filter((ran) => nowMs - ran.atMs < toldWithinMs && !isTold(ran));
+  return [...untold, ...everywhere].sort((a, b) => b.atMs - a.atMs);
+}
+
 /** Whose history it is. */
 export function historyBelongsTo(person: string): void {
   if (person === owner) return;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { readHistory, withRan } from "./history.ts";
+import { type Ran, readHistory, withHere, withRan } from "./history.ts";
 import { folderPath, nameFor, type SavedQuery, treeOf } from "./saved.ts";
 import { changedTab, emptyTab, freeName, mostTabs, readTabs, storedText, withoutTab, withTab } from "./tabs.ts";
 
@@ -86,4 +86,11 @@ test("every title has a name that the server takes, and no name twice", () => {
     }),
   );
   expect(folderPath(" a / /b/ ")).toBe("a/b");
+});
+
+test("what ran here stands among what ran everywhere, once", () => {
+  const ran = (sql: string, atMs: number): Ran => ({ sql, atMs, elapsedMs: 1, state: "done", rows: 1 });
+  const everywhere = [ran("SELECT 2", 900_000), ran("SELECT 1", 500_000)];
+  const here = [ran("SELECT 3", 990_000), ran("SELECT 2", 899_000), ran("SELECT 0", 100_000)];
+  expect(withHere(everywhere, here, 1_000_000).map(({ sql }) => sql)).toEqual(["SELECT 3", "SELECT 2", "SELECT 1"]);
 });

@@ -43,7 +43,7 @@ export const isNull = ({ present }: Column, row: number): boolean => present !==
 
 const decoder = new TextDecoder();
 
-/** The value of a row that is not null, exactly, as `csv` writes it. */
+/** The value of a row that is not null, exactly. */
 export function textOf({ values }: Column, row: number): string {
   switch (values.kind) {
     case "number": {

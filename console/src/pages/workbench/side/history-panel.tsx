@@ -1,12 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
+import { datasetsQuery } from "../../../api/queries.ts";
 import { runSql } from "../../../api/sql.ts";
 import { Button, Segments } from "../../../design/controls.tsx";
 import { Badge, EmptyState, ErrorPanel, SkeletonRows } from "../../../design/display.tsx";
 import { compact, duration } from "../../../design/format.ts";
 import { shown } from "../../../design/shown.ts";
 import { Ago } from "../../../design/time.tsx";
-import { clearHistory, type Ran, useHistory } from "../history.ts";
+import { clearHistory, type Ran, useHistory, withHere } from "../history.ts";
 import css from "./side.module.css";
 
 const serverHistory = {
@@ -65,10 +66,25 @@ function Here({ onOpen }: { readonly onOpen: (sql: string) => void }): ReactNode
 }
 
 function Everywhere({ onOpen }: { readonly onOpen: (sql: string) => void }): ReactNode {
-  const { data, error, isPending, refetch } = useQuery(serverHistory);
+  const { data: datasets } = useQuery(datasetsQuery);
+  const mayRead = datasets?.some(({ project, dataset }) => project === "system" && dataset === "queries");
+  const { data, error, isPending, refetch } = useQuery({ ...serverHistory, enabled: mayRead === true });
+  const here = useHistory();
+  if (mayRead === false) return <KeptFromYou />;
   if (isPending) return <SkeletonRows rows={6} />;
   if (error !== null) return <ErrorPanel error={error} again={() => void refetch()} />;
-  return data.length === 0 ? <Nothing /> : <RanList list={data} onOpen={onOpen} />;
+  const all = withHere(data, here, Date.now());
+  return all.length === 0 ? <Nothing /> : <RanList list={all} onOpen={onOpen} />;
+}
+
+function KeptFromYou(): ReactNode {
+  return (
+    <EmptyState title="Only this browser's">
+      <p>
+        Your role may not read system.queries, where every run is kept. What you ran here stands under This browser.
+      </p>
+    </EmptyState>
+  );
 }
 
 function Nothing(): ReactNode {
