@@ -1,7 +1,9 @@
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type OpenRoom, openRoom } from "../../../test/ingest/room.ts";
+import { instant, MillraceError, systemClock } from "../../base/index.ts";
 import type { Change, CommitOutcome, Datasets } from "../../datasets/index.ts";
+import { engineConverter } from "../convert/converter.ts";
 
 let room: OpenRoom;
 beforeAll(async () => {
@@ -42,5 +44,20 @@ test.each([
   for (const part of ["data", "quarantine"] as const)
     expect(new Set(changes.map((change) => change[part]?.physicalHash)).size, part).toBe(3);
   expect((await room.datasets.head(one.dataset.id)).rows).toBe(2);
+  await ingest.stop();
+});
+
+test("a body that is put aside whole is written anew where its file is about to be collected, also while the clock stands", async () => {
+  const { datasets, changes } = losing([
+    { outcome: "lost", stored: false, gone: true },
+    { outcome: "lost", stored: false, gone: true },
+  ]);
+  const convert = () => Promise.reject(new MillraceError("bad_input", "No worker can read it."));
+  const clock = { ...systemClock, now: () => instant(1_000) };
+  const ingest = await room.open({ datasets, clock, converter: { ...engineConverter(room.pool.pool), convert } });
+  const one = await room.request('{"a":1}\n');
+  const receipt = await ingest.push(one, AbortSignal.timeout(25_000));
+  expect(receipt).toMatchObject({ state: "committed", rows: 0, quarantined: 1 });
+  expect(new Set(changes.map((change) => change.quarantine?.physicalHash)).size).toBe(3);
   await ingest.stop();
 });

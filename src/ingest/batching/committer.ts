@@ -109,8 +109,7 @@ export class Committer {
           if (!("lost" in outcome)) return outcome;
           prepared = { ...prepared, stored: outcome.stored, gone: outcome.gone };
         }
-        if (attempt === mostAttempts)
-          throw new MillraceError("conflict", "The dataset is written by too many at once.", { retryAfterS: 1 });
+        if (attempt === mostAttempts) throw tooMany();
         const fields = { datasetId: request.datasetId, attempt };
         this.#telemetry.log.debug("writing a batch again behind another commit", fields);
         const before = prepared;
@@ -294,14 +293,32 @@ export class Committer {
   }
 
   async #putAside(request: CommitRequest, reason: string, signal: AbortSignal): Promise<CommittedBatch> {
-    const head = await this.#datasets.head(request.datasetId, signal);
-    if (isBehind(head, request.sourceState)) return await this.#earlier(request, head);
+    let lastMs = -1;
+    for (let attempt = 1; attempt <= mostAttempts; attempt++) {
+      const head = await this.#datasets.head(request.datasetId, signal);
+      if (isBehind(head, request.sourceState)) return await this.#earlier(request, head);
+      // Each time another file: under its former name it may be about to be collected.
+      lastMs = Math.max(this.#clock.now(), head.systemTime ?? 0, lastMs + 1);
+      const prepared = await this.#aside(request, reason, head, lastMs, signal);
+      const outcome = await this.#commit(request, prepared, head);
+      if (!("lost" in outcome)) return outcome;
+    }
+    throw tooMany();
+  }
+
+  async #aside(
+    request: CommitRequest,
+    reason: string,
+    head: Head,
+    systemTimeMs: number,
+    signal: AbortSignal,
+  ): Promise<Prepared> {
     const [entry] = request.batch.entries;
     if (entry === undefined) throw new Error("nothing to quarantine");
     const output = `${request.batch.workPath}.quarantine`;
     const { path, workPath } = request.batch;
-    const { traceId } = request;
-    const count = await this.#converter.putAside({ path, entry, reason, workPath, output }, { traceId, signal });
+    const body = { path, entry, reason, workPath, output, systemTimeMs };
+    const count = await this.#converter.putAside(body, { traceId: request.traceId, signal });
     const share: Share = { rows: 0, quarantined: count, reasons: [{ reason, count, firstLine: null }] };
     const converted: Converted = {
       columns: columnsOf(head),
@@ -313,22 +330,21 @@ export class Committer {
       shares: [share],
     };
     const quarantineHashes = await this.#converter.hashes(output, signal);
-    const prepared: Prepared = {
+    return {
       head,
       converted,
       firstOffset: head.nextOffset,
       hashes: null,
       statistics: [],
       quarantineHashes,
-      systemTimeMs: Math.max(this.#clock.now(), head.systemTime ?? 0),
+      systemTimeMs,
       stored: false,
       gone: false,
     };
-    const outcome = await this.#commit(request, prepared, head);
-    if ("lost" in outcome) throw new MillraceError("conflict", "Another writer was faster.", { retryAfterS: 1 });
-    return outcome;
   }
 }
+
+const tooMany = () => new MillraceError("conflict", "The dataset is written by too many at once.", { retryAfterS: 1 });
 
 /** Whether the chain has the batch already: its source's position is there, or beyond. */
 export function isBehind(head: Head, state: SourceState): boolean {

@@ -4,7 +4,7 @@ import type { Batch, BatchEntry, ConvertContext, Converted } from "./batch.ts";
 import { convert } from "./convert.ts";
 import { writePieces } from "./pieces.ts";
 import { literal, timestampLiteral } from "./quote.ts";
-import { renumberSql } from "./slice-sql.ts";
+import { quarantineOptions, renumberSql } from "./slice-sql.ts";
 
 export interface ConverterCall {
   readonly traceId: TraceId;
@@ -26,6 +26,8 @@ export interface WholeBody {
   readonly reason: string;
   readonly workPath: string;
   readonly output: string;
+  /** Of the commit, in the file's metadata: written anew, it is another file. */
+  readonly systemTimeMs: number;
 }
 
 /** What commits need of the engines: files in, files out. `engineConverter` fits it, and so can another row format. */
@@ -48,12 +50,12 @@ export function engineConverter(engine: Engine): Converter {
       const sql = renumberSql(input, output, delta, systemTimeMs);
       await engine.script({ traceId, label: "renumber", statements: [{ sql }] }, signal);
     },
-    async putAside({ path, entry, reason, workPath, output }, { traceId, signal }) {
+    async putAside({ path, entry, reason, workPath, output, systemTimeMs }, { traceId, signal }) {
       const pieces = `${workPath}.records`;
       const count = await writePieces(path, entry, pieces);
       const received = timestampLiteral(entry.receivedAt);
       const sql = `COPY (SELECT ${literal(entry.ingestId)} AS ingest_id, ${received} AS received_at, ${literal(entry.source)} AS source, n AS line,
-      NULL::VARCHAR AS column_name, ${literal(reason)} AS reason, raw FROM read_json(${literal(pieces)}, format = 'newline_delimited', columns = {n: 'BIGINT', raw: 'VARCHAR'})) TO ${literal(output)} (FORMAT parquet, COMPRESSION zstd)`;
+      NULL::VARCHAR AS column_name, ${literal(reason)} AS reason, raw FROM read_json(${literal(pieces)}, format = 'newline_delimited', columns = {n: 'BIGINT', raw: 'VARCHAR'})) TO ${literal(output)} (${quarantineOptions(systemTimeMs)})`;
       await engine.script({ traceId, label: "quarantine", statements: [{ sql }] }, signal);
       return count;
     },

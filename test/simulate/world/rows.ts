@@ -19,6 +19,9 @@ const wholeBody = "whole:";
 
 const text = parseType("VARCHAR");
 
+/** Begins a file of a conversion: as the rows' own system time does, it gives a file that is written anew another name. */
+const stamp = (systemTimeMs: number) => `# ${systemTimeMs}\n`;
+
 export function sliceText(rows: readonly SliceRow[]): string {
   return rows.map(({ offset, id }) => `${offset} ${id}\n`).join("");
 }
@@ -46,7 +49,10 @@ function linesOf(bytes: Uint8Array): string[] {
 }
 
 function logicalHash(bytes: Uint8Array): string {
-  return multihashOfDigest("arrow0-sha3-256", createHash("sha3-256").update("rows").update(bytes).digest());
+  return multihashOfDigest(
+    "arrow0-sha3-256",
+    createHash("sha3-256").update("rows").update(linesOf(bytes).join("\n")).digest(),
+  );
 }
 
 export interface CopierOptions {
@@ -123,15 +129,16 @@ export function rowConverter({ disk, clock, chance, losses }: ConverterOptions):
       await work(signal);
       return await convertTo(batch, body, write);
     },
-    async renumber({ input, output, delta }, { signal }) {
+    async renumber({ input, output, delta, systemTimeMs }, { signal }) {
       const rows = sliceRows(await disk.readFile(input));
       await work(signal);
-      await write(output, sliceText(rows.map(({ offset, id }) => ({ offset: offset + delta, id }))));
+      const moved = rows.map(({ offset, id }) => ({ offset: offset + delta, id }));
+      await write(output, stamp(systemTimeMs) + sliceText(moved));
     },
-    async putAside({ path, entry, output }, { signal }) {
+    async putAside({ path, entry, output, systemTimeMs }, { signal }) {
       const body = bodyOf(Buffer.from(await disk.readFile(path)), entry);
       await work(signal);
-      await write(output, `${entry.ingestId} ${wholeBody}${body.toString("base64")}\n`);
+      await write(output, `${stamp(systemTimeMs)}${entry.ingestId} ${wholeBody}${body.toString("base64")}\n`);
       return 1;
     },
     async hashes(path) {
@@ -167,8 +174,8 @@ async function convertTo(
   });
   const slicePath = rows.length === 0 ? null : `${batch.workPath}.parquet`;
   const quarantinePath = aside.length === 0 ? null : `${batch.workPath}.quarantine`;
-  if (slicePath !== null) await write(slicePath, sliceText(rows));
-  if (quarantinePath !== null) await write(quarantinePath, aside.join(""));
+  if (slicePath !== null) await write(slicePath, stamp(batch.systemTime) + sliceText(rows));
+  if (quarantinePath !== null) await write(quarantinePath, stamp(batch.systemTime) + aside.join(""));
   const counts = { rows: rows.length, quarantined: aside.length };
   return { columns, emptyKeys: [], slicePath, quarantinePath, shares, ...counts };
 }
