@@ -4,7 +4,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { tempDirectory } from "../kit/index.ts";
 import { type Platform, startPlatform } from "../kit/platform.ts";
-import { browserAbsent, enter, openBrowser, visit } from "./open.ts";
+import { browserAbsent, enter, keepPicture, openBrowser, violations, visit } from "./open.ts";
 
 const held = new AsyncDisposableStack();
 let platform: Platform;
@@ -129,6 +129,59 @@ journey("a dataset goes only by its typed name", async () => {
   await page.getByRole("heading", { name: "Datasets", exact: true }).waitFor();
   await page.getByText("web.gone is deleted.").waitFor();
   expect(await page.getByRole("link", { name: "web.gone" }).count()).toBe(0);
+  await context.close();
+  expect(problems).toEqual([]);
+});
+
+journey(
+  "several files that are dropped at once go one after the other, and what became of each is listed",
+  async () => {
+    const { page, context, problems } = await visit(browser);
+    await enter(page, platform, "/datasets");
+    await page.getByRole("heading", { name: "Datasets", exact: true }).waitFor();
+    await page.evaluate(`(() => {
+    const dropped = new DataTransfer();
+    dropped.items.add(new File(["n\\n1\\n2\\n"], "one.csv"));
+    dropped.items.add(new File(['{"n":1}\\n'], "two.ndjson"));
+    dropped.items.add(new File(["n,m\\n1,1\\n2,2,2\\n"], "three.csv"));
+    window.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, cancelable: true }));
+  })()`);
+    await page.getByLabel("Project", { exact: true }).fill("batch");
+    const row = (name: string) => page.getByRole("row").filter({ hasText: name });
+    expect(await row("two.ndjson").getByText("batch.two").count()).toBe(1);
+    await page.getByRole("button", { name: "Send 3 files" }).click();
+    await page.getByRole("button", { name: "Upload others" }).waitFor();
+    await keepPicture(page, "upload-batch");
+    expect(await violations(page)).toEqual([]);
+    await row("one.csv").getByRole("link", { name: "2 rows" }).waitFor();
+    await row("two.ndjson").getByRole("link", { name: "1 row", exact: true }).waitFor();
+    await row("three.csv").getByRole("link", { name: "1 quarantined" }).waitFor();
+    await row("one.csv").getByRole("link", { name: "2 rows" }).click();
+    await page.getByRole("heading", { name: "batch.one" }).waitFor();
+    // What happened before a page was opened is there when it opens.
+    await page.goto(`${platform.url}/events?find=batch.one`);
+    await page.getByRole("row", { name: /batch\.one \+2 rows/ }).waitFor();
+    await context.close();
+    expect(problems).toEqual([]);
+  },
+);
+
+journey("labels filter the datasets of more than a hundred projects", async () => {
+  const labelled = async (number: number) => {
+    const project = `many-${number}`;
+    await request("PUT", `/api/v1/resources/Project/${project}`, '{"spec":{}}');
+    const labels = { team: number % 50 === 49 ? "far" : "near" };
+    const spec = { columns: [{ name: "n", type: "INTEGER" }] };
+    await request("PUT", `/api/v1/projects/${project}/resources/Dataset/d`, JSON.stringify({ labels, spec }));
+  };
+  const projects = Array.from({ length: 150 }, (_, number) => number);
+  for (let from = 0; from < projects.length; from += 10)
+    await Promise.all(projects.slice(from, from + 10).map(labelled));
+  const { page, context, problems } = await visit(browser);
+  await enter(page, platform, "/datasets");
+  await page.getByLabel("Label", { exact: true }).selectOption("team=far");
+  await page.getByText(/^3 of/).waitFor();
+  for (const number of [49, 99, 149]) await page.getByRole("link", { name: `many-${number}.d` }).waitFor();
   await context.close();
   expect(problems).toEqual([]);
 });

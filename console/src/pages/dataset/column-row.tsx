@@ -76,8 +76,12 @@ function Facts({ statistics, type }: { readonly statistics: Statistics; readonly
         ) : (
           <>
             <bdi title={shown(min)}>{shown(short(min, type))}</bdi>
-            <small> to </small>
-            <bdi title={shown(max ?? "")}>{shown(short(max ?? "", type))}</bdi>
+            {min !== max && (
+              <>
+                <small> to </small>
+                <bdi title={shown(max ?? "")}>{shown(short(max ?? "", type))}</bdi>
+              </>
+            )}
             {mean !== null && <small className={css.mean}>mean {figures(mean)}</small>}
           </>
         )}

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { ApiError } from "../../api/client.ts";
+import { nowMs } from "../../api/flow.ts";
 import { datasetQuery } from "../../api/queries.ts";
 import { useFlow } from "../../api/rates.ts";
 import { tableName } from "../../api/sql.ts";
@@ -96,13 +97,15 @@ export function DatasetPage(): ReactNode {
 function About(): ReactNode {
   const { project, dataset, seq } = usePlace();
   const { data } = useQuery(datasetQuery(project, dataset));
-  const { rowsPerSecond } = useFlow({ project, dataset });
+  const { rowsPerSecond, overMs } = useFlow({ project, dataset });
   if (data === undefined) return " ";
   return (
     <>
       {seq !== undefined && "Now: "}
       {rowCount(data.rows)}, {bytes(data.bytes)}, last commit <Ago at={data.lastCommitAt} />
-      {rowsPerSecond > 0 && <span className={css.flowing}>, {perSecond(rowsPerSecond)} rows/s now</span>}
+      {rowsPerSecond > 0 && overMs <= nowMs && (
+        <span className={css.flowing}>, {perSecond(rowsPerSecond)} rows/s now</span>
+      )}
     </>
   );
 }

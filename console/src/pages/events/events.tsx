@@ -1,31 +1,33 @@
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { type ReactNode, useMemo, useState } from "react";
 import { useLive } from "../../api/live.ts";
 import { lastEventsQuery } from "../../api/queries.ts";
 import type { PlatformEvent } from "../../api/types.ts";
 import { Button, SearchInput, Select } from "../../design/controls.tsx";
-import { Badge, Card, Data, DataTable, EmptyState, Name, Page } from "../../design/display.tsx";
+import { Badge, Card, DataTable, EmptyState, Name, Page, SkeletonRows } from "../../design/display.tsx";
 import { Dialog } from "../../design/overlays.tsx";
 import { Ago } from "../../design/time.tsx";
 import css from "./events.module.css";
+import { datasetOf, subjectOf, toldOf } from "./told.ts";
 
 const mostShown = 200;
 
 /** What the stream told since the console was opened, and behind that the newest of before. */
-function useEvents(): readonly PlatformEvent[] {
+function useEvents(): { readonly events: readonly PlatformEvent[]; readonly isPending: boolean } {
   const { events } = useLive();
-  const { data: before } = useQuery(lastEventsQuery);
-  return useMemo(() => {
+  const { data: before, isPending } = useQuery(lastEventsQuery);
+  const all = useMemo(() => {
     const told = new Set(events.map(({ position }) => position));
     const others = (before ?? []).filter(({ position }) => !told.has(position));
     return [...events, ...others].sort((a, b) => b.position - a.position);
   }, [events, before]);
+  return { events: all, isPending };
 }
 
 /** What happens, as it happens: the newest, held still when somebody reads. */
 export function Events(): ReactNode {
-  const events = useEvents();
+  const { events, isPending } = useEvents();
   const { find = "", type = "" } = useSearch({ from: "/inside/events" });
   const navigate = useNavigate({ from: "/events" });
   const [held, setHeld] = useState<readonly PlatformEvent[] | null>(null);
@@ -84,7 +86,9 @@ export function Events(): ReactNode {
       }
     >
       <Card flush>
-        {shown.length === 0 ? (
+        {shown.length === 0 && isPending ? (
+          <SkeletonRows rows={10} />
+        ) : shown.length === 0 ? (
           <EmptyState title={all.length === 0 ? "Nothing has happened yet" : "No event is so"}>
             <p>Commits, tasks and changes of definitions show here as they happen.</p>
           </EmptyState>
@@ -96,8 +100,16 @@ export function Events(): ReactNode {
             columns={[
               { head: "When", keep: true, cell: ({ at }) => <Ago at={at} /> },
               { head: "Type", keep: true, cell: (event) => <Badge>{event.type}</Badge> },
-              { head: "Of", cell: ({ subject }) => <Name>{subject}</Name> },
-              { head: "What", width: "45%", cell: ({ data }) => <Data>{brief(data)}</Data> },
+              { head: "Of", width: "40%", cell: (event) => <Subject event={event} /> },
+              {
+                head: "What",
+                width: "60%",
+                cell: (event) => (
+                  <span className={css.line} title={toldOf(event)}>
+                    <Name>{toldOf(event)}</Name>
+                  </span>
+                ),
+              },
               {
                 head: <span className="visually-hidden">More</span>,
                 number: true,
@@ -123,11 +135,18 @@ export function Events(): ReactNode {
   );
 }
 
-/** The plain members of an event's data on one line. */
-function brief(data: unknown): string {
-  if (typeof data !== "object" || data === null) return String(data ?? "");
-  const told = Object.entries(data)
-    .filter(([, value]) => value !== null && typeof value !== "object")
-    .map(([name, value]) => `${name} ${String(value).slice(0, 60)}`);
-  return told.join(" · ").slice(0, 240);
+function Subject({ event }: { readonly event: PlatformEvent }): ReactNode {
+  const dataset = datasetOf(event);
+  const name = <Name>{subjectOf(event.subject)}</Name>;
+  return (
+    <span className={css.line} title={event.subject}>
+      {dataset === null ? (
+        name
+      ) : (
+        <Link to="/datasets/$project/$dataset" params={dataset}>
+          {name}
+        </Link>
+      )}
+    </span>
+  );
 }

@@ -86,7 +86,7 @@ function TaskTable({ tasks }: { readonly tasks: readonly Task[] }): ReactNode {
           ),
         },
         { head: "Project", keep: true, cell: ({ project }) => <Name>{project ?? "–"}</Name> },
-        { head: "Progress", width: "25%", cell: (task) => <Progress task={task} /> },
+        { head: "Progress", width: "100%", cell: (task) => <Progress task={task} /> },
         { head: "Created", number: true, cell: ({ createdAt }) => <Ago at={createdAt} /> },
         { head: "Took", number: true, cell: took },
         {

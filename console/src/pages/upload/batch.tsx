@@ -73,7 +73,7 @@ export function Batch({
           ) : (
             left > 0 && (
               <Button type="submit" look="primary" icon="upload" unless={wrong}>
-                {left === files.length ? `Send ${count(left)} files` : `Send the ${count(left)} that are left`}
+                {left === files.length ? `Send ${count(left)} files` : `Send what is left (${count(left)})`}
               </Button>
             )
           )}

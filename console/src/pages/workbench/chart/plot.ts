@@ -72,6 +72,7 @@ export function plot(element: HTMLElement, type: ChartType, series: Series, name
             : { values: (_: uPlot, splits: number[]) => splits.map(axisNumber) }
           : {
               grid: { show: false },
+              ...(isCrowded(element, categories) ? { rotate: -40, size: 74 } : {}),
               splits: (self: uPlot) => ordinalSplits(self, categories),
               values: (_: uPlot, splits: number[]) => splits.map((at) => cut(shown(categories[at] ?? ""))),
             }),
@@ -137,10 +138,16 @@ function zeroIn(_: uPlot, least: number | null, greatest: number | null): uPlot.
 }
 
 const ordinalWidth = 96;
+/** Of a name that is turned. */
+const turnedWidth = 28;
+
+const isCrowded = ({ clientWidth }: HTMLElement, categories: readonly string[]): boolean =>
+  categories.length * ordinalWidth > clientWidth;
 
 /** As many categories as find room for their names. */
 function ordinalSplits(self: uPlot, categories: readonly string[]): number[] {
-  const room = Math.max(1, Math.floor(self.width / ordinalWidth));
+  const isTurned = categories.length * ordinalWidth > self.width;
+  const room = Math.max(1, Math.floor(self.width / (isTurned ? turnedWidth : ordinalWidth)));
   const step = Math.max(1, Math.ceil(categories.length / room));
   return categories.flatMap((_, at) => (at % step === 0 ? [at] : []));
 }
