@@ -40,6 +40,8 @@ describe.skipIf(absent !== null)(`journeys${absent === null ? "" : ` (${absent})
     const { page, context, problems } = await visit(browser);
     let clicks = 1; // signing in
     await enter(page, platform);
+    await page.getByRole("main").getByRole("link", { name: "Upload a file" }).waitFor();
+    await keepPicture(page, "home-empty");
     const click = async (what: ReturnType<Page["getByRole"]>) => {
       clicks++;
       await what.click();

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { tempDirectory, until } from "../kit/index.ts";
 import { type Platform, startPlatform } from "../kit/platform.ts";
-import { browserAbsent, enter, openBrowser, visit } from "./open.ts";
+import { browserAbsent, enter, keepPicture, openBrowser, visit } from "./open.ts";
 
 describe.skipIf(browserAbsent !== null)("the workbench", { timeout: 240_000 }, () => {
   const held = new AsyncDisposableStack();
@@ -162,6 +162,7 @@ describe.skipIf(browserAbsent !== null)("the workbench", { timeout: 240_000 }, (
       await page.locator("canvas").first().waitFor();
       expect(await page.getByLabel("Series by").inputValue()).toBe("1");
       expect(await legend.allTextContents()).toEqual(["day", "heron", "rail"]);
+      await keepPicture(page, "chart-split");
       await page.getByLabel("Series by").selectOption("nothing");
       await legend.filter({ hasText: "seen" }).waitFor();
       expect(await legend.allTextContents()).toEqual(["day", "seen"]);
@@ -187,6 +188,7 @@ describe.skipIf(browserAbsent !== null)("the workbench", { timeout: 240_000 }, (
       await page.getByRole("dialog").getByRole("button", { name: "Move", exact: true }).click();
       await page.getByRole("button", { name: "yearly" }).waitFor();
       expect(await page.getByRole("button", { name: "monthly" }).count()).toBe(0);
+      await keepPicture(page, "saved");
       await page.getByRole("tab", { name: "Birds of the year" }).waitFor();
       await run(page);
       await page.getByText("2 rows").waitFor();

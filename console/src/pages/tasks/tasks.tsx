@@ -45,7 +45,7 @@ export function Tasks(): ReactNode {
   return (
     <Page
       title="Tasks"
-      about="Work in the background: compaction, checks, collections. It survives restarts, and what is cancelled stays cancelled."
+      about="Work in the background: compaction, checks, collections. It survives restarts."
       actions={<Segments label="State" value={state} options={states} onChange={choose} />}
     >
       <RunningQueries />

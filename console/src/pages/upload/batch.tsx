@@ -92,7 +92,12 @@ export function Batch({
           columns={[
             { head: "File", cell: ({ file }) => <Name>{file.name}</Name> },
             { head: "Size", number: true, cell: ({ file }) => bytes(file.size) },
-            { head: "Into", cell: ({ file }) => <Name>{`${project}.${datasetOf(file)}`}</Name> },
+            {
+              head: "Into",
+              cell: ({ file, state }) => (
+                <Name>{state.kind === "sent" ? state.receipt.dataset : `${project}.${datasetOf(file)}`}</Name>
+              ),
+            },
             { head: "State", width: "40%", cell: ({ file, state }) => <State file={file} state={state} /> },
           ]}
         />
