@@ -213,7 +213,8 @@ export class Chain {
 
   #addNotes(seq: number, event: AddData): void {
     const { quarantine } = readNotes(event);
-    if (quarantine !== undefined) {
+    // Another server may have packed this region before this chain had come so far: then the pack lists it.
+    if (quarantine !== undefined && seq >= this.#quarantinesFrom) {
       const { physicalHash: hash, rows, size: sizeBytes } = quarantine;
       this.#quarantines = [...this.#quarantines, { seq, hash, key: this.#keys.quarantine(hash), rows, sizeBytes }];
     }

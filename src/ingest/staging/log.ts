@@ -51,6 +51,8 @@ export class StagingLog {
   readonly #queue: Append[] = [];
   readonly #naming = new Mutex();
   #current: OpenSegment | null = null;
+  /** Segments with frames behind `size` that were never acknowledged, and could not be cut off. */
+  #uncut: { readonly name: string; readonly size: number }[] = [];
   #flushing: Promise<void> | null = null;
   #nextSeq = 1;
   #id = "";
@@ -156,6 +158,7 @@ export class StagingLog {
   }
 
   async #write(group: readonly Append[]): Promise<StagedEntry[]> {
+    await this.#cut();
     const current = await this.#open();
     const pieces: Uint8Array[] = [];
     const entries: StagedEntry[] = [];
@@ -203,17 +206,32 @@ export class StagingLog {
   /**
    * After a failed write or sync the segment takes nothing more: what the disk has of the group nobody knows, also after a
    * later sync that succeeds. It is cut behind what was synced before, a new segment begins, and the numbers of the group
-   * are not given again, for some of its frames may be found after a crash all the same.
+   * are not given again, for some of its frames may be found after a crash before the cut.
    */
   async #abandon(numbers: number): Promise<void> {
     this.#nextSeq += numbers;
     const current = this.#current;
     if (current === null) return;
-    await current.file
-      .truncate(current.size)
-      .then(() => current.file.sync())
-      .catch(() => {});
+    this.#uncut.push({ name: current.segment.name, size: current.size });
+    await this.#cut().catch(() => {}); // tried again before anything else is acknowledged
     await this.#close().catch(() => {});
+  }
+
+  /**
+   * A frame that was not acknowledged must be gone for good before a later one is: a chain that has the later one is taken to
+   * have all before it, and a frame found at the next start would be taken for committed.
+   */
+  async #cut(): Promise<void> {
+    for (let one = this.#uncut[0]; one !== undefined; one = this.#uncut[0]) {
+      const segment = path.join(this.#directory, one.name);
+      if ((await this.#disk.stat(segment)) === null) await this.#disk.syncDirectory(this.#directory);
+      else {
+        await using file = await this.#disk.open(segment, "append");
+        await file.truncate(one.size);
+        await file.sync();
+      }
+      this.#uncut.shift();
+    }
   }
 
   /** Sequence numbers never come twice, also when every segment is gone: the floor is kept in a file. */
