@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tempDirectory } from "../kit/index.ts";
 import { millrace, type Platform, startPlatform } from "../kit/platform.ts";
 import { sharedDataAbsent, sharedFile } from "../kit/shared-data.ts";
-import { browserAbsent, enter, keepPicture, openBrowser, visit } from "./open.ts";
+import { browserAbsent, enter, keepPicture, openBrowser, spill, violations, visit } from "./open.ts";
 
 const absent = browserAbsent ?? sharedDataAbsent;
 
@@ -42,6 +42,7 @@ describe.skipIf(absent !== null)(`journeys${absent === null ? "" : ` (${absent})
     await enter(page, platform);
     await page.getByRole("main").getByRole("link", { name: "Upload a file" }).waitFor();
     await keepPicture(page, "home-empty");
+    expect([await violations(page), await spill(page)]).toEqual([[], 0]);
     const click = async (what: ReturnType<Page["getByRole"]>) => {
       clicks++;
       await what.click();

@@ -80,6 +80,10 @@ export async function enter(page: Page, platform: Platform, to = "/"): Promise<v
 export const whole = (page: Page): Promise<void> =>
   page.locator("[data-skeleton]").first().waitFor({ state: "detached" });
 
+/** By how many pixels a page runs out at the side of its window. */
+export const spill = async (page: Page): Promise<number> =>
+  Number(await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"));
+
 const pictures = path.join(root, "artifacts", "console");
 
 /** Keeps a picture below artifacts/console. */

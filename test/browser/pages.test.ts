@@ -4,7 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { tempDirectory } from "../kit/index.ts";
 import { millrace, type Platform, startPlatform } from "../kit/platform.ts";
-import { browserAbsent, enter, keepPicture, openBrowser, type Theme, violations, visit, whole } from "./open.ts";
+import { browserAbsent, enter, keepPicture, openBrowser, spill, type Theme, violations, visit, whole } from "./open.ts";
 
 const held = new AsyncDisposableStack();
 let platform: Platform;
@@ -93,8 +93,8 @@ test.skipIf(browserAbsent !== null).each(looks)(
       await keepPicture(page, `${name}-${theme}-${width}`);
       for (const one of await violations(page)) found.push(`${name}: ${one}`);
       // Nothing runs out at the side.
-      const spill = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-      if (spill !== 0) found.push(`${name}: ${String(spill)} pixels wider than its window`);
+      const wider = await spill(page);
+      if (wider !== 0) found.push(`${name}: ${wider} pixels wider than its window`);
     }
     await context.close();
     expect(found.join("\n")).toBe("");

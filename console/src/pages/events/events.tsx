@@ -100,10 +100,10 @@ export function Events(): ReactNode {
             columns={[
               { head: "When", keep: true, cell: ({ at }) => <Ago at={at} /> },
               { head: "Type", keep: true, cell: (event) => <Badge>{event.type}</Badge> },
-              { head: "Of", width: "40%", cell: (event) => <Subject event={event} /> },
+              { head: "Of", width: "50%", cell: (event) => <Subject event={event} /> },
               {
                 head: "What",
-                width: "60%",
+                width: "50%",
                 cell: (event) => (
                   <span className={css.line} title={toldOf(event)}>
                     <Name>{toldOf(event)}</Name>

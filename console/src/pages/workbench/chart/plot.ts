@@ -72,7 +72,7 @@ export function plot(element: HTMLElement, type: ChartType, series: Series, name
             : { values: (_: uPlot, splits: number[]) => splits.map(axisNumber) }
           : {
               grid: { show: false },
-              ...(isCrowded(element, categories) ? { rotate: -40, size: 74 } : {}),
+              ...(isCrowded(element, categories) ? { rotate: 40, size: 74 } : {}),
               splits: (self: uPlot) => ordinalSplits(self, categories),
               values: (_: uPlot, splits: number[]) => splits.map((at) => cut(shown(categories[at] ?? ""))),
             }),
