@@ -146,6 +146,8 @@ journey(
     dropped.items.add(new File(["n,m\\n1,1\\n2,2,2\\n"], "three.csv"));
     window.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, cancelable: true }));
   })()`);
+    // The page of before has a choice of projects, too.
+    await page.getByRole("heading", { name: "Upload files" }).waitFor();
     await page.getByLabel("Project", { exact: true }).fill("batch");
     const row = (name: string) => page.getByRole("row").filter({ hasText: name });
     expect(await row("two.ndjson").getByText("batch.two").count()).toBe(1);
