@@ -115,6 +115,28 @@ journey("what was quarantined goes in after its column was mended, and once", as
   expect(problems).toEqual([]);
 });
 
+journey("rows of another kind go in after their column was declared as text", async () => {
+  await rows("kinds", "n,m\n1,a\n2,b\n", "csv");
+  await rows("kinds", "n,m\nthree,c\n4,d\n", "csv");
+  const { page, context, problems } = await visit(browser);
+  await enter(page, platform, "/datasets/web/kinds/quarantine");
+  await page.getByRole("cell", { name: "three,c" }).waitFor();
+  await page.getByLabel("Column", { exact: true }).selectOption("n");
+  await page.getByLabel("Becomes").selectOption("VARCHAR");
+  await page.getByRole("button", { name: "Declare the type" }).click();
+  await page.getByText("n becomes VARCHAR with the next rows. Retry the rows.").waitFor();
+  await keepPicture(page, "declared");
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole("button", { name: "Retry all" }).click();
+  await page.getByText("1 appended").waitFor();
+  await page.getByRole("navigation", { name: "Parts of the dataset" }).getByRole("link", { name: "Sample" }).click();
+  await page.getByRole("heading", { name: "4 rows" }).waitFor();
+  for (const value of ["1", "2", "three", "4"])
+    await page.getByRole("cell", { name: value, exact: true }).first().waitFor();
+  await context.close();
+  expect(problems).toEqual([]);
+});
+
 journey("a dataset goes only by its typed name", async () => {
   await rows("gone", '{"n":1}\n', "ndjson");
   const { page, context, problems } = await visit(browser);
