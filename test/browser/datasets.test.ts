@@ -209,3 +209,27 @@ journey("labels filter the datasets of more than a hundred projects", async () =
   await context.close();
   expect(problems).toEqual([]);
 });
+
+journey("a type that was changed in the preview is the column's from the first row on", async () => {
+  const { page, context, problems } = await visit(browser);
+  await enter(page, platform, "/upload");
+  const file = await fileOf("codes.csv", "code,n\n007,7\n042,42\n");
+  await page.locator('input[type="file"]').setInputFiles(file);
+  await page.getByRole("combobox", { name: "Project", exact: true }).fill("chosen");
+  expect(await page.getByLabel("Type of code").inputValue()).toBe("VARCHAR");
+  expect(await page.getByLabel("Type of n").inputValue()).toBe("BIGINT");
+  await page.getByLabel("Type of code").selectOption("BIGINT");
+  await page.getByLabel("Type of n").selectOption("VARCHAR");
+  await keepPicture(page, "upload-type");
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole("button", { name: "Create the dataset" }).click();
+  await page.getByRole("heading", { name: "The rows are in the chain" }).waitFor();
+  await page.getByRole("link", { name: "Open the dataset" }).click();
+  await page.getByRole("navigation", { name: "Parts of the dataset" }).getByRole("link", { name: "Sample" }).click();
+  await page.getByRole("columnheader", { name: "code BIGINT" }).waitFor();
+  await page.getByRole("columnheader", { name: "n VARCHAR" }).waitFor();
+  await page.getByRole("heading", { name: "2 rows" }).waitFor();
+  expect(await page.getByRole("cell", { name: "007" }).count()).toBe(0);
+  await context.close();
+  expect(problems).toEqual([]);
+});

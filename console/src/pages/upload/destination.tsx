@@ -1,33 +1,39 @@
 import { useQuery } from "@tanstack/react-query";
-import { type FormEvent, type ReactNode, useId, useMemo, useState } from "react";
+import { type FormEvent, type ReactNode, useId, useState } from "react";
 import { datasetsQuery } from "../../api/queries.ts";
 import type { Dataset, Preview } from "../../api/types.ts";
 import { Button, Field, Input, Select } from "../../design/controls.tsx";
 import { Name, Warning } from "../../design/display.tsx";
 import { count } from "../../design/format.ts";
 import { formatLabel, formats, timeColumns } from "./preview.ts";
-import { nameFrom, wrongName } from "./send.ts";
+import { wrongName } from "./send.ts";
 import css from "./upload.module.css";
 
-export interface Target {
+export interface Place {
   readonly project: string;
   readonly dataset: string;
+}
+
+export interface Target extends Place {
   readonly format: string;
   readonly eventTime: string | null;
 }
 
 /** Which dataset the rows go to, and how they are read. */
 export function Destination({
-  file,
-  into,
+  place,
+  onPlace,
+  known,
   preview,
   format,
   onFormat,
   isBusy,
   onSend,
 }: {
-  readonly file: File;
-  readonly into: string | undefined;
+  readonly place: Place;
+  readonly onPlace: (place: Place) => void;
+  /** The dataset that is there by that name. */
+  readonly known: Dataset | undefined;
   readonly preview: Preview | undefined;
   readonly format: string;
   readonly onFormat: (format: string) => void;
@@ -35,15 +41,11 @@ export function Destination({
   readonly onSend: (target: Target) => void;
 }): ReactNode {
   const { data: datasets = [] } = useQuery(datasetsQuery);
-  const [given, name] = into?.split(".") ?? [];
-  const [project, setProject] = useState(given ?? "my");
-  const [dataset, setDataset] = useState(name ?? nameFrom(file.name));
+  const { project, dataset } = place;
+  const setProject = (now: string) => onPlace({ project: now, dataset });
+  const setDataset = (now: string) => onPlace({ project, dataset: now });
   const [eventTime, setEventTime] = useState("");
   const lists = useId();
-  const known = useMemo(
-    () => datasets.find((one) => one.project === project && one.dataset === dataset),
-    [datasets, project, dataset],
-  );
   const times = preview === undefined ? [] : timeColumns(preview);
   const wrong = wrongName(project) ?? wrongName(dataset);
   const submit = (event: FormEvent) => {

@@ -1,13 +1,27 @@
 import type { ReactNode } from "react";
 import type { Preview } from "../../api/types.ts";
+import { Select } from "../../design/controls.tsx";
 import { Badge, Data, EmptyState, Name, Warning } from "../../design/display.tsx";
 import { count } from "../../design/format.ts";
 import { textOf } from "../dataset/value.tsx";
+import { typesFor } from "./declare-columns.ts";
 import { formatLabel } from "./preview.ts";
 import css from "./upload.module.css";
 
 /** The columns that were found, each with its type and its first values. */
-export function Columns({ preview, isPart }: { readonly preview: Preview; readonly isPart: boolean }): ReactNode {
+export function Columns({
+  preview,
+  isPart,
+  types,
+  onType,
+}: {
+  readonly preview: Preview;
+  readonly isPart: boolean;
+  /** Types that were chosen instead of those that were found. */
+  readonly types: ReadonlyMap<string, string>;
+  /** Null where the columns are there already, and keep their types. */
+  readonly onType: ((column: string, type: string) => void) | null;
+}): ReactNode {
   return (
     <>
       <div className={css.found}>
@@ -62,7 +76,22 @@ export function Columns({ preview, isPart }: { readonly preview: Preview; readon
                     <Name>{name}</Name>
                   </th>
                   <td>
-                    <Data>{type}</Data>
+                    {onType === null || typesFor(type).length === 1 ? (
+                      <Data>{type}</Data>
+                    ) : (
+                      <Select
+                        aria-label={`Type of ${name}`}
+                        className={css.type}
+                        value={types.get(name) ?? type}
+                        onChange={({ target }) => onType(name, target.value)}
+                      >
+                        {typesFor(type).map((one) => (
+                          <option key={one} value={one}>
+                            {one}
+                          </option>
+                        ))}
+                      </Select>
+                    )}
                   </td>
                   <td className={css.values}>
                     {preview.rows.slice(0, 3).map((row, at) => (

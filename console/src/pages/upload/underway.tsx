@@ -16,7 +16,7 @@ export type Sending =
 /** One sending at a time. It ends when the page is left: what the server has not answered for is not stored. */
 export function useSending(): {
   readonly state: Sending;
-  readonly start: (shipment: Shipment) => Promise<void>;
+  readonly start: (shipment: Shipment, first: () => Promise<void>) => Promise<void>;
   readonly cancel: () => void;
   readonly reset: () => void;
 } {
@@ -24,13 +24,15 @@ export function useSending(): {
   const ending = useRef<AbortController | null>(null);
   const client = useQueryClient();
   useEffect(() => () => ending.current?.abort(), []);
-  const start = async (shipment: Shipment) => {
+  const start = async (shipment: Shipment, first: () => Promise<void>) => {
     const own = new AbortController();
     ending.current = own;
     const [totalBytes, startedMs] = [shipment.file.size, Date.now()];
     const progress = (sentBytes: number) => setState({ kind: "sending", sentBytes, totalBytes, startedMs });
     progress(0);
     try {
+      await first();
+      own.signal.throwIfAborted();
       const receipt = await send(shipment, { onProgress: progress, signal: own.signal });
       setState({ kind: "sent", receipt });
       void client.invalidateQueries({ queryKey: ["datasets"] });

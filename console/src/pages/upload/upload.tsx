@@ -1,18 +1,20 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useRef, useState } from "react";
+import { datasetsQuery } from "../../api/queries.ts";
 import { IconButton } from "../../design/controls.tsx";
 import { Card, Command, ErrorPanel, Name, Page, SkeletonRows } from "../../design/display.tsx";
 import { bytes } from "../../design/format.ts";
 import { Icon } from "../../design/icon.tsx";
 import { Batch } from "./batch.tsx";
-import { Destination, type Target } from "./destination.tsx";
+import { declareColumns } from "./declare-columns.ts";
+import { Destination, type Place, type Target } from "./destination.tsx";
 import { useFileDrop } from "./drop-target.tsx";
 import { takeOver } from "./dropped.ts";
 import { previewedBytes, previewQuery } from "./preview.ts";
 import { Columns } from "./preview-table.tsx";
 import { Receipt } from "./receipt.tsx";
-import { encodingOf } from "./send.ts";
+import { encodingOf, nameFrom } from "./send.ts";
 import { Underway, useSending } from "./underway.tsx";
 import css from "./upload.module.css";
 
@@ -108,8 +110,19 @@ function Chosen({
   const [format, setFormat] = useState<string | null>(null);
   const preview = useQuery({ ...previewQuery(file, format), placeholderData: keepPreviousData });
   const { state } = sending;
-  const start = (target: Target) =>
-    void sending.start({ file, encoding: preview.data?.encoding ?? encodingOf(file.name), ...target });
+  const [given, name] = into?.split(".") ?? [];
+  const [place, setPlace] = useState<Place>({ project: given ?? "my", dataset: name ?? nameFrom(file.name) });
+  const [types, setTypes] = useState<ReadonlyMap<string, string>>(new Map());
+  const { data: datasets = [] } = useQuery(datasetsQuery);
+  const known = datasets.find(({ project, dataset }) => project === place.project && dataset === place.dataset);
+  const isOpen = known === undefined || known.schema === null;
+  const start = (target: Target) => {
+    const found = new Map(preview.data?.columns.map((column) => [column.name, column.type]));
+    const changed = [...types].filter(([column, type]) => found.has(column) && found.get(column) !== type);
+    const declared = new Map(isOpen ? changed : []);
+    const shipment = { file, encoding: preview.data?.encoding ?? encodingOf(file.name), ...target };
+    void sending.start(shipment, () => declareColumns({ ...target, isThere: known !== undefined }, declared));
+  };
   return (
     <>
       <div className={css.file}>
@@ -135,7 +148,14 @@ function Chosen({
                 <p>The file can be sent without a preview: say its format.</p>
               </div>
             )}
-            {preview.data !== undefined && <Columns preview={preview.data} isPart={file.size > previewedBytes} />}
+            {preview.data !== undefined && (
+              <Columns
+                preview={preview.data}
+                isPart={file.size > previewedBytes}
+                types={types}
+                onType={isOpen ? (column, type) => setTypes(new Map(types).set(column, type)) : null}
+              />
+            )}
           </Card>
           <Card title="Where it goes">
             {state.kind === "failed" && <ErrorPanel error={state.error} />}
@@ -143,8 +163,9 @@ function Chosen({
               <SkeletonRows rows={4} height={34} />
             ) : (
               <Destination
-                file={file}
-                into={into}
+                place={place}
+                onPlace={setPlace}
+                known={known}
                 preview={preview.data}
                 format={format ?? preview.data?.formatName ?? ""}
                 onFormat={setFormat}
