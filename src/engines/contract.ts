@@ -156,6 +156,8 @@ export interface EngineQuery {
   readonly byteLimit: number;
   /** `json` only: members that the envelope begins with, such as the query's id. */
   readonly envelope?: Readonly<Record<string, string | number | boolean | null>>;
+  /** Told now and then while a long statement runs: how far it is, from 0 to 1, as far as that is known. */
+  readonly onProgress?: (fraction: number) => void;
 }
 
 /** A statement as `serialize` gives it; the engine turns it into text where it runs, which saves a way there and back. */

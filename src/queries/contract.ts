@@ -48,6 +48,8 @@ export interface QueryState {
   readonly traceId: TraceId;
   /** Until when its result can be fetched; null where none is kept. */
   readonly resultUntil: Instant | null;
+  /** Of the work of a running query, from 0 to 1; null where it is not known. */
+  readonly progress: number | null;
 }
 
 /** What became of a query that was started without waiting. */

@@ -190,7 +190,11 @@ export class Queries {
     query.state = "running";
     const { queryId } = query;
     const label = request.sql.slice(0, 200);
-    const asked = { queryId, traceId, label, sql, parameters, format, rowLimit, byteLimit, envelope: { queryId } };
+    const onProgress = (fraction: number) => {
+      query.progress = fraction;
+    };
+    const envelope = { queryId };
+    const asked = { queryId, traceId, label, sql, parameters, format, rowLimit, byteLimit, envelope, onProgress };
     try {
       const result = await whileCurrent(isCurrent, signal, (within) => this.#options.engine.query(asked, within));
       if (result !== null) ran(result.sql);

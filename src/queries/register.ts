@@ -29,6 +29,7 @@ export interface Registered {
   endedMs: number | null;
   rows: number | null;
   error: MillraceError | null;
+  progress: number | null;
 }
 
 /** Ended queries whose state can still be asked for, and how much of each one's text. */
@@ -70,6 +71,7 @@ export class Register {
       endedMs: null,
       rows: null,
       error: null,
+      progress: null,
     };
     this.#queries.set(queryId, query);
     this.#forgetOldest();
@@ -124,7 +126,8 @@ export class Register {
     const { queryId, state, sql, user, origin, startedAt, rows, traceId } = query;
     const elapsedMs = (query.endedMs ?? this.#clock.monotonicMs()) - query.startedMs;
     const errorCode = query.error?.code ?? null;
-    return { queryId, state, sql, user, origin, startedAt, elapsedMs, rows, errorCode, traceId, resultUntil };
+    const progress = query.endedMs === null ? query.progress : null;
+    return { queryId, state, sql, user, origin, startedAt, elapsedMs, rows, errorCode, traceId, resultUntil, progress };
   }
 
   #forgetOldest(): void {

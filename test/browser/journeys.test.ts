@@ -64,10 +64,15 @@ describe.skipIf(absent !== null)(`journeys${absent === null ? "" : ` (${absent})
     expect(problems).toEqual([]);
   });
 
-  test("a long query is cancelled, and the server stops it", async () => {
-    const long = "SELECT count(*) FROM range(10000000) AS a, range(10000000) AS b WHERE a.range + b.range = 7";
+  test("a long query tells how far it is, is cancelled, and the server stops it", async () => {
+    await ingest("travel.steps", `n\n${Array.from({ length: 1_000_000 }, (_, n) => n).join("\n")}\n`);
+    const long = "SELECT max(md5(repeat(n::VARCHAR, 2000))) FROM travel.steps";
     await at(workbench(long), async (page) => {
       await run(page);
+      const far = page.getByRole("progressbar", { name: "How far the query is" });
+      await far.waitFor();
+      expect(Number(await far.getAttribute("aria-valuenow"))).toBeLessThan(100);
+      await keepPicture(page, "workbench-running");
       await page.getByRole("button", { name: "Cancel" }).first().click();
       await page.getByRole("heading", { name: "Cancelled" }).waitFor();
     });

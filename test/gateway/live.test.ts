@@ -82,7 +82,7 @@ describe("the live stream", () => {
     await until("the first activity", () => reader.activities().length === 1);
     expect(reader.activities()[0]).toMatchObject({
       id: "1",
-      data: { datasets: [], queriesRunning: 0, tasksRunning: 2 },
+      data: { datasets: [], queriesRunning: 0, tasksRunning: 2, queries: [] },
     });
     for (const rows of [1, 2, 3]) commit(served, "web.access", rows);
     commit(served, "web.other", 7);

@@ -8,6 +8,7 @@ const live = (ms: number, ...datasets: ReturnType<typeof one>[]) => ({
   at: at(ms),
   datasets,
   queriesRunning: 0,
+  queries: [],
   tasksRunning: 0,
 });
 

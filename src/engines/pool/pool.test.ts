@@ -38,6 +38,25 @@ describe("limits", () => {
     expect(await rowsOf(await query("SELECT 1 AS n"))).toEqual([{ n: 1 }]);
   });
 
+  test("a long statement over files tells how far it is, and writes nothing of it anywhere", async () => {
+    const file = path.join(shared, "long.parquet");
+    const rows = {
+      sql: `COPY (SELECT i FROM range(3000000) t(i)) TO '${file}' (FORMAT parquet, ROW_GROUP_SIZE 20000)`,
+    };
+    await pool.script({ traceId: "0".repeat(32) as TraceId, label: "rows", statements: [rows] }, never);
+    const told: number[] = [];
+    const controller = new AbortController();
+    const slow = query(
+      `SELECT max(${"md5(".repeat(12)}i::VARCHAR${")".repeat(12)}) FROM read_parquet('${file}')`,
+      { onProgress: (fraction) => told.push(fraction) },
+      controller.signal,
+    );
+    await until("it tells twice", () => told.length > 1);
+    controller.abort();
+    await expect(slow).rejects.toMatchObject({ code: "query_cancelled" });
+    expect(told.every((fraction, at) => fraction > (told[at - 1] ?? 0) && fraction <= 1)).toBe(true);
+  });
+
   test("out of memory is the error of one query", async () => {
     await expect(
       query("SELECT list(i::VARCHAR || repeat('x', 1000)) AS l FROM range(5000000) t(i)"),

@@ -91,7 +91,7 @@ export class EnginePool implements Engine, Service {
   }
 
   async query(query: EngineQuery, signal: AbortSignal): Promise<EngineResult> {
-    const { queryId, traceId, label, sql, parameters, format, rowLimit, byteLimit, envelope } = query;
+    const { queryId, traceId, label, sql, parameters, format, rowLimit, byteLimit, envelope, onProgress } = query;
     const spoolPath = path.join(this.#spool, `result-${++this.#spooled}`);
     const job: Job = {
       kind: "query",
@@ -114,6 +114,7 @@ export class EnginePool implements Engine, Service {
         onEnd: (worker) => {
           peakMemoryBytes = worker.peakBytes;
         },
+        ...(onProgress === undefined ? {} : { onProgress }),
       });
       return {
         ...outcome,
@@ -190,14 +191,14 @@ export class EnginePool implements Engine, Service {
     job: Extract<Job, { kind: Kind }>,
     title: JobTitle,
     signal: AbortSignal,
-    watch: { onStart?(worker: WorkerProcess): void; onEnd?(worker: WorkerProcess): void } = {},
+    watch: Watch = {},
   ): Promise<JobResults[Kind]> {
     const worker = await this.#take(role, signal);
     worker.lease(job.kind, title);
     this.#options.telemetry.log.debug("a worker has a job", { role, pid: worker.pid, job: job.kind, ...title });
     try {
       watch.onStart?.(worker);
-      return await worker.run(job, signal, this.#options.graceMs);
+      return await worker.run(job, signal, this.#options.graceMs, watch.onProgress);
     } catch (error) {
       throw signal.aborted ? abortReason(signal) : error;
     } finally {
@@ -307,6 +308,12 @@ export class EnginePool implements Engine, Service {
       if (worker.state === "idle" && idleMs > this.#options.idleMs && alive > settings.minWorkers) worker.kill(null);
     }
   }
+}
+
+interface Watch {
+  onStart?(worker: WorkerProcess): void;
+  onEnd?(worker: WorkerProcess): void;
+  onProgress?(fraction: number): void;
 }
 
 const untitled = (label: string): JobTitle => ({ label, traceId: null, queryId: null });

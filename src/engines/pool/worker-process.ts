@@ -32,6 +32,7 @@ interface Pending {
   readonly resolve: (result: JobResults[keyof JobResults]) => void;
   readonly reject: (error: Error) => void;
   readonly sql: string;
+  readonly onProgress: (fraction: number) => void;
 }
 
 /**
@@ -90,7 +91,8 @@ export class WorkerProcess {
       } else if (message.type === "broken") {
         started.reject(new Error(message.message));
         this.kill(null); // it will never serve: its end calls for another try
-      } else this.#settle(message);
+      } else if (message.type === "progress") this.#pending.get(message.id)?.onProgress(message.fraction);
+      else this.#settle(message);
     });
     const end = (why: string) => {
       this.#state = "stopping";
@@ -160,11 +162,13 @@ export class WorkerProcess {
     job: Extract<Job, { kind: Kind }>,
     signal: AbortSignal | undefined,
     graceMs: number,
+    onProgress: (fraction: number) => void = () => {},
   ): Promise<JobResults[Kind]> {
     signal?.throwIfAborted();
     const id = this.#nextJob++;
     const answer = new Promise<JobResults[keyof JobResults]>((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, sql: "sql" in job && typeof job.sql === "string" ? job.sql : "" });
+      const sql = "sql" in job && typeof job.sql === "string" ? job.sql : "";
+      this.#pending.set(id, { resolve, reject, sql, onProgress });
     });
     if (this.#state === "stopping") throw workerLost("it has ended");
     this.#send({ type: "job", id, job });

@@ -98,6 +98,8 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: "ready" }
   | { readonly type: "broken"; readonly message: string }
+  /** How far a query is, from 0 to 1. */
+  | { readonly type: "progress"; readonly id: number; readonly fraction: number }
   | { readonly type: "done"; readonly id: number; readonly result: JobResults[keyof JobResults] }
   | { readonly type: "failed"; readonly id: number; readonly failure: WorkerFailure };
 

@@ -6,6 +6,7 @@ import { Converter } from "./converter.ts";
 import { failureOf, JobFailure } from "./failure.ts";
 import { openInstance } from "./instance.ts";
 import { Interruptible } from "./interruptible.ts";
+import { countProgress, reporting } from "./progress.ts";
 import { runQuery } from "./query.ts";
 import { columnStatistics, readOffsets, runScript } from "./slices.ts";
 import { describeStatement } from "./statement.ts";
@@ -58,7 +59,8 @@ async function answer(id: number, job: Job): Promise<void> {
   // Given back when the answer is out: freeing a query's memory takes milliseconds.
   using held = new DisposableStack();
   try {
-    send({ type: "done", id, result: await perform(job, interruptible, held) });
+    const tell = (fraction: number) => send({ type: "progress", id, fraction });
+    send({ type: "done", id, result: await perform(job, interruptible, held, tell) });
   } catch (error) {
     const failure =
       error instanceof JobFailure
@@ -74,6 +76,7 @@ async function perform(
   job: Job,
   interruptible: Interruptible,
   held: DisposableStack,
+  tell: (fraction: number) => void,
 ): Promise<JobResults[keyof JobResults]> {
   if (instance === null || parsers === null)
     throw new JobFailure({ code: "internal", message: "The worker is not set up." });
@@ -86,8 +89,10 @@ async function perform(
       const { sql } = job;
       return await interruptible.on(connection, () => describeStatement(connection, sql));
     }
-    case "query":
-      return await runQuery(connection, { ...job, ...(await textOf(job.sql, parsers.deserialize)) }, interruptible);
+    case "query": {
+      const query = { ...job, ...(await textOf(job.sql, parsers.deserialize)) };
+      return await reporting(connection, tell, () => runQuery(connection, query, interruptible));
+    }
     case "script":
       return await runScript(connection, job.statements, interruptible);
     case "hashes":
@@ -119,7 +124,7 @@ async function textOf(
 
 /** A connection serves one job, so that nothing of it is left to see; the next one is made ahead. */
 async function takeConnection(opened: DuckDBInstance): Promise<DuckDBConnection> {
-  const taken = spare ?? opened.connect();
-  spare = opened.connect();
+  const taken = spare ?? opened.connect().then(countProgress);
+  spare = opened.connect().then(countProgress);
   return await taken;
 }

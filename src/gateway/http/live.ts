@@ -16,6 +16,7 @@ const mostWaiting = 2_000;
 const mostReplayed = 10_000;
 const page = 500;
 const mostDatasets = 200;
+const mostQueries = 20;
 
 export interface LiveOptions {
   readonly clock: Clock;
@@ -161,9 +162,14 @@ class LiveStream<Format> {
   async #activity(flows: ReadonlyMap<string, Flow>): Promise<void> {
     const { hub, principal, clock } = this.#options;
     const { access, queries } = this.#rooms;
+    const running = await queries.running(principal);
     const told: Omit<LiveActivity, "at"> = {
       datasets: await this.#visibleFlows(flows),
-      queriesRunning: (await queries.running(principal)).length,
+      queriesRunning: running.length,
+      queries: running
+        .filter(({ user }) => user === principal.user)
+        .slice(0, mostQueries)
+        .map(({ queryId, traceId, state, progress }) => ({ queryId, traceId, state, progress })),
       tasksRunning: (await visibleTo(access, principal, hub.runningTasks)).length,
     };
     const text = JSON.stringify(told);

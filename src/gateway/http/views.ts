@@ -188,6 +188,7 @@ export const queryView = z
     errorCode: z.string().nullable(),
     traceId: z.string(),
     resultUntil: time.nullable().describe("Until when the result of a query that was not waited for is kept."),
+    progress: z.number().nullable().describe("Of the work of a running query, from 0 to 1, where it is known."),
   })
   .meta({ id: "Query" });
 export type QueryView = z.infer<typeof queryView>;
@@ -233,6 +234,16 @@ export const liveActivityView = z
       .describe("What was committed since the last one; the most active 200."),
     queriesRunning: z.int().describe("Queries that wait or run at this server: all for an owner, else your own."),
     tasksRunning: z.int(),
+    queries: z
+      .array(
+        z.object({
+          queryId: z.string(),
+          traceId: z.string(),
+          state: z.string(),
+          progress: z.number().nullable().describe("From 0 to 1, where it is known."),
+        }),
+      )
+      .describe("Those of your own that wait or run; the oldest 20."),
   })
   .meta({ id: "LiveActivity" });
 export type LiveActivity = z.infer<typeof liveActivityView>;

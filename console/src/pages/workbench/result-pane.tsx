@@ -1,8 +1,7 @@
-import { useQuery } from "@tanstack/react-query";
 import { lazy, type ReactNode, Suspense, useState } from "react";
-import { queriesQuery } from "../../api/queries.ts";
+import { useLive } from "../../api/live.ts";
 import { Button, Segments } from "../../design/controls.tsx";
-import { Badge, EmptyState, ErrorPanel, Kbd, SkeletonRows, Warning } from "../../design/display.tsx";
+import { Badge, EmptyState, ErrorPanel, Kbd, Meter, SkeletonRows, Warning } from "../../design/display.tsx";
 import { bytes, count, duration } from "../../design/format.ts";
 import { shown } from "../../design/shown.ts";
 import { useNow } from "../../design/time.tsx";
@@ -60,13 +59,7 @@ function Statements({ tab, run }: { readonly tab: string; readonly run: Run }): 
   );
 }
 
-function OutcomeView({
-  outcome: { state, statement },
-  tab,
-}: {
-  readonly outcome: Outcome;
-  readonly tab: Tab;
-}): ReactNode {
+function OutcomeView({ outcome: { state }, tab }: { readonly outcome: Outcome; readonly tab: Tab }): ReactNode {
   switch (state.kind) {
     case "waiting":
       return <EmptyState title="Waits for the statements before it" />;
@@ -78,7 +71,12 @@ function OutcomeView({
       );
     case "running":
       return (
-        <Running sql={statement.sql} tab={tab.id} startedAtMs={state.startedAtMs} receivedBytes={state.receivedBytes} />
+        <Running
+          traceId={state.traceId}
+          tab={tab.id}
+          startedAtMs={state.startedAtMs}
+          receivedBytes={state.receivedBytes}
+        />
       );
     case "failed":
       return (
@@ -91,29 +89,23 @@ function OutcomeView({
   }
 }
 
-const askedAfterMs = 1_000;
-
 /** Live: how long it runs, what the server says of it, what has come. */
 function Running({
-  sql,
+  traceId,
   tab,
   startedAtMs,
   receivedBytes,
 }: {
-  readonly sql: string;
+  readonly traceId: string;
   readonly tab: string;
   readonly startedAtMs: number;
   readonly receivedBytes: number;
 }): ReactNode {
   const now = useNow(100);
-  const isLong = now - startedAtMs > askedAfterMs && receivedBytes === 0;
-  const { data } = useQuery({
-    ...queriesQuery,
-    enabled: isLong,
-    refetchInterval: isLong ? 1_000 : false,
-    staleTime: 0,
-  });
-  const query = data?.queries.find((one) => one.sql === sql && (one.state === "queued" || one.state === "running"));
+  const query = useLive()
+    .activity.at(-1)
+    ?.queries.find((one) => one.traceId === traceId);
+  const progress = receivedBytes > 0 ? null : (query?.progress ?? null);
   const what =
     receivedBytes > 0
       ? `Receiving the result: ${bytes(receivedBytes)}`
@@ -127,6 +119,14 @@ function Running({
           {query?.state ?? "running"}
         </Badge>
         <span>{what}</span>
+        {progress !== null && (
+          <>
+            <div className={css.progress}>
+              <Meter label="How far the query is" done={Math.floor(progress * 100)} total={100} />
+            </div>
+            <span className={css.clock}>{Math.floor(progress * 100)} %</span>
+          </>
+        )}
         <span className={css.clock}>{duration(Math.max(0, now - startedAtMs))}</span>
         <Button small icon="stop" onClick={() => runs.cancel(tab)}>
           Cancel

@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from "react";
 import { ApiError } from "../../api/client.ts";
 import { addToHistory } from "./history.ts";
-import { fetchResult, type Result } from "./result/fetch.ts";
+import { fetchResult, type Result, randomHex } from "./result/fetch.ts";
 import type { Statement } from "./statements.ts";
 
 /**
@@ -11,7 +11,13 @@ import type { Statement } from "./statements.ts";
  */
 export type OutcomeState =
   | { readonly kind: "waiting" | "cancelled" }
-  | { readonly kind: "running"; readonly startedAtMs: number; readonly receivedBytes: number }
+  | {
+      readonly kind: "running";
+      readonly startedAtMs: number;
+      readonly receivedBytes: number;
+      /** By which the live stream tells of it. */
+      readonly traceId: string;
+    }
   | { readonly kind: "done"; readonly elapsedMs: number; readonly result: Result }
   | { readonly kind: "failed"; readonly elapsedMs: number; readonly error: unknown };
 
@@ -98,10 +104,11 @@ class Runs {
     };
     const remember = (state: "done" | "failed" | "cancelled", rows: number | null) =>
       addToHistory({ sql: statement.sql, atMs: startedAtMs, elapsedMs: performance.now() - began, state, rows });
-    now({ kind: "running", startedAtMs, receivedBytes: 0 });
+    const traceId = randomHex(16);
+    now({ kind: "running", startedAtMs, receivedBytes: 0, traceId });
     try {
-      const onBytes = (receivedBytes: number) => now({ kind: "running", startedAtMs, receivedBytes });
-      const result = await fetchResult(statement.sql, rowLimit, signal, onBytes);
+      const onBytes = (receivedBytes: number) => now({ kind: "running", startedAtMs, receivedBytes, traceId });
+      const result = await fetchResult({ sql: statement.sql, rowLimit, traceId }, signal, onBytes);
       if (signal.aborted) return false;
       now({ kind: "done", elapsedMs: performance.now() - began, result });
       remember("done", result.rows);

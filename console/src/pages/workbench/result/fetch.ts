@@ -16,8 +16,7 @@ const mostBytes = 600_000_000;
 
 /** Runs a statement. An aborted signal cancels it on the server. @throws ApiError */
 export async function fetchResult(
-  sql: string,
-  rowLimit: number,
+  { sql, rowLimit, traceId }: { readonly sql: string; readonly rowLimit: number; readonly traceId: string },
   signal: AbortSignal,
   onBytes: (bytes: number) => void,
 ): Promise<Result> {
@@ -27,7 +26,11 @@ export async function fetchResult(
   const response = await request("/api/v1/sql", {
     method: "POST",
     body: { sql, format: "arrow", rowLimit },
-    headers: { accept: "application/vnd.apache.arrow.stream, application/json" },
+    headers: {
+      accept: "application/vnd.apache.arrow.stream, application/json",
+      // W3C Trace Context, section 3.2: version, trace, parent, flags.
+      traceparent: `00-${traceId}-${randomHex(8)}-01`,
+    },
     signal,
   });
   const bytes = await received(response, onBytes);
@@ -41,6 +44,13 @@ export async function fetchResult(
     isTruncated: response.headers.get("millrace-truncated") === "true",
     sizeBytes: bytes.length,
   };
+}
+
+/** Random bytes as hexadecimal digits. */
+export function randomHex(bytes: number): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
 }
 
 async function received(response: Response, onBytes: (bytes: number) => void): Promise<Uint8Array> {
