@@ -158,7 +158,7 @@ test.each([
   [
     "another type",
     [
-      ["a", "VARCHAR"],
+      ["a", "DATE"],
       ["b", "VARCHAR"],
     ],
   ],

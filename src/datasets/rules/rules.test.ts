@@ -114,7 +114,7 @@ describe.each([
     evolve(["a", "BIGINT"], ["b", "VARCHAR"], ["c", "DOUBLE"]),
     [
       evolve(["a", "SMALLINT"], ["b", "VARCHAR"]),
-      evolve(["a", "VARCHAR"], ["b", "VARCHAR"]),
+      evolve(["a", "DATE"], ["b", "VARCHAR"]),
       evolve(["a", "INTEGER"]),
       evolve(["b", "VARCHAR"], ["a", "INTEGER"]),
       evolve(["a", "INTEGER"], ["b", "VARCHAR"], ["A", "INTEGER"]),

@@ -1,4 +1,9 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { TLSSocket } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { selfSigned } from "../../../test/kit/certificate.ts";
 import { type TestDatabase, testDatabase, until } from "../../../test/kit/index.ts";
 import { connect } from "./pool.ts";
 import type { Sql } from "./sql.ts";
@@ -167,6 +172,31 @@ test("the end waits for what runs as long as it is told, tells who waits for a c
   await sql.end({ timeoutMs: 50 });
   await told;
   await expect(sql`SELECT 1`).rejects.toMatchObject(lost);
+});
+
+test.each([
+  ["require", true],
+  ["verify-full", false],
+])("sslmode=%s with a certificate that nobody knows: encrypted is %s", async (mode, isTaken) => {
+  const { certificate, key } = selfSigned();
+  let encrypted = 0;
+  await using server = createServer((socket) => {
+    // The SSLRequest is answered with S, and TLS begins (PostgreSQL's protocol, "SSL Session Encryption").
+    socket.once("data", () => {
+      socket.write("S");
+      const secure = new TLSSocket(socket, { isServer: true, cert: certificate, key });
+      secure.on("error", () => {}).once("data", () => {
+        encrypted++;
+        secure.destroy();
+      });
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = z.object({ port: z.number() }).parse(server.address());
+  const sql = connect(`postgres://nobody:secret@127.0.0.1:${port}/nothing?sslmode=${mode}`, 1);
+  await using _end = { [Symbol.asyncDispose]: () => sql.end() };
+  await expect(sql`SELECT 1`).rejects.toThrow();
+  expect(encrypted).toBe(isTaken ? 1 : 0);
 });
 
 test("a server that is not there is told at once", async () => {

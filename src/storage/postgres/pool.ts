@@ -205,9 +205,13 @@ function told(error: unknown): unknown {
     : error;
 }
 
-/** An address with the settings of every session of ours, behind those that stand in it. */
+/**
+ * An address with the settings of every session of ours, behind those that stand in it. What `sslmode` says means what libpq
+ * means by it ("SSL Support" of its documentation): `require` encrypts, `verify-full` also proves who answers.
+ */
 function withSettings(address: string): string {
   const url = new URL(address);
+  if (url.searchParams.has("sslmode")) url.searchParams.set("uselibpqcompat", "true");
   const ours = `-c TimeZone=UTC -c idle_in_transaction_session_timeout=${idleInTransactionMs}`;
   url.searchParams.set("options", [url.searchParams.get("options"), ours].filter((part) => part !== null).join(" "));
   return url.href;
