@@ -198,6 +198,12 @@ test.each<[string, Readonly<Record<string, string | null>>[], string, number[]]>
   ["NaN is the greatest number", [{ e: "nan" }, { e: "1" }], `SELECT "offset" AS o FROM p.d WHERE e > 5`, [0]],
   ["-0.0 is 0", [{ e: "-0.0" }], `SELECT "offset" AS o FROM p.d WHERE e >= 0.0`, [0]],
   [
+    "a time of whole seconds has the type of its slices, also where none is read",
+    [{ r: "2024-05-17", e: "1" }],
+    `SELECT "offset" AS o FROM p.d WHERE e = 2 AND ("offset" >= 2 OR r < TIMESTAMPTZ '9999-12-31 23:59:59+02')`,
+    [],
+  ],
+  [
     "dates that became text",
     [{ v: "2024-05-17" }],
     `SELECT "offset" AS o FROM p.d WHERE v < '2024-05-17 10:00:00+12'`,

@@ -23,7 +23,7 @@ import {
 } from "../compiler/index.ts";
 import type { AsOf, DatasetRef, Datasets, LiveSlice, Snapshot } from "../datasets/index.ts";
 import type { Identity, Principal } from "../identity/index.ts";
-import { copyColumns, type DataSchema, duckdbType } from "../slices/index.ts";
+import { copyColumns, type DataSchema, duckdbType, sliceType } from "../slices/index.ts";
 
 const quarantineSuffix = "__quarantine";
 
@@ -214,6 +214,7 @@ function columnsIn(slice: LiveSlice, { schemas }: Snapshot, newest: DataSchema):
   }
 }
 
+/** With the types that slices have, whether any is read or none: which ones are read must not change what a statement means. */
 function columnsOf(schema: NonNullable<Snapshot["schema"]>): readonly TypedColumn[] {
-  return schema.fields.map((field) => ({ name: field.name, type: duckdbType(field) }));
+  return schema.fields.map((field) => ({ name: field.name, type: sliceType(duckdbType(field)) }));
 }
