@@ -185,10 +185,12 @@ test.each([
     socket.once("data", () => {
       socket.write("S");
       const secure = new TLSSocket(socket, { isServer: true, cert: certificate, key });
-      secure.on("error", () => {}).once("data", () => {
-        encrypted++;
-        secure.destroy();
-      });
+      secure
+        .on("error", () => {})
+        .once("data", () => {
+          encrypted++;
+          secure.destroy();
+        });
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
