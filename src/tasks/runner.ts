@@ -9,7 +9,15 @@ import {
 } from "../base/index.ts";
 import type { JSONValue, Sql } from "../storage/index.ts";
 import type { TaskQueue } from "./queue.ts";
-import { claimTasks, endAttempt, renewLeases, type TaskRow, takeOver, updateProgress } from "./sql/tasks.ts";
+import {
+  bringForward,
+  claimTasks,
+  endAttempt,
+  renewLeases,
+  type TaskRow,
+  takeOver,
+  updateProgress,
+} from "./sql/tasks.ts";
 import { type Task, type TaskProgress, taskOf } from "./task.ts";
 
 export interface TaskContext {
@@ -35,6 +43,11 @@ export interface TaskRunnerOptions {
 const pollMs = 1_000;
 const leaseMs = 15_000;
 const claimAtOnce = 20;
+/** The longest pause before an attempt anew. */
+const longestPauseMs = 300_000;
+/** No lease and no pause ends later than this, unless the clock went back. Twice the pause, for clocks of servers differ. */
+const farthestMs = 2 * longestPauseMs;
+const bringForwardEveryMs = 10_000;
 /** Between two tries to save how a task has ended. */
 const saveAgainMs = 1_000;
 interface AttemptEnd {
@@ -62,6 +75,7 @@ export class TaskRunner implements Service {
   #stopped = true;
   #forget: () => void = () => {};
   #turn: Promise<void> = Promise.resolve();
+  #broughtForwardMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: TaskRunnerOptions) {
     this.#options = options;
@@ -109,7 +123,12 @@ export class TaskRunner implements Service {
           controller.abort(new MillraceError("query_cancelled", "The task was cancelled, or another runner has it."));
       }
     }
-    for (const row of await takeOver(sql, now)) await queue.announce(row);
+    const farthest = new Date(clock.now() + farthestMs);
+    for (const row of await takeOver(sql, now, farthest)) await queue.announce(row);
+    if (clock.monotonicMs() - this.#broughtForwardMs >= bringForwardEveryMs) {
+      await bringForward(sql, now, farthest);
+      this.#broughtForwardMs = clock.monotonicMs();
+    }
     const used = [...this.#running.values()].reduce((sum, one) => sum + one.tokens, 0);
     const kinds = [...this.#handlers.keys()];
     if (used >= tokens || kinds.length === 0) return;
@@ -169,7 +188,7 @@ export class TaskRunner implements Service {
     const message = error instanceof Error ? error.message : String(error);
     const last = overdue || (!this.#stopped && row.attempts >= row.max_attempts);
     // Full jitter (Brooker, "Exponential Backoff And Jitter"): many failures of one cause do not come back together.
-    const waitMs = this.#stopped ? 0 : random.float() * Math.min(300_000, 1_000 * 2 ** row.attempts);
+    const waitMs = this.#stopped ? 0 : random.float() * Math.min(longestPauseMs, 1_000 * 2 ** row.attempts);
     const notBefore = last ? forever : new Date(clock.now() + waitMs);
     const state = last ? "failed" : "queued";
     await this.#end(row, { state, notBefore, result: null, error: message, outcome: "failed" }, lost);

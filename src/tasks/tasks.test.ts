@@ -89,6 +89,26 @@ describe("tasks", () => {
     await one.stop();
   });
 
+  test("what was due or held before the clock went back runs soon; what is planned for later waits", async () => {
+    const inMs = (ms: number) => new Date(clock.now() + ms);
+    const hourMs = 3_600_000;
+    const due = await queue.enqueue({ kind: "k", payload: "due" });
+    const retried = await queue.enqueue({ kind: "k", payload: "retried" });
+    const held = await queue.enqueue({ kind: "k", payload: "held" });
+    const planned = await queue.enqueue({ kind: "k", payload: "planned", notBefore: instant(clock.now() + hourMs) });
+    await database.sql`UPDATE tasks SET created_at = ${inMs(hourMs)}, not_before = ${inMs(hourMs)} WHERE id = ${due.id}`;
+    await database.sql`UPDATE tasks SET attempts = 1, not_before = ${inMs(hourMs)} WHERE id = ${retried.id}`;
+    await database.sql`UPDATE tasks SET state = 'running', holder = 'dead', attempts = 1, lease_until = ${inMs(hourMs)}
+      WHERE id = ${held.id}`;
+    const ran: unknown[] = [];
+    const one = runner("a", { k: async (task) => ran.push(task.payload) });
+    await one.start();
+    await pass("they ran", () => ran.length === 3);
+    expect(ran.toSorted()).toEqual(["due", "held", "retried"]);
+    expect(await stateOf(planned.id)).toBe("queued");
+    await one.stop();
+  });
+
   test("a cancelled task stays cancelled, whatever its handler does", async () => {
     const started = Promise.withResolvers<void>();
     const release = Promise.withResolvers<void>();

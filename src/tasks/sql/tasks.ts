@@ -86,13 +86,25 @@ export const renewLeases = (sql: Statements, holder: string, ids: readonly strin
   UPDATE tasks SET lease_until = ${leaseUntil}
   WHERE id = ANY(${[...ids]}) AND holder = ${holder} AND state = 'running' RETURNING id`;
 
-/** Tasks of holders that have gone wait again, or have failed their last attempt. */
-export const takeOver = (sql: Statements, now: Date) => sql<TaskRow[]>`
+/**
+ * Tasks that wait for a time that was named before the clock went back: those that were due when they were made, and
+ * attempts anew that wait longer than any pause between attempts does.
+ */
+export const bringForward = (sql: Statements, now: Date, farthest: Date) => sql`
+  UPDATE tasks SET not_before = ${now}
+  WHERE state = 'queued' AND not_before > ${now}
+    AND CASE WHEN attempts = 0 THEN not_before = created_at ELSE not_before > ${farthest} END`;
+
+/**
+ * Tasks of holders that have gone wait again, or have failed their last attempt. A lease that ends later than any lease can
+ * was given before the clock went back.
+ */
+export const takeOver = (sql: Statements, now: Date, farthest: Date) => sql<TaskRow[]>`
   WITH lost AS (
     UPDATE tasks SET state = CASE WHEN attempts >= max_attempts THEN 'failed' ELSE 'queued' END,
       error = 'its holder was lost', holder = NULL, lease_until = NULL,
       ended_at = CASE WHEN attempts >= max_attempts THEN ${now}::timestamptz END
-    WHERE state = 'running' AND lease_until < ${now} RETURNING *
+    WHERE state = 'running' AND (lease_until < ${now} OR lease_until > ${farthest}) RETURNING *
   ), noted AS (
     UPDATE task_attempts SET ended_at = ${now}, outcome = 'lost' FROM lost
     WHERE task_attempts.task_id = lost.id AND task_attempts.attempt = lost.attempts

@@ -8,6 +8,7 @@ import {
 } from "../../../src/bus/sql/events.ts";
 import { insertSubscription, selectSubscription, updateSubscription } from "../../../src/bus/sql/subscriptions.ts";
 import {
+  bringForward,
   cancelTask,
   claimTasks,
   endAttempt,
@@ -190,13 +191,23 @@ function knowTasks(): void {
     return answered(claimed.map(taskRow));
   });
   means(renewLeases, (view, [leaseUntil, ids, holder]) => {
-    const mine = texts(ids).filter((id) => isHeld(view.get("tasks", id), holder));
+    const mine = [...new Set(texts(ids))].filter((id) => isHeld(view.get("tasks", id), holder));
     for (const id of mine) view.put("tasks", id, { ...view.get("tasks", id), lease_until: time(leaseUntil) });
     return answered(mine.map((id) => ({ id })));
   });
-  means(takeOver, (view, values) => {
-    const now = time(values[0]);
-    const lost = view.rows("tasks").filter((row) => row.state === "running" && number(row.lease_until) < now);
+  means(bringForward, (view, [now, , farthest]) => {
+    const isAstray = (row: Row) =>
+      row.attempts === 0 ? row.not_before === row.created_at : number(row.not_before) > time(farthest);
+    const astray = view
+      .rows("tasks")
+      .filter((row) => row.state === "queued" && number(row.not_before) > time(now) && isAstray(row));
+    for (const row of astray) view.put("tasks", text(row.id), { ...row, not_before: time(now) });
+    return counted(astray.length);
+  });
+  means(takeOver, (view, [at, , farthest]) => {
+    const now = time(at);
+    const isLost = (row: Row) => number(row.lease_until) < now || number(row.lease_until) > time(farthest);
+    const lost = view.rows("tasks").filter((row) => row.state === "running" && isLost(row));
     const after = lost.map((row): Row => {
       const isLast = number(row.attempts) >= number(row.max_attempts);
       const state = isLast ? "failed" : "queued";

@@ -49,6 +49,7 @@ import {
 import { countResources, deleteAddresses, writeDefinitions } from "../../../src/resources/sql/restore.ts";
 import type { Statements } from "../../../src/storage/index.ts";
 import {
+  bringForward,
   cancelTask,
   claimTasks,
   endAttempt,
@@ -85,7 +86,7 @@ export function taskStep(chance: Chance): Step {
       priority: chance.whole(0, 2),
       tokens: chance.whole(1, 3),
       maxAttempts: 2,
-      notBefore: at(chance),
+      notBefore: chance.pick([now, at(chance)]),
       createdAt: now,
     },
   };
@@ -105,6 +106,7 @@ export function taskStep(chance: Chance): Step {
     leaseUntil: at(chance),
   };
   const state = chance.pick(["done", "queued", "failed"]);
+  const farthest = new Date(now.getTime() + 1_000 * chance.whole(1, 10));
   const end = { id, holder, attempt, state, now, notBefore: now, result: { x: 1 }, error: null, outcome: "done" };
   return chance.pick<Step>([
     { name: "insertTask", run: (sql) => insertTask(sql, task) },
@@ -114,7 +116,8 @@ export function taskStep(chance: Chance): Step {
     { name: "selectTasks", run: (sql) => selectTasks(sql, page) },
     { name: "claimTasks", run: (sql) => claimTasks(sql, claim), anyOrder: true },
     { name: "renewLeases", run: (sql) => renewLeases(sql, holder, [id, other], now), anyOrder: true },
-    { name: "takeOver", run: (sql) => takeOver(sql, now), anyOrder: true },
+    { name: "takeOver", run: (sql) => takeOver(sql, now, farthest), anyOrder: true },
+    { name: "bringForward", run: (sql) => bringForward(sql, now, farthest) },
     { name: "endAttempt", run: (sql) => endAttempt(sql, end) },
     { name: "cancelTask", run: (sql) => cancelTask(sql, id, now) },
     { name: "updateProgress", run: (sql) => updateProgress(sql, { id, holder, attempt }, { done: 1 }) },
