@@ -14,6 +14,7 @@ import {
   type S3ClientConfig,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import { QuickGet } from "./quick-get.ts";
 
 export interface S3Connection {
   readonly bucket: string;
@@ -52,6 +53,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 export class S3Requests implements Disposable {
   readonly #client: S3Client;
   readonly #bucket: string;
+  readonly #quickGet: QuickGet;
 
   constructor({ bucket, endpoint, region, credentials }: S3Connection) {
     this.#bucket = bucket;
@@ -74,6 +76,7 @@ export class S3Requests implements Disposable {
       config.credentials = { accessKeyId, secretAccessKey, ...(sessionToken === null ? {} : { sessionToken }) };
     }
     this.#client = new S3Client(config);
+    this.#quickGet = new QuickGet({ client: this.#client, bucket, endpoint, region });
   }
 
   async put(
@@ -93,8 +96,10 @@ export class S3Requests implements Disposable {
     await this.#client.send(command, { abortSignal });
   }
 
-  /** The whole object, its bytes held against the checksum that the store kept of them. */
-  async get(key: string, abortSignal: AbortSignal): Promise<Uint8Array> {
+  /** The whole object, its bytes held against the checksum that the store kept of them; null where there is none. */
+  async get(key: string, abortSignal: AbortSignal): Promise<Uint8Array | null> {
+    const answer = await this.#quickGet.read(key, abortSignal);
+    if (answer !== "ask") return answer === "absent" ? null : answer;
     const command = new GetObjectCommand({ ...this.#at(key), ChecksumMode: "ENABLED" });
     const found = await this.#client.send(command, { abortSignal });
     return await bodyOf(found);
