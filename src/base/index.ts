@@ -49,6 +49,7 @@ export {
   type UserName,
   userName,
 } from "./names.ts";
+export { ownCommand } from "./own-command.ts";
 export { type Random, seededRandom, systemRandom } from "./random.ts";
 export {
   type Labels,

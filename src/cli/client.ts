@@ -3,7 +3,7 @@ import http from "node:http";
 import https from "node:https";
 import path from "node:path";
 import { z } from "zod";
-import { type ErrorCode, errorCodes, MillraceError } from "../base/index.ts";
+import { type ErrorCode, errorCodes, MillraceError, ownCommand } from "../base/index.ts";
 import { type Invocation, textOption } from "./command.ts";
 
 export interface ServerAddress {
@@ -60,7 +60,7 @@ async function localAddress(folder: string): Promise<string> {
   const parsed = text === null ? null : runningFile.safeParse(JSON.parse(text));
   if (parsed?.success) return parsed.data.url;
   throw new MillraceError("unavailable", `No server runs on ${folder}.`, {
-    hint: "Start one with `./millrace up`, or set MILLRACE_URL.",
+    hint: `Start one with \`${ownCommand} up\`, or set MILLRACE_URL.`,
   });
 }
 
@@ -155,7 +155,7 @@ function connectionError(url: URL, cause: Error): Error {
   return new MillraceError("unavailable", `The server at ${url.origin} cannot be reached: ${cause.message}.`, {
     hint: isDistrusted
       ? "If the certificate is yours, name its file (PEM) in NODE_EXTRA_CA_CERTS."
-      : "Is it running? `./millrace up` starts one here.",
+      : `Is it running? \`${ownCommand} up\` starts one here.`,
     cause,
   });
 }

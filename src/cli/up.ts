@@ -1,3 +1,4 @@
+import { ownCommand } from "../base/index.ts";
 import type { RunningServer } from "../server/index.ts";
 import type { Command } from "./command.ts";
 import { configurationOptions, readConfiguration, settingNames } from "./configuration.ts";
@@ -37,9 +38,11 @@ function aborted(signal: AbortSignal): Promise<void> {
 function welcome(server: RunningServer, example: boolean): string {
   const dataset = example ? "example.requests" : "my.data";
   const first = example
-    ? `./millrace sql "SELECT path, count(*) AS requests FROM example.requests GROUP BY path ORDER BY requests DESC LIMIT 5"`
-    : `./millrace ingest my.data YOUR_FILE.csv`;
-  const second = example ? "./millrace ingest my.data YOUR_FILE.csv" : `./millrace sql "SELECT * FROM my.data LIMIT 5"`;
+    ? `${ownCommand} sql "SELECT path, count(*) AS requests FROM example.requests GROUP BY path ORDER BY requests DESC LIMIT 5"`
+    : `${ownCommand} ingest my.data YOUR_FILE.csv`;
+  const second = example
+    ? `${ownCommand} ingest my.data YOUR_FILE.csv`
+    : `${ownCommand} sql "SELECT * FROM my.data LIMIT 5"`;
   return `
   Millrace ${server.version}
 
@@ -53,7 +56,7 @@ ${server.needsSetUp ? `           It asks once for the owner's token, which stan
   Try, in another terminal of this folder:
     ${first}
     ${second}
-    ./millrace verify ${dataset}
+    ${ownCommand} verify ${dataset}
 
   Ctrl-C stops everything in order.
 

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { ownCommand } from "../base/index.ts";
 import type { Datasets } from "../datasets/index.ts";
 import type { EnginePool } from "../engines/index.ts";
 import { type BindOptions, type Gateway, openGateway } from "../gateway/index.ts";
@@ -119,7 +120,7 @@ export function openApi(options: ApiOptions): Gateway {
         clock,
       }),
       ownerTokenFile: ownerTokenFile(foundation.directory),
-      version,
+      program: { version, command: ownCommand },
     },
     bind: bindOf(config),
     limits: { maxConnections: values["http.maxConnections"] },

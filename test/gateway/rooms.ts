@@ -111,7 +111,7 @@ export function fakeRooms(): FakeRooms {
       return receiptOf(input, 1);
     },
     rooms: {
-      version: "0.0.0",
+      program: { version: "0.0.0", command: "millrace" },
       ownerTokenFile: "/data/owner.token",
       access: {
         async authenticate(credentials) {

@@ -21,6 +21,8 @@ export interface Platform extends AsyncDisposable {
 
 export interface PlatformOptions {
   readonly dataDirectory: string;
+  /** The command line to start it with, where it is not that of this checkout. */
+  readonly program?: string;
   readonly port?: number;
   readonly flags?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -36,7 +38,7 @@ export function spawnPlatform(options: PlatformOptions): ChildProcessByStdio<nul
     String(options.port ?? 0),
     ...(options.flags ?? []),
   ];
-  return spawn(launcher, args, {
+  return spawn(options.program ?? launcher, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...cleanEnvironment(), ...options.environment },
   });

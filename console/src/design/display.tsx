@@ -1,4 +1,4 @@
-import { type ComponentProps, type ReactNode, useState } from "react";
+import { type ComponentProps, createContext, type ReactNode, useContext, useState } from "react";
 import { ApiError } from "../api/client.ts";
 import { Button, IconButton } from "./controls.tsx";
 import css from "./display.module.css";
@@ -159,6 +159,14 @@ export function Command({ text }: { readonly text: string }): ReactNode {
       />
     </div>
   );
+}
+
+/** How Millrace's command line is called on the server's machine. */
+export const CommandName = createContext("./millrace");
+
+/** A command of Millrace's own, as it is called there. */
+export function MillraceCommand({ args }: { readonly args: string }): ReactNode {
+  return <Command text={`${useContext(CommandName)} ${args}`} />;
 }
 
 export function Kbd({ children }: { readonly children: ReactNode }): ReactNode {

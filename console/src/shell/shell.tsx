@@ -4,7 +4,7 @@ import { type ReactNode, useEffect, useState } from "react";
 import { live, useLive } from "../api/live.ts";
 import { sessionQuery, signOut } from "../api/session.ts";
 import { IconButton } from "../design/controls.tsx";
-import { Kbd, Name } from "../design/display.tsx";
+import { CommandName, Kbd, Name } from "../design/display.tsx";
 import { Icon } from "../design/icon.tsx";
 import { join } from "../design/join.ts";
 import { tellFailure } from "../design/overlays.tsx";
@@ -17,6 +17,7 @@ import { chooseTheme, isDark } from "./theme.ts";
 /** What stands around every page, and the one stream of what happens now. */
 export function Shell(): ReactNode {
   const client = useQueryClient();
+  const { data: session } = useQuery(sessionQuery);
   const [isPaletteOpen, setPaletteOpen] = useState(false);
   const [isHelpOpen, setHelpOpen] = useState(false);
   useEffect(() => {
@@ -32,7 +33,9 @@ export function Shell(): ReactNode {
       <Side onFind={() => setPaletteOpen(true)} />
       <div className={css.main}>
         <Connection />
-        <Outlet />
+        <CommandName value={session?.who?.command ?? "millrace"}>
+          <Outlet />
+        </CommandName>
       </div>
       <Palette isOpen={isPaletteOpen} onClose={() => setPaletteOpen(false)} onHelp={() => setHelpOpen(true)} />
       <Shortcuts isOpen={isHelpOpen} onClose={() => setHelpOpen(false)} />

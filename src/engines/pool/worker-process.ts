@@ -19,7 +19,8 @@ const heapOptions: Readonly<Record<WorkerRole, readonly string[]>> = {
  * (TPC-H took 4 % longer).
  */
 const arenasOf = ({ threads }: WorkerSetup) => (threads === 1 ? 2 : Math.min(16, threads * 2));
-const mainFile = path.join(import.meta.dirname, "..", "worker", "main.ts");
+/** TypeScript in a checkout, JavaScript in the package. */
+const mainFile = path.join(import.meta.dirname, "..", "worker", `main${path.extname(import.meta.filename)}`);
 
 /** What a job is called while it runs. */
 export interface JobTitle {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { formatInstant, instant, MillraceError } from "../../base/index.ts";
-import type { Principal, Rooms } from "./contract.ts";
+import type { Principal, Program, Rooms } from "./contract.ts";
 import { datasetParams, project, user } from "./parts.ts";
 import { type HttpRoute, jsonRoute } from "./route.ts";
 import { grantView, principalView, tokenView, userView } from "./views.ts";
@@ -12,7 +12,7 @@ const password = z.string().min(10, "a password has at least 10 characters").max
 const secretBytes = 64 * 1024;
 
 /** Users and tokens need organization.admin, but for one's own; roles, grants and secrets project.admin. */
-export function accessRoutes<Format>({ access, administration, version }: Rooms<Format>): HttpRoute[] {
+export function accessRoutes<Format>({ access, administration, program }: Rooms<Format>): HttpRoute[] {
   const administrate = (principal: Principal) => access.authorize(principal, "organization.admin", {});
   const selfOrAdmin = async (principal: Principal, name: string) => {
     if (principal.user !== name) await administrate(principal);
@@ -32,7 +32,7 @@ export function accessRoutes<Format>({ access, administration, version }: Rooms<
       summary: "The server's version, and who you are",
       tag: "server",
       reply: principalView,
-      handle: async ({ principal }) => whoIs(principal, version),
+      handle: async ({ principal }) => whoIs(principal, program),
     }),
     jsonRoute({
       method: "GET",
@@ -226,7 +226,7 @@ export function accessRoutes<Format>({ access, administration, version }: Rooms<
   ];
 }
 
-export function whoIs(principal: Principal, version: string): z.infer<typeof principalView> {
+export function whoIs(principal: Principal, program: Program): z.infer<typeof principalView> {
   const { organization, user: name, isOwner, tokenId, scopes } = principal;
-  return { version, organization, user: name, isOwner, tokenId, scopes: [...scopes] };
+  return { ...program, organization, user: name, isOwner, tokenId, scopes: [...scopes] };
 }

@@ -423,5 +423,11 @@ export interface Rooms<Format> {
   readonly readiness: (signal: AbortSignal) => Promise<Readonly<Record<string, boolean>>>;
   /** Where the owner finds the first token. */
   readonly ownerTokenFile: string;
+  readonly program: Program;
+}
+
+export interface Program {
   readonly version: string;
+  /** How a person calls the command line on this machine. */
+  readonly command: string;
 }

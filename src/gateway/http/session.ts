@@ -16,7 +16,7 @@ const signIn = z.union([
 
 /** How a browser signs in: it gives a token or a password once, and keeps a cookie that no script can read. */
 export function sessionRoutes<Format>(
-  { administration, ownerTokenFile, version }: Rooms<Format>,
+  { administration, ownerTokenFile, program }: Rooms<Format>,
   { clock }: { readonly clock: Clock },
 ): HttpRoute[] {
   return [
@@ -31,7 +31,7 @@ export function sessionRoutes<Format>(
         const principal = await visitor.identify();
         const tokenFile = isOnThisMachine(exchange) ? ownerTokenFile : null;
         const setUp = { needed: await administration.needsSetUp(), tokenFile };
-        return { value: { who: principal === null ? null : whoIs(principal, version), setUp } };
+        return { value: { who: principal === null ? null : whoIs(principal, program), setUp } };
       },
     }),
     visitorRoute({
@@ -51,7 +51,7 @@ export function sessionRoutes<Format>(
         const maxAgeS = Math.floor((expiresAt - clock.now()) / 1000);
         const opened = await visitor.authenticate({ kind: "token", token });
         return {
-          value: whoIs(opened, version),
+          value: whoIs(opened, program),
           headers: { "set-cookie": sessionHeader(exchange, { token, maxAgeS }) },
         };
       },

@@ -52,7 +52,7 @@ export function systemRoutes<Format>(
       access: "open",
       types: ["application/json"],
       async handle(exchange) {
-        document ??= Buffer.from(JSON.stringify(openApiDocument(describe(), rooms.version)));
+        document ??= Buffer.from(JSON.stringify(openApiDocument(describe(), rooms.program.version)));
         exchange.bytes(200, document, { "content-type": "application/json; charset=utf-8" });
       },
     }),

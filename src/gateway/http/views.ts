@@ -11,6 +11,7 @@ const json = z.unknown();
 export const principalView = z
   .object({
     version: z.string(),
+    command: z.string().meta({ description: "How the command line is called on the server's machine" }),
     organization: z.string(),
     user: z.string(),
     isOwner: z.boolean(),

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { cp, mkdir, rename, rm, stat } from "node:fs/promises";
+import { cp, lstat, mkdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -15,6 +15,8 @@ export interface Programs {
 /** Where root keeps what another user must reach. */
 export const sharedRoot = "/var/lib/millrace";
 
+/** npm packs no symbolic links: an install script makes those of this list. Paths are relative to the package. */
+const linkList = z.array(z.object({ target: z.string() }));
 const shape = z.object({ initdb: z.string(), postgres: z.string() });
 
 /**
@@ -35,9 +37,25 @@ export async function findPrograms(user: SystemUser): Promise<Programs> {
     });
   }
   const bin = path.dirname(programs.postgres);
+  await checkLinks(name, path.dirname(bin));
   if (user.kind === "self" || (await isReachable(bin))) return programs;
   const native = await copyOnce(path.dirname(bin));
   return { initdb: path.join(native, "bin", "initdb"), postgres: path.join(native, "bin", "postgres") };
+}
+
+/** Without its links PostgreSQL ends at once, with a sentence about a library. */
+async function checkLinks(name: string, native: string): Promise<void> {
+  const list = await readFile(path.join(native, "pg-symlinks.json"), "utf8").catch(() => "[]"); // not every platform has links
+  for (const { target } of linkList.parse(JSON.parse(list))) {
+    if ((await lstat(path.join(native, "..", target)).catch(() => null)) !== null) continue;
+    throw new MillraceError(
+      "unavailable",
+      `The package ${name} is not whole: its install script was not allowed to run.`,
+      {
+        hint: `Allow install scripts (npm 12: npm install-scripts approve --all), then run: npm rebuild ${name}`,
+      },
+    );
+  }
 }
 
 /** Named by where it came from and its age, so that another version is another copy. Atomic by rename. */

@@ -4,7 +4,6 @@ import { Button, Field, IconButton, Input, SearchInput, Segments, Select, TextAr
 import {
   Badge,
   Card,
-  Command,
   Data,
   DataTable,
   EmptyState,
@@ -12,6 +11,7 @@ import {
   Facts,
   Kbd,
   Meter,
+  MillraceCommand,
   Page,
   SkeletonRows,
   type Tone,
@@ -62,7 +62,7 @@ export function Components(): ReactNode {
         <Card title="Empty">
           <EmptyState title="Nothing here yet">
             <p>Says what would be here, and the next command:</p>
-            <Command text="./millrace ingest my.data YOUR_FILE.csv" />
+            <MillraceCommand args="ingest my.data YOUR_FILE.csv" />
           </EmptyState>
         </Card>
         <Card title="Failed">
@@ -203,7 +203,7 @@ function Displays(): ReactNode {
         <p>
           <Kbd>g</Kbd> <Kbd>d</Kbd> goes to the datasets.
         </p>
-        <Command text='./millrace sql "SELECT count(*) FROM my.data"' />
+        <MillraceCommand args='sql "SELECT count(*) FROM my.data"' />
       </div>
     </Card>
   );

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { blockQuery, blocksQuery, datasetQuery } from "../../api/queries.ts";
-import { Card, Command, Data, Facts, Name, SkeletonRows } from "../../design/display.tsx";
+import { Card, Data, Facts, MillraceCommand, Name, SkeletonRows } from "../../design/display.tsx";
 import { rowCount } from "../../design/format.ts";
 import { Ago } from "../../design/time.tsx";
 import { type BlockFacts, factsOf, sourceName } from "./block.ts";
@@ -26,7 +26,7 @@ export function Origin(): ReactNode {
         {sources.length === 0 && seq === undefined && (
           <>
             <p>No rows yet. Send the first:</p>
-            <Command text={`./millrace ingest ${project}.${dataset} YOUR_FILE.csv`} />
+            <MillraceCommand args={`ingest ${project}.${dataset} YOUR_FILE.csv`} />
           </>
         )}
         {sources.length > 0 && (

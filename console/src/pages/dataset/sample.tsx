@@ -3,7 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { datasetQuery } from "../../api/queries.ts";
 import { Button, Segments } from "../../design/controls.tsx";
-import { Card, Command, EmptyState, ErrorPanel, SkeletonRows } from "../../design/display.tsx";
+import { Card, EmptyState, ErrorPanel, MillraceCommand, SkeletonRows } from "../../design/display.tsx";
 import { count, rowCount } from "../../design/format.ts";
 import { Grid } from "./grid.tsx";
 import { ownLast } from "./own-columns.ts";
@@ -28,7 +28,7 @@ export function Sample(): ReactNode {
     return (
       <Card>
         <EmptyState title={seq === undefined ? "No rows yet" : "There were no rows yet"}>
-          <Command text={`./millrace ingest ${project}.${dataset} YOUR_FILE.csv`} />
+          <MillraceCommand args={`ingest ${project}.${dataset} YOUR_FILE.csv`} />
         </EmptyState>
       </Card>
     );

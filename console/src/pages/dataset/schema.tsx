@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
 import { datasetQuery } from "../../api/queries.ts";
-import { Card, Command, EmptyState, ErrorPanel, SkeletonRows } from "../../design/display.tsx";
+import { Card, EmptyState, ErrorPanel, MillraceCommand, SkeletonRows } from "../../design/display.tsx";
 import { count } from "../../design/format.ts";
 import { ColumnRow } from "./column-row.tsx";
 import { ownColumns, ownLast } from "./own-columns.ts";
@@ -26,7 +26,7 @@ export function Schema(): ReactNode {
       <Card>
         <EmptyState title="No columns yet">
           <p>Columns and their types come with the first rows.</p>
-          <Command text={`./millrace ingest ${project}.${dataset} YOUR_FILE.csv`} />
+          <MillraceCommand args={`ingest ${project}.${dataset} YOUR_FILE.csv`} />
         </EmptyState>
       </Card>
     );

@@ -4,7 +4,7 @@ import { type ReactNode, useMemo } from "react";
 import { activityQuery, datasetsQuery } from "../../api/queries.ts";
 import { useRates } from "../../api/rates.ts";
 import { buttonClass, SearchInput, Select } from "../../design/controls.tsx";
-import { Card, Command, EmptyState, ErrorPanel, Page, SkeletonRows } from "../../design/display.tsx";
+import { Card, EmptyState, ErrorPanel, MillraceCommand, Page, SkeletonRows } from "../../design/display.tsx";
 import { compact, count, perSecond } from "../../design/format.ts";
 import { Icon } from "../../design/icon.tsx";
 import { DropTarget } from "../upload/drop-target.tsx";
@@ -141,7 +141,7 @@ function NoDatasets(): ReactNode {
         <p>
           Drop a file anywhere on this page, or send one from a terminal. Its columns and types are found by themselves.
         </p>
-        <Command text="./millrace ingest my.data YOUR_FILE.csv" />
+        <MillraceCommand args="ingest my.data YOUR_FILE.csv" />
         <Link to="/upload" className={buttonClass()}>
           <Icon name="upload" />
           Upload a file

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { activityQuery, datasetsQuery } from "../../api/queries.ts";
 import { buttonClass } from "../../design/controls.tsx";
-import { Card, Command, EmptyState, ErrorPanel, Page, SkeletonRows } from "../../design/display.tsx";
+import { Card, Command, EmptyState, ErrorPanel, MillraceCommand, Page, SkeletonRows } from "../../design/display.tsx";
 import { rowCount } from "../../design/format.ts";
 import { TimeChart } from "../../design/time-chart.tsx";
 import { Busiest } from "./busiest.tsx";
@@ -35,7 +35,7 @@ function FirstSteps(): ReactNode {
     <Card>
       <EmptyState title="No data yet">
         <p>A dataset begins with its first row. Upload a file here, or send one from a terminal:</p>
-        <Command text="./millrace ingest my.data YOUR_FILE.csv" />
+        <MillraceCommand args="ingest my.data YOUR_FILE.csv" />
         <p>Applications push rows as JSON, CSV, Parquet or Arrow over HTTP:</p>
         <Command text={push} />
         <Link to="/upload" className={buttonClass({ look: "primary" })}>

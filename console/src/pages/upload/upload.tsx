@@ -3,7 +3,7 @@ import { useSearch } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { datasetsQuery } from "../../api/queries.ts";
 import { IconButton } from "../../design/controls.tsx";
-import { Card, Command, ErrorPanel, Name, Page, SkeletonRows } from "../../design/display.tsx";
+import { Card, ErrorPanel, MillraceCommand, Name, Page, SkeletonRows } from "../../design/display.tsx";
 import { bytes } from "../../design/format.ts";
 import { Icon } from "../../design/icon.tsx";
 import { Batch } from "./batch.tsx";
@@ -58,7 +58,7 @@ export function Upload(): ReactNode {
           <Chooser isOver={isOver} onChoose={choose} />
           <div className={css.elsewhere}>
             <p>Files of the server's own machine, and very large ones, go best by a terminal:</p>
-            <Command text={`./millrace ingest ${into ?? "my.data"} YOUR_FILES*.csv`} />
+            <MillraceCommand args={`ingest ${into ?? "my.data"} YOUR_FILES*.csv`} />
           </div>
         </>
       )}

@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { projectsQuery } from "../../api/queries.ts";
 import { Button, Field, Input, Select } from "../../design/controls.tsx";
-import { Command, ErrorPanel, SkeletonRows } from "../../design/display.tsx";
+import { ErrorPanel, MillraceCommand, SkeletonRows } from "../../design/display.tsx";
 import { Dialog, DialogActions, tell } from "../../design/overlays.tsx";
 import { folderPath, nameFor, save, savedQueries } from "./saved.ts";
 import { tabStore } from "./tab-store.ts";
@@ -53,7 +53,7 @@ function SaveForm({ tab, onClose }: { readonly tab: Tab; readonly onClose: () =>
     return (
       <>
         <p>Saved queries belong to a project, and there is none yet. The first import makes one:</p>
-        <Command text="./millrace ingest my.data FILE.csv" />
+        <MillraceCommand args="ingest my.data FILE.csv" />
       </>
     );
   }

@@ -1,6 +1,6 @@
 import { type ReactNode, useMemo, useState } from "react";
 import { SearchInput } from "../../../design/controls.tsx";
-import { Command, EmptyState, Name } from "../../../design/display.tsx";
+import { EmptyState, MillraceCommand, Name } from "../../../design/display.tsx";
 import { Icon } from "../../../design/icon.tsx";
 import { rank } from "../../../shell/match.ts";
 import { type CatalogDataset, written } from "../editor/completion.ts";
@@ -27,7 +27,7 @@ export function Catalog({
     return (
       <EmptyState title="No datasets yet">
         <p>Import a file:</p>
-        <Command text="./millrace ingest my.data FILE.csv" />
+        <MillraceCommand args="ingest my.data FILE.csv" />
       </EmptyState>
     );
   }
