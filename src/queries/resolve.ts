@@ -7,23 +7,26 @@ import {
   projectName,
 } from "../base/index.ts";
 import {
-  type FileGroup,
   foldName,
   type PastPoint,
   pastPoint,
   positionInText,
   quarantineSql,
   type Reference,
-  relationSql,
   replaceTable,
   type SqlParser,
   type Statement,
-  type TypedColumn,
   textOf,
 } from "../compiler/index.ts";
-import type { AsOf, DatasetRef, Datasets, LiveSlice, Snapshot } from "../datasets/index.ts";
+import {
+  type AsOf,
+  type DatasetRef,
+  type Datasets,
+  type LiveSlice,
+  relationOf,
+  type Snapshot,
+} from "../datasets/index.ts";
 import type { Identity, Principal } from "../identity/index.ts";
-import { copyColumns, type DataSchema, duckdbType, sliceType } from "../slices/index.ts";
 
 const quarantineSuffix = "__quarantine";
 
@@ -125,7 +128,7 @@ export class RelationTrees {
   }
 }
 
-/** Puts a dataset's files in the place of its name. Groups follow the schemas that the slices were written with. */
+/** Puts a dataset's files in the place of its name. */
 export async function replaceWithFiles(
   resolved: Resolved,
   snapshot: Snapshot,
@@ -135,86 +138,7 @@ export async function replaceWithFiles(
 ): Promise<void> {
   const { table } = resolved.reference;
   const name = textOf(table, "table_name");
-  const sql = resolved.part === "quarantine" ? quarantineSql(files.paths) : dataSql(resolved, snapshot, files);
+  const sql =
+    resolved.part === "quarantine" ? quarantineSql(files.paths) : relationOf(resolved.ref.path, snapshot, files);
   replaceTable(table, await trees.of(sql, parser, signal), name);
-}
-
-function dataSql(
-  resolved: Resolved,
-  snapshot: Snapshot,
-  files: { readonly slices: readonly LiveSlice[]; readonly paths: readonly string[] },
-): string {
-  if (snapshot.schema === null) {
-    throw new MillraceError(
-      "sql_binding",
-      `The dataset ${formatDatasetPath(resolved.ref.path)} has no rows and no columns yet.`,
-      {
-        hint: "Push or import rows first.",
-      },
-    );
-  }
-  const groups: (FileGroup & { readonly of: LiveSlice; readonly paths: string[] })[] = [];
-  const isReadAsOne = readsAsOne(snapshot);
-  for (const [index, slice] of files.slices.entries()) {
-    const last = groups.at(-1);
-    const path = files.paths[index] ?? "";
-    const cut = cutOf(slice, snapshot);
-    if (last !== undefined && isReadAsOne(last.of, slice) && cut === null && cutOf(last.of, snapshot) === null)
-      last.paths.push(path);
-    else groups.push({ of: slice, columns: columnsIn(slice, snapshot, snapshot.schema), paths: [path], ...cut });
-  }
-  return relationSql(columnsOf(snapshot.schema), groups);
-}
-
-/**
- * Whether two files can be read as one relation by the columns of the first. A slice behind a copy can where the copy's integers are
- * wider and nothing else differs: a count then takes both from their metadata, and reads no row.
- */
-function readsAsOne({ schemas }: Snapshot): (first: LiveSlice, next: LiveSlice) => boolean {
-  const byVersion = new Map<number, boolean>();
-  const differsInIntegers = (version: number) => {
-    const known = schemas.slice(0, version).map(({ schema }) => schema);
-    return copyColumns(known).every(
-      ({ sliceType, copyType }) => sliceType === copyType || (isInteger(sliceType) && isInteger(copyType)),
-    );
-  };
-  return (first, { kind, schemaVersion }) => {
-    if (first.schemaVersion !== schemaVersion) return false;
-    if (first.kind === kind) return true;
-    if (first.kind !== "copy") return false;
-    const isSo = byVersion.get(schemaVersion) ?? differsInIntegers(schemaVersion);
-    byVersion.set(schemaVersion, isSo);
-    return isSo;
-  };
-}
-
-function isInteger(type: string): boolean {
-  return /^U?(TINY|SMALL|BIG)?INT(EGER)?$/.test(type);
-}
-
-/** A copy may hold rows that came later than the snapshot, and such as have expired. */
-function cutOf(
-  slice: LiveSlice,
-  { rows, expiredBefore }: Snapshot,
-): Pick<FileGroup, "belowOffset" | "fromOffset"> | null {
-  const isBeyond = slice.lastOffset >= rows;
-  const isExpired = slice.firstOffset < expiredBefore;
-  if (!isBeyond && !isExpired) return null;
-  return { ...(isBeyond ? { belowOffset: rows } : {}), ...(isExpired ? { fromOffset: expiredBefore } : {}) };
-}
-
-/** The columns of a file: a slice has its schema's types, a copy signed ones. */
-function columnsIn(slice: LiveSlice, { schemas }: Snapshot, newest: DataSchema): readonly TypedColumn[] {
-  const known = schemas.slice(0, slice.schemaVersion).map(({ schema }) => schema);
-  switch (slice.kind) {
-    case "data":
-      return columnsOf(known.at(-1) ?? newest);
-    case "copy":
-      return copyColumns(known).map(({ name, copyType }) => ({ name, type: copyType }));
-  }
-}
-
-/** With the types that slices have, whether any is read or none: which ones are read must not change what a statement means. */
-function columnsOf(schema: NonNullable<Snapshot["schema"]>): readonly TypedColumn[] {
-  return schema.fields.map((field) => ({ name: field.name, type: sliceType(duckdbType(field)) }));
 }
