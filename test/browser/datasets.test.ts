@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { tempDirectory } from "../kit/index.ts";
-import { type Platform, startPlatform } from "../kit/platform.ts";
+import { millrace, type Platform, startPlatform } from "../kit/platform.ts";
 import { browserAbsent, enter, keepPicture, openBrowser, violations, visit } from "./open.ts";
 
 const held = new AsyncDisposableStack();
@@ -133,6 +133,28 @@ journey("rows of another kind go in after their column was declared as text", as
   await page.getByRole("heading", { name: "4 rows" }).waitFor();
   for (const value of ["1", "2", "three", "4"])
     await page.getByRole("cell", { name: value, exact: true }).first().waitFor();
+  await context.close();
+  expect(problems).toEqual([]);
+});
+
+journey("a copy says what it is a copy of, and takes no rows", async () => {
+  await rows("there", '{"n":1}\n{"n":2}\n', "ndjson");
+  await using other = await startPlatform({ dataDirectory: path.join(folder, "other") });
+  const origin = `${platform.url}/odf/web/there`;
+  const pulled = await millrace(["pull", origin, "--as", "mirror.there"], other, {
+    MILLRACE_ORIGIN_TOKEN: platform.token,
+  });
+  expect(pulled.code, pulled.stderr).toBe(0);
+  const { page, context, problems } = await visit(browser);
+  await enter(page, other, "/datasets/mirror/there");
+  await page.getByText("A read-only copy of").getByText(origin).waitFor();
+  await page.getByText(`./millrace pull ${origin} --as mirror.there`).waitFor();
+  expect(await page.getByRole("link", { name: "Add rows" }).count()).toBe(0);
+  await keepPicture(page, "copy");
+  expect(await violations(page)).toEqual([]);
+  await enter(page, platform, "/datasets/web/there");
+  await page.getByRole("link", { name: "Add rows" }).waitFor();
+  expect(await page.getByText("A read-only copy of").count()).toBe(0);
   await context.close();
   expect(problems).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { ask, path } from "./client.ts";
-import type { Activity, Block, Dataset, PlatformEvent, Query, Resource, Setting, Task } from "./types.ts";
+import type { Activity, Block, Dataset, OneDataset, PlatformEvent, Query, Resource, Setting, Task } from "./types.ts";
 
 /** What the console reads, each with its key in the cache: the live stream says by these keys what has changed. */
 
@@ -30,7 +30,7 @@ export const datasetsQuery = queryOptions({
 export const datasetQuery = (project: string, dataset: string) =>
   queryOptions({
     queryKey: ["dataset", project, dataset],
-    queryFn: ({ signal }) => ask<Dataset>(path`/api/v1/projects/${project}/datasets/${dataset}`, { signal }),
+    queryFn: ({ signal }) => ask<OneDataset>(path`/api/v1/projects/${project}/datasets/${dataset}`, { signal }),
   });
 
 export const blocksQuery = (project: string, dataset: string, before: number | null) =>

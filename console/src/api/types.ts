@@ -9,6 +9,7 @@ type View<Name extends keyof typeof views> = (typeof views)[Name] extends z.ZodT
 export type WhoAmI = View<"principalView">;
 export type Resource = View<"resourceView">;
 export type Dataset = View<"datasetView">;
+export type OneDataset = View<"oneDatasetView">;
 export type Block = View<"blockView">;
 export type Slice = View<"sliceView">;
 export type QuarantineReason = View<"quarantineView">;

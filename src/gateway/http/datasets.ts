@@ -4,13 +4,22 @@ import { schemaFailure } from "../edge/index.ts";
 import type { DatasetRef, Rooms } from "./contract.ts";
 import { count, datasetParams, findDataset, ifMatch, project, timeOrNull } from "./parts.ts";
 import { type HttpRoute, jsonRoute, parseJson, streamRoute } from "./route.ts";
-import { blockView, datasetView, quarantineView, retryView, sliceView, taskView, verifyReport } from "./views.ts";
+import {
+  blockView,
+  datasetView,
+  oneDatasetView,
+  quarantineView,
+  retryView,
+  sliceView,
+  taskView,
+  verifyReport,
+} from "./views.ts";
 
 const tag = "datasets";
 const one = "/api/v1/projects/{project}/datasets/{dataset}";
 const verifyBody = z.strictObject({ level: z.enum(["chain", "physical", "logical"]).default("logical") });
 
-export function datasetRoutes<Format>({ access, datasets, ingest, resources }: Rooms<Format>): HttpRoute[] {
+export function datasetRoutes<Format>({ access, datasets, ingest, replicas, resources }: Rooms<Format>): HttpRoute[] {
   const view = async (ref: DatasetRef, signal: AbortSignal): Promise<z.infer<typeof datasetView>> => {
     const head = await datasets.head(ref.id, signal);
     return {
@@ -66,13 +75,14 @@ export function datasetRoutes<Format>({ access, datasets, ingest, resources }: R
     jsonRoute({
       method: "GET",
       path: one,
-      summary: "A dataset's head, size, schema and watermark",
+      summary: "A dataset's head, size, schema, watermark, and what it is a copy of",
       tag,
       params: datasetParams,
-      reply: datasetView,
+      reply: oneDatasetView,
       async handle({ params, principal, signal }) {
         await access.authorize(principal, "dataset.select", { dataset: params });
-        return await view(await findDataset(datasets, params), signal);
+        const ref = await findDataset(datasets, params);
+        return { ...(await view(ref, signal)), origin: await replicas.origin(ref.id) };
       },
     }),
     jsonRoute({

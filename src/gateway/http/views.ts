@@ -80,6 +80,12 @@ export const datasetView = z
   })
   .meta({ id: "Dataset" });
 
+export const oneDatasetView = datasetView
+  .extend({
+    origin: z.string().nullable().describe("Address of the dataset that this is a copy of; null for one of its own."),
+  })
+  .meta({ id: "OneDataset" });
+
 export const blockView = z
   .object({ seq: z.int(), hash: z.string(), block: json.describe("The ODF metadata block as JSON.") })
   .meta({ id: "Block" });

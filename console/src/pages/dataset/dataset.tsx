@@ -36,62 +36,64 @@ export function DatasetPage(): ReactNode {
   const sql = `SELECT *\nFROM ${tableName(project, dataset, seq)}\nLIMIT 1000`;
   if (error instanceof ApiError && error.status === 404) return <Missing path={path} error={error} />;
 
-  return (
-    <DropTarget into={path}>
-      <Page
-        title={
-          <>
-            <Link to="/datasets" search={{ project }} className={css.project}>
-              <Name>{project}</Name>
-            </Link>
-            <span className={css.project}>.</span>
-            <Name>{dataset}</Name>
-          </>
-        }
-        about={<About />}
-        actions={
-          <>
-            <Link to="/workbench" search={{ sql }} className={buttonClass({ look: "primary" })}>
-              <Icon name="workbench" />
-              Query
-            </Link>
+  const page = (
+    <Page
+      title={
+        <>
+          <Link to="/datasets" search={{ project }} className={css.project}>
+            <Name>{project}</Name>
+          </Link>
+          <span className={css.project}>.</span>
+          <Name>{dataset}</Name>
+        </>
+      }
+      about={<About />}
+      actions={
+        <>
+          <Link to="/workbench" search={{ sql }} className={buttonClass({ look: "primary" })}>
+            <Icon name="workbench" />
+            Query
+          </Link>
+          {head?.origin === null && (
             <Link to="/upload" search={{ into: path }} className={buttonClass()}>
               <Icon name="upload" />
               Add rows
             </Link>
-            <Menu
-              label="What can be done with this dataset"
-              items={[
-                {
-                  label: "Verify",
-                  icon: "check",
-                  onChoose: () => void navigate({ to: "/datasets/$project/$dataset", ...keep, hash: "verify" }),
-                },
-                {
-                  label: "Copy its name for SQL",
-                  icon: "copy",
-                  onChoose: () => void navigator.clipboard.writeText(tableName(project, dataset, seq)),
-                },
-                { label: "Delete", icon: "close", isDangerous: true, onChoose: () => setDeleting(true) },
-              ]}
-            />
-          </>
-        }
-      >
-        <nav className={tabs.list} aria-label="Parts of the dataset">
-          {parts.map(({ to, label }) => (
-            <Link key={to} to={to} {...keep} className={tabs.tab} activeOptions={{ exact: true, includeSearch: false }}>
-              {label}
-            </Link>
-          ))}
-        </nav>
-        {seq !== undefined && <TimeTravel seq={seq} />}
-        {error !== null && <ErrorPanel error={error} again={() => void refetch()} />}
-        {(seq === undefined || head === undefined || seq <= head.seq) && <Outlet />}
-        <DeleteDataset project={project} dataset={dataset} isOpen={isDeleting} onClose={() => setDeleting(false)} />
-      </Page>
-    </DropTarget>
+          )}
+          <Menu
+            label="What can be done with this dataset"
+            items={[
+              {
+                label: "Verify",
+                icon: "check",
+                onChoose: () => void navigate({ to: "/datasets/$project/$dataset", ...keep, hash: "verify" }),
+              },
+              {
+                label: "Copy its name for SQL",
+                icon: "copy",
+                onChoose: () => void navigator.clipboard.writeText(tableName(project, dataset, seq)),
+              },
+              { label: "Delete", icon: "close", isDangerous: true, onChoose: () => setDeleting(true) },
+            ]}
+          />
+        </>
+      }
+    >
+      <nav className={tabs.list} aria-label="Parts of the dataset">
+        {parts.map(({ to, label }) => (
+          <Link key={to} to={to} {...keep} className={tabs.tab} activeOptions={{ exact: true, includeSearch: false }}>
+            {label}
+          </Link>
+        ))}
+      </nav>
+      {seq !== undefined && <TimeTravel seq={seq} />}
+      {error !== null && <ErrorPanel error={error} again={() => void refetch()} />}
+      {(seq === undefined || head === undefined || seq <= head.seq) && <Outlet />}
+      <DeleteDataset project={project} dataset={dataset} isOpen={isDeleting} onClose={() => setDeleting(false)} />
+    </Page>
   );
+  // A copy takes no rows.
+  return typeof head?.origin === "string" ? page : <DropTarget into={path}>{page}</DropTarget>;
 }
 
 function About(): ReactNode {

@@ -23,7 +23,15 @@ export function Origin(): ReactNode {
     <Card title="Where it comes from">
       <div className={css.sources}>
         {sources.length === 0 && seq !== undefined && <p className={css.quiet}>There were no rows yet.</p>}
-        {sources.length === 0 && seq === undefined && (
+        {data.origin !== null && (
+          <>
+            <p>
+              A read-only copy of <Name>{data.origin}</Name>, every byte proven. To bring what is new there:
+            </p>
+            <MillraceCommand args={`pull ${data.origin} --as ${project}.${dataset}`} />
+          </>
+        )}
+        {sources.length === 0 && seq === undefined && data.origin === null && (
           <>
             <p>No rows yet. Send the first:</p>
             <MillraceCommand args={`ingest ${project}.${dataset} YOUR_FILE.csv`} />
