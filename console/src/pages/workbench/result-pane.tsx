@@ -8,6 +8,7 @@ import { useNow } from "../../design/time.tsx";
 import { ExportMenu } from "./export-menu.tsx";
 import { Grid } from "./grid/grid.tsx";
 import { useLook } from "./grid/look.ts";
+import { useOrder } from "./grid/use-order.ts";
 import type { Result } from "./result/fetch.ts";
 import { type Outcome, type Run, runs, useRun } from "./runs.ts";
 import { tabStore } from "./tab-store.ts";
@@ -151,6 +152,7 @@ function Done({
   const [look, setLook] = useState<ResultLook>(tab.chart === null ? "grid" : "chart");
   const [gridLook, changeLook] = useLook(result.columns);
   const { isFiltering } = gridLook;
+  const order = useOrder(result.columns, gridLook);
   const bar = (shownRows: number | null) => (
     <div className={css.status}>
       <Segments
@@ -188,9 +190,14 @@ function Done({
   if (look === "chart") {
     return (
       <>
-        {bar(result.rows)}
+        {bar(order.isFinding ? null : (order.rows?.length ?? result.rows))}
         <Suspense fallback={<SkeletonRows rows={6} />}>
-          <ChartView result={result} chosen={tab.chart} onChange={(chart) => tabStore.change(tab.id, { chart })} />
+          <ChartView
+            result={result}
+            shown={order.rows}
+            chosen={tab.chart}
+            onChange={(chart) => tabStore.change(tab.id, { chart })}
+          />
         </Suspense>
       </>
     );
@@ -201,6 +208,7 @@ function Done({
       rows={result.rows}
       label={`Result of ${tab.name}`}
       look={gridLook}
+      order={order}
       onLook={changeLook}
       status={bar}
     />

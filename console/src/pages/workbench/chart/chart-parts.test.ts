@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { Column } from "../result/column.ts";
 import { chooseChart, fitted } from "./choose.ts";
 import { boundCloud, boundLine, byRisingX } from "./downsample.ts";
+import { drawnRows } from "./drawn-rows.ts";
 import { seriesOf } from "./series.ts";
 import { splitOf } from "./split.ts";
 
@@ -90,7 +91,7 @@ test("rows are parted by a category that comes once at each place, and by no oth
   expect(splitOf([texts("id", ["1", "2", "3", "4"]), n, kind], 4, 0, none)).toBeNull();
   const chart = chooseChart(["category", "number", "category"], 4, none, () => 2);
   expect(chart).toEqual({ type: "bar", x: 0, y: [1], split: 2 });
-  const drawn = seriesOf(chart, [year, n, kind], 4);
+  const drawn = seriesOf(chart, [year, n, kind], drawnRows(4, null));
   expect([drawn.categories, drawn.names]).toEqual([
     ["1", "2"],
     ["a", "b"],
@@ -101,8 +102,13 @@ test("rows are parted by a category that comes once at each place, and by no oth
   ]);
 });
 
-test("each row of a drawn series has its point, however often its place comes", () => {
-  const row = fc.record({ x: fc.integer({ min: 0, max: 5 }), kind: fc.constantFrom("a", "b", "c"), y: fc.integer() });
+test("each row that is shown has its point in a drawn series, however often its place comes", () => {
+  const row = fc.record({
+    x: fc.integer({ min: 0, max: 5 }),
+    kind: fc.constantFrom("a", "b", "c"),
+    y: fc.integer(),
+    isShown: fc.boolean(),
+  });
   fc.assert(
     fc.property(fc.array(row, { minLength: 1, maxLength: 60 }), fc.constantFrom("line", "bar"), (rows, type) => {
       const columns = [
@@ -119,14 +125,21 @@ test("each row of a drawn series has its point, however often its place comes", 
           rows.map(({ kind }) => kind),
         ),
       ];
-      const { x, ys, names, categories } = seriesOf({ type, x: 0, y: [1], split: 2 }, columns, rows.length);
+      // As a grid shows them that is filtered and sorted.
+      const shown = Uint32Array.from(rows.flatMap(({ isShown }, at) => (isShown ? at : []))).reverse();
+      const { x, ys, names, categories } = seriesOf(
+        { type, x: 0, y: [1], split: 2 },
+        columns,
+        drawnRows(rows.length, shown),
+      );
       const drawn = names.flatMap((name, at) =>
         [...x].flatMap((place, slot) => {
           const y = ys[at]?.[slot] ?? Number.NaN;
           return Number.isNaN(y) ? [] : [`${categories === null ? place : categories[slot]} ${name} ${y}`];
         }),
       );
-      expect(drawn.sort()).toEqual(rows.map((one) => `${one.x} ${one.kind} ${one.y}`).sort());
+      const wanted = rows.filter(({ isShown }) => isShown).map((one) => `${one.x} ${one.kind} ${one.y}`);
+      expect(drawn.sort()).toEqual(wanted.sort());
     }),
   );
 });

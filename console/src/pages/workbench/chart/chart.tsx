@@ -6,6 +6,7 @@ import { isNull, textOf } from "../result/column.ts";
 import type { Result } from "../result/fetch.ts";
 import css from "./chart.module.css";
 import { type Chart, type ChartType, chartTypes, fitted, mostSeries, type Role } from "./choose.ts";
+import { type DrawnRows, drawnRows } from "./drawn-rows.ts";
 import { plot } from "./plot.ts";
 import { roleOf } from "./role.ts";
 import { bookkeepingOf, seriesOf } from "./series.ts";
@@ -20,17 +21,24 @@ const labels: Readonly<Record<ChartType, string>> = {
   table: "Table",
 };
 
-/** A result as a picture. The type is chosen from the data until somebody chooses another. */
+/**
+ * A result as a picture, of the rows that the grid shows and in its order. The type is chosen from all of the data until somebody
+ * chooses another: it does not jump while rows are filtered.
+ */
 export default function ChartView({
   result,
+  shown,
   chosen,
   onChange,
 }: {
   readonly result: Result;
+  /** The rows that the grid shows; null: all of them as they came. */
+  readonly shown: Uint32Array | null;
   readonly chosen: Chart | null;
   readonly onChange: (chart: Chart) => void;
 }): ReactNode {
   const { columns, rows } = result;
+  const drawn = useMemo(() => drawnRows(rows, shown), [rows, shown]);
   const roles = useMemo(() => columns.map(roleOf), [columns]);
   const chart = useMemo(() => {
     const aside = bookkeepingOf(columns);
@@ -104,14 +112,27 @@ export default function ChartView({
           </div>
         )}
       </div>
-      <Picture result={result} chart={chart} />
+      <Picture result={result} rows={drawn} chart={chart} />
     </div>
   );
 }
 
-function Picture({ result, chart }: { readonly result: Result; readonly chart: Chart }): ReactNode {
-  if (chart.type === "table") return <FirstRows result={result} />;
+interface PictureProps {
+  readonly result: Result;
+  readonly rows: DrawnRows;
+  readonly chart: Chart;
+}
+
+function Picture({ result, rows, chart }: PictureProps): ReactNode {
   if (result.rows === 0) return <EmptyState title="The result has no rows" />;
+  if (rows.count === 0) {
+    return (
+      <EmptyState title="No row passes the grid's filters">
+        <p>A chart draws what the grid shows. Change the filters there.</p>
+      </EmptyState>
+    );
+  }
+  if (chart.type === "table") return <FirstRows result={result} rows={rows} />;
   if (chart.y.length === 0) {
     return (
       <EmptyState title="No values to draw">
@@ -119,12 +140,13 @@ function Picture({ result, chart }: { readonly result: Result; readonly chart: C
       </EmptyState>
     );
   }
-  return chart.type === "number" ? <Figures result={result} chart={chart} /> : <Drawn result={result} chart={chart} />;
+  const Drawing = chart.type === "number" ? Figures : Drawn;
+  return <Drawing result={result} rows={rows} chart={chart} />;
 }
 
-function Drawn({ result, chart }: { readonly result: Result; readonly chart: Chart }): ReactNode {
+function Drawn({ result, rows, chart }: PictureProps): ReactNode {
   const ref = useRef<HTMLDivElement>(null);
-  const series = useMemo(() => seriesOf(chart, result.columns, result.rows), [chart, result]);
+  const series = useMemo(() => seriesOf(chart, result.columns, rows), [chart, result, rows]);
   useEffect(() => {
     const element = ref.current;
     if (element === null) return;
@@ -160,7 +182,8 @@ function Drawn({ result, chart }: { readonly result: Result; readonly chart: Cha
 }
 
 /** The values of the first row, large. */
-function Figures({ result, chart }: { readonly result: Result; readonly chart: Chart }): ReactNode {
+function Figures({ result, rows, chart }: PictureProps): ReactNode {
+  const first = rows.at(0);
   return (
     <div className={css.figures}>
       <dl>
@@ -172,12 +195,12 @@ function Figures({ result, chart }: { readonly result: Result; readonly chart: C
               <dt>
                 <Name>{column.name}</Name>
               </dt>
-              <dd>{isNull(column, 0) ? "null" : grouped(textOf(column, 0))}</dd>
+              <dd>{isNull(column, first) ? "null" : grouped(textOf(column, first))}</dd>
             </div>
           );
         })}
       </dl>
-      {result.rows > 1 && <p className={css.note}>The first of {result.rows.toLocaleString("en")} rows.</p>}
+      {rows.count > 1 && <p className={css.note}>The first of {rows.count.toLocaleString("en")} rows.</p>}
     </div>
   );
 }
@@ -187,8 +210,8 @@ const grouped = (text: string): string => text.replace(/^-?\d+/, (whole) => whol
 
 const shownRows = 50;
 
-function FirstRows({ result }: { readonly result: Result }): ReactNode {
-  const rows = Math.min(shownRows, result.rows);
+function FirstRows({ result, rows }: Pick<PictureProps, "result" | "rows">): ReactNode {
+  const first = Array.from({ length: Math.min(shownRows, rows.count) }, (_, place) => rows.at(place));
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
     <section className={css.table} tabIndex={0} aria-label="First rows">
@@ -203,7 +226,7 @@ function FirstRows({ result }: { readonly result: Result }): ReactNode {
           </tr>
         </thead>
         <tbody>
-          {Array.from({ length: rows }, (_, row) => (
+          {first.map((row) => (
             <tr key={row}>
               {result.columns.map((column, at) => (
                 <td key={at}>{isNull(column, row) ? <i>null</i> : <Data>{textOf(column, row).slice(0, 300)}</Data>}</td>
@@ -212,9 +235,9 @@ function FirstRows({ result }: { readonly result: Result }): ReactNode {
           ))}
         </tbody>
       </table>
-      {rows < result.rows && (
+      {first.length < rows.count && (
         <p className={css.note}>
-          The first {rows} of {result.rows.toLocaleString("en")} rows.
+          The first {first.length} of {rows.count.toLocaleString("en")} rows.
         </p>
       )}
     </section>

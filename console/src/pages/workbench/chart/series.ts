@@ -1,6 +1,7 @@
 import type { Column } from "../result/column.ts";
 import type { Chart } from "./choose.ts";
 import { type Bounded, boundCloud, boundLine, byRisingX } from "./downsample.ts";
+import type { DrawnRows } from "./drawn-rows.ts";
 import { roleOf } from "./role.ts";
 import { type Lines, numberAt, splitLines, textAt } from "./split.ts";
 
@@ -31,30 +32,38 @@ export interface Series extends Bounded {
 }
 
 /** What a chart draws of a result: bounded points, and what was done to bound them. */
-export function seriesOf(chart: Chart, columns: readonly Column[], rows: number): Series {
+export function seriesOf(chart: Chart, columns: readonly Column[], rows: DrawnRows): Series {
   const [x, by] = [chart.x, chart.split].map((index) => (index === null ? undefined : columns[index]));
   const role = x === undefined ? "number" : roleOf(x);
   const isOrdinal = x !== undefined && (role === "category" || chart.type === "bar");
-  const most = isOrdinal ? (chart.type === "bar" ? mostBars : mostLinePoints) : rows;
-  const placeOf = (row: number): string | number => {
-    if (x === undefined) return row + 1;
+  const most = isOrdinal ? (chart.type === "bar" ? mostBars : mostLinePoints) : rows.count;
+  const placeOf = (place: number): string | number => {
+    if (x === undefined) return place + 1;
+    const row = rows.at(place);
     if (isOrdinal) return textAt(x, row);
     // The axis of time counts seconds.
     return role === "moment" ? numberAt(x, row) / 1_000 : numberAt(x, row);
   };
   const values = chart.y.flatMap((index) => columns[index] ?? []);
   const lines =
-    by === undefined ? plainLines(placeOf, values, Math.min(rows, most)) : splitLines(by, placeOf, values, rows);
-  const of = by === undefined ? rows : lines.places.length;
+    by === undefined
+      ? plainLines(placeOf, values, rows, Math.min(rows.count, most))
+      : splitLines(by, placeOf, values, rows);
+  const of = by === undefined ? rows.count : lines.places.length;
   const about = { names: lines.names, isTime: !isOrdinal && role === "moment", isSplit: by !== undefined };
   const { note, ...bounded } = isOrdinal ? ordinal(lines, of, most) : measured(lines, chart.type === "scatter");
   const told = [lines.left, note].filter((one) => one !== null).join(" ");
   return { ...about, ...bounded, note: told === "" ? null : told };
 }
 
-function plainLines(placeOf: (row: number) => string | number, values: readonly Column[], rows: number): Lines {
-  const places = Array.from({ length: rows }, (_, row) => placeOf(row));
-  const ys = values.map((column) => Float64Array.from(places, (_, row) => numberAt(column, row)));
+function plainLines(
+  placeOf: (place: number) => string | number,
+  values: readonly Column[],
+  rows: DrawnRows,
+  most: number,
+): Lines {
+  const places = Array.from({ length: most }, (_, place) => placeOf(place));
+  const ys = values.map((column) => Float64Array.from(places, (_, place) => numberAt(column, rows.at(place))));
   return { places, ys, names: values.map(({ name }) => name), left: null };
 }
 

@@ -1,5 +1,6 @@
 import { type Column, isNull, numberOf, textOf } from "../result/column.ts";
 import { mostBars, mostSeries } from "./choose.ts";
+import type { DrawnRows } from "./drawn-rows.ts";
 import { roleOf } from "./role.ts";
 
 const mostLookedAt = 20_000;
@@ -57,18 +58,19 @@ export interface Lines {
  */
 export function splitLines(
   by: Column,
-  placeOf: (row: number) => string | number,
+  placeOf: (place: number) => string | number,
   values: readonly Column[],
-  rows: number,
+  rows: DrawnRows,
 ): Lines {
-  const kept = Math.min(rows, mostSplitRows);
-  const { series, of } = mostFrequent(by, kept, Math.max(1, Math.floor(mostSeries / Math.max(1, values.length))));
+  const kept = Math.min(rows.count, mostSplitRows);
+  const { series, of } = mostFrequent(by, rows, kept, Math.max(1, Math.floor(mostSeries / Math.max(1, values.length))));
   const places: (string | number)[] = [];
   const slots = new Map<string | number, { readonly own: number[]; readonly used: number[] }>();
   const cells = [...series.keys()].flatMap(() => values.map((): Map<number, number> => new Map()));
-  for (let row = 0; row < kept; row++) {
+  for (let drawn = 0; drawn < kept; drawn++) {
+    const row = rows.at(drawn);
     const at = series.get(textAt(by, row));
-    const place = placeOf(row);
+    const place = placeOf(drawn);
     if (at === undefined || (typeof place === "number" && !Number.isFinite(place))) continue;
     const slot = slots.get(place) ?? { own: [], used: [] };
     slots.set(place, slot);
@@ -82,14 +84,19 @@ export function splitLines(
     values.map((column) => (values.length === 1 ? name : `${column.name} ${name}`)),
   );
   const ys = cells.map((line) => Float64Array.from(places, (_, slot) => line.get(slot) ?? Number.NaN));
-  return { places, ys, names, left: leftOut(series.size, of, kept, rows) };
+  return { places, ys, names, left: leftOut(series.size, of, kept, rows.count) };
 }
 
 /** The most frequent values in the order in which they come, each with its place. */
-function mostFrequent(by: Column, rows: number, most: number): { series: ReadonlyMap<string, number>; of: number } {
+function mostFrequent(
+  by: Column,
+  rows: DrawnRows,
+  kept: number,
+  most: number,
+): { series: ReadonlyMap<string, number>; of: number } {
   const times = new Map<string, number>();
-  for (let row = 0; row < rows; row++) {
-    const text = textAt(by, row);
+  for (let place = 0; place < kept; place++) {
+    const text = textAt(by, rows.at(place));
     times.set(text, (times.get(text) ?? 0) + 1);
   }
   const chosen = new Set(
@@ -98,8 +105,8 @@ function mostFrequent(by: Column, rows: number, most: number): { series: Readonl
       .slice(0, most)
       .map(([text]) => text),
   );
-  const kept = [...times.keys()].filter((text) => chosen.has(text));
-  return { series: new Map(kept.map((text, at) => [text, at])), of: times.size };
+  const inOrder = [...times.keys()].filter((text) => chosen.has(text));
+  return { series: new Map(inOrder.map((text, at) => [text, at])), of: times.size };
 }
 
 function leftOut(series: number, of: number, kept: number, rows: number): string | null {

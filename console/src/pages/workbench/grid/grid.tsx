@@ -19,7 +19,7 @@ import { type ChangeLook, type GridLook, sorted } from "./look.ts";
 import { GridRow, rowHeight, runLength } from "./rows.tsx";
 import { scrolledHeight, topShowing } from "./scroll.ts";
 import { type Block, blockOf, type Cell, holds, mostCopied, moved, type Selection, tsvOf } from "./selection.ts";
-import { useOrder } from "./use-order.ts";
+import type { Order } from "./use-order.ts";
 import { useScroll } from "./use-scroll.ts";
 import { ValuePanel } from "./value-panel.tsx";
 
@@ -36,6 +36,7 @@ export function Grid({
   rows,
   label,
   look: { widths, pinned, keys, filters, isFiltering },
+  order,
   onLook,
   status,
 }: {
@@ -43,14 +44,12 @@ export function Grid({
   readonly rows: number;
   readonly label: string;
   readonly look: GridLook;
+  readonly order: Order;
   readonly onLook: ChangeLook;
   readonly status: (shownRows: number | null) => ReactNode;
 }): ReactNode {
   const id = useId();
   const scroller = useRef<HTMLDivElement>(null);
-  const asked = isFiltering ? filters : noFilters;
-  const askedList = useMemo(() => [...asked].map(([column, text]) => ({ column, text })), [asked]);
-  const order = useOrder(columns, askedList, keys);
   const count = order.rows?.length ?? rows;
   const layout = useMemo(() => layoutOf(widths, pinned), [widths, pinned]);
   const [selection, setSelection] = useState<Selection>({ anchor: { row: 0, at: 0 }, active: { row: 0, at: 0 } });
@@ -178,7 +177,10 @@ export function Grid({
               }
             >
               <div role="rowgroup" tabIndex={-1} className={css.headLayer} style={{ height: headHeight }}>
-                <GridHead {...{ columns, shown, keys, isFiltering, actions }} filters={asked} />
+                <GridHead
+                  {...{ columns, shown, keys, isFiltering, actions }}
+                  filters={isFiltering ? filters : noFilters}
+                />
               </div>
               <div
                 role="rowgroup"

@@ -1,8 +1,9 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { tellFailure } from "../../../design/overlays.tsx";
 import type { Column } from "../result/column.ts";
-import type { Filter, SortKey } from "../result/order.ts";
+import type { Filter } from "../result/order.ts";
 import { Sorter } from "../result/sorter.ts";
+import type { GridLook } from "./look.ts";
 
 export interface Order {
   /** Rows of the result in their shown order; null: all of them as they came. */
@@ -12,9 +13,10 @@ export interface Order {
 
 const typingMs = 200;
 
-/** Sorts and filters beside the page; what was shown stays until the answer is there. */
-export function useOrder(columns: readonly Column[], filters: readonly Filter[], keys: readonly SortKey[]): Order {
-  const [order, setOrder] = useState<Order>({ rows: null, isFinding: false });
+/** Sorts and filters as a look says, beside the page; what was shown stays until the answer is there. */
+export function useOrder(columns: readonly Column[], { keys, filters, isFiltering }: GridLook): Order {
+  const asked = useMemo(() => (isFiltering ? askedIn(filters) : []), [filters, isFiltering]);
+  const [order, setOrder] = useState<Order>({ rows: null, isFinding: asked.length > 0 || keys.length > 0 });
   const sorter = useRef<Sorter | null>(null);
   useEffect(
     () => () => {
@@ -24,7 +26,6 @@ export function useOrder(columns: readonly Column[], filters: readonly Filter[],
     [],
   );
   useEffect(() => {
-    const asked = filters.filter(({ text }) => text.trim() !== "");
     if (asked.length === 0 && keys.length === 0) {
       setOrder({ rows: null, isFinding: false });
       return;
@@ -46,6 +47,9 @@ export function useOrder(columns: readonly Column[], filters: readonly Filter[],
       isStale = true;
       clearTimeout(timer);
     };
-  }, [columns, filters, keys]);
+  }, [columns, asked, keys]);
   return order;
 }
+
+const askedIn = (filters: GridLook["filters"]): Filter[] =>
+  [...filters].flatMap(([column, text]) => (text.trim() === "" ? [] : { column, text }));
