@@ -7,7 +7,7 @@ export const layers: readonly (readonly string[])[] = [
   ["storage", "compiler", "slices"],
   ["resources", "tasks", "bus"],
   ["identity", "datasets", "engines"],
-  ["ingest", "queries", "telemetry"],
+  ["ingest", "queries", "lookups", "telemetry"],
   ["gateway"],
   ["server"],
   ["cli"],

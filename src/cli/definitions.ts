@@ -58,7 +58,8 @@ function readManifest(file: string): string {
 
 export const getCommand: Command = {
   name: "get",
-  summary: "Prints resources as JSON: one, or all of a kind (Project, Dataset, Source, Connection, SavedQuery).",
+  summary:
+    "Prints resources as JSON: one, or all of a kind (Project, Dataset, Source, Connection, SavedQuery, Lookup).",
   usage: "Project [NAME] | KIND PROJECT/[NAME]",
   arity: [1, 2],
   options: clientOptions,
@@ -67,7 +68,7 @@ export const getCommand: Command = {
 
 export const deleteCommand: Command = {
   name: "delete",
-  summary: "Deletes a resource: a Project, Dataset, Source, Connection or SavedQuery.",
+  summary: "Deletes a resource: a Project, Dataset, Source, Connection, SavedQuery or Lookup.",
   usage: "Project NAME | KIND PROJECT/NAME",
   arity: [2, 2],
   options: clientOptions,
@@ -84,7 +85,7 @@ async function show(invocation: Invocation, method: "GET" | "DELETE"): Promise<n
   return 0;
 }
 
-const kinds = ["Project", "Dataset", "Source", "Connection", "SavedQuery"] as const;
+const kinds = ["Project", "Dataset", "Source", "Connection", "SavedQuery", "Lookup"] as const;
 
 /** The kind as it is written, whatever the case. @throws UsageError */
 function kindNamed(text: string): string {

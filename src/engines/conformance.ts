@@ -177,6 +177,32 @@ export function engineConformance(name: string, open: () => Promise<{ readonly e
       });
     });
 
+    test("entries are keys and rows, in order", async () => {
+      const sql = `SELECT i AS a, CASE WHEN i % 5 = 0 THEN NULL ELSE 'x:' || i || '\\' END AS "op_1", (i % 4)::UTINYINT AS op,
+        i, CASE WHEN i % 5 = 0 THEN NULL ELSE 'x:' || i || '\\' END FROM range(30000) t(i) ORDER BY i`;
+      const entries = recordsOf(await bytesOf(await ask(engine, sql, { format: "entries", keyColumns: 2 })));
+      expect(entries).toHaveLength(30_000);
+      for (const [i, { op, key, row }] of entries.entries()) {
+        expect(op).toBe(i % 4);
+        expect(key).toBe(i % 5 === 0 ? null : `${i}:x\\:${i}\\\\`);
+        const isGone = i % 4 === 1 || i % 4 === 2;
+        expect(row).toBe(isGone ? "" : JSON.stringify({ a: i, op_1: i % 5 === 0 ? null : `x:${i}\\` }));
+      }
+      const typed = `SELECT 1 AS a, 0 AS op, ${"TIMESTAMPTZ '2024-01-01 00:00:00.5Z'"} UNION ALL SELECT 2, 0, NULL`;
+      const one = recordsOf(await bytesOf(await ask(engine, typed, { format: "entries", keyColumns: 1 })));
+      expect(one.map(({ key }) => key)).toEqual(["2024-01-01T00:00:00.500000Z", null]);
+      const text = recordsOf(
+        await bytesOf(await ask(engine, "SELECT 1 AS a, 0 AS op, 'a:b'", { format: "entries", keyColumns: 1 })),
+      );
+      expect(text).toEqual([{ op: 0, key: "a:b", row: '{"a":1}' }]);
+      const number = recordsOf(
+        await bytesOf(
+          await ask(engine, "SELECT 1 AS a, 0 AS op, 9007199254740993", { format: "entries", keyColumns: 1 }),
+        ),
+      );
+      expect(number[0]?.key).toBe("9007199254740993");
+    });
+
     test("arrow keeps types and values", async () => {
       const sql = `SELECT i, (i * 1.25)::DOUBLE AS d, CASE WHEN i % 3 = 0 THEN NULL ELSE i % 2 = 0 END AS b, (i / 4)::DECIMAL(9,2) AS m,
         TIMESTAMPTZ '2024-01-01' + to_milliseconds(i) AS t, CASE WHEN i % 7 = 0 THEN NULL ELSE repeat('ä', (i % 20)::INTEGER) END AS s,
@@ -312,4 +338,17 @@ function isoMicros(micros: number): string {
 function orderOf(rows: readonly { i: number; text: string }[]) {
   const ordered = rows.every((row, at) => row.i === rows.length - 1 - at && row.text === `row ${row.i}`);
   return { count: rows.length, ordered };
+}
+
+function recordsOf(bytes: Buffer): { op: number; key: string | null; row: string }[] {
+  const records = [];
+  for (let at = 0; at < bytes.length; ) {
+    const keyBytes = bytes.readUInt32LE(at + 1);
+    const key = keyBytes === 0xffff_ffff ? null : bytes.toString("utf8", at + 9, at + 9 + keyBytes);
+    const row = at + 9 + (key === null ? 0 : keyBytes);
+    const end = row + bytes.readUInt32LE(at + 5);
+    records.push({ op: bytes.readUInt8(at), key, row: bytes.toString("utf8", row, end) });
+    at = end;
+  }
+  return records;
 }

@@ -126,6 +126,15 @@ export interface ColumnStatistics {
 export type ResultFormat = "json" | "ndjson" | "csv" | "parquet" | "arrow";
 
 /**
+ * What a keyed table in memory is filled from. The statement selects a row's columns, then `op`, then the columns of its key
+ * (`keyColumns` of them). Each row is a record, numbers in little endian: 1 byte `op`, 4 bytes length of the key
+ * (`0xffffffff`: a column of it is null, no key follows), 4 bytes length of the row, the key's text, the row as a JSON object
+ * as in `ndjson`. A row that `op` takes away (1, 2) has the length 0. A key of several columns joins their texts by `:`, with
+ * `\\` before each `:` and `\\` within; a single one is its text.
+ */
+export type EntriesFormat = "entries";
+
+/**
  * A bound value. Numbers that are whole bind as BIGINT, others as DOUBLE; text as VARCHAR. `{ type, value }` says another
  * type by its DuckDB name (BIGINT, HUGEINT, DECIMAL(18,2), DATE, TIME, TIMESTAMP, TIMESTAMPTZ, UUID, BLOB as base64,
  * VARCHAR, DOUBLE, BOOLEAN): the text is cast to it by DuckDB's own rules.
@@ -149,7 +158,9 @@ export interface EngineQuery {
   readonly label: string;
   readonly sql: string | SqlTree;
   readonly parameters: EngineParameters;
-  readonly format: ResultFormat;
+  readonly format: ResultFormat | EntriesFormat;
+  /** `entries` only: how many of the last columns make the key. */
+  readonly keyColumns?: number;
   /** Rows beyond it are cut and `truncated` says so; null: all. */
   readonly rowLimit: number | null;
   /** A longer encoded result fails with result_too_large. */

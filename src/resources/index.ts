@@ -5,6 +5,8 @@ export {
   connectionKind,
   type DatasetSpec,
   datasetKind,
+  lookupDataset,
+  lookupKind,
   projectKind,
   type SourceSpec,
   savedQueryKind,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { datasetName, projectName } from "../base/index.ts";
+import { type DatasetPath, datasetName, datasetPath, projectName } from "../base/index.ts";
 import { systemColumns } from "../slices/index.ts";
 import { isColumnType } from "./column-type.ts";
 import type { Kind } from "./kind.ts";
@@ -110,6 +110,43 @@ export const sourceKind: Kind<SourceSpec> = {
   immutable: ["dataset", "type"],
   owners: ({ project, spec }) => [{ kind: datasetKind.kind, project, name: spec.dataset }],
 };
+
+const lookupSpec = z.strictObject({
+  /** Of the same project, or `project.dataset`. */
+  dataset: z
+    .string()
+    .min(1)
+    .max(127)
+    .refine((name) => !name.startsWith("system."), {
+      message: "the system's own datasets announce no commits that a lookup could follow",
+    }),
+  /** Columns whose values, together, name a row. */
+  key: z
+    .array(columnName)
+    .min(1)
+    .max(16)
+    .refine((key) => new Set(key.map((column) => column.toLowerCase())).size === key.length, {
+      message: "a column stands twice in the key",
+    }),
+});
+
+/** A dataset's rows by key, held in memory by servers. */
+export const lookupKind: Kind<z.infer<typeof lookupSpec>> = {
+  kind: "Lookup",
+  scope: "project",
+  schema: lookupSpec,
+  checkName: (name) => void datasetName(name),
+  owners({ project, spec }) {
+    const { project: its, dataset } = lookupDataset(project ?? "", spec);
+    return [{ kind: datasetKind.kind, project: its, name: dataset }];
+  },
+};
+
+/** The dataset that a lookup of this project stands on. @throws bad_name */
+export function lookupDataset(project: string, { dataset }: z.infer<typeof lookupSpec>): DatasetPath {
+  if (dataset.includes(".")) return datasetPath(dataset);
+  return { project: projectName(project), dataset: datasetName(dataset) };
+}
 
 /** An address outside, and the project's secret that opens it (looked up when it is used). */
 export const connectionKind: Kind<{ type: string; address: string; secret?: string }> = {

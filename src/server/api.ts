@@ -5,6 +5,7 @@ import type { EnginePool } from "../engines/index.ts";
 import { type BindOptions, type Gateway, openGateway } from "../gateway/index.ts";
 import type { Identity } from "../identity/index.ts";
 import { type Ingest, Previews, parseFormat, QuarantineRetry } from "../ingest/index.ts";
+import type { Lookups } from "../lookups/index.ts";
 import type { Queries } from "../queries/index.ts";
 import { nodeDisk } from "../storage/index.ts";
 import type { TaskQueue } from "../tasks/index.ts";
@@ -31,6 +32,7 @@ export interface ApiOptions {
   readonly datasets: Datasets;
   readonly ingest: Ingest;
   readonly queries: Queries;
+  readonly lookups: Lookups;
   readonly tasks: TaskQueue;
   readonly layouts: LayoutTasks;
   readonly sources: Sources;
@@ -60,6 +62,7 @@ export function openApi(options: ApiOptions): Gateway {
     datasets,
     ingest,
     queries,
+    lookups,
     tasks,
     layouts,
     sources,
@@ -108,6 +111,7 @@ export function openApi(options: ApiOptions): Gateway {
         incomingDirectory: () => ingest.incomingDirectory,
       },
       queries: queryDoor(queries),
+      lookups,
       tasks: taskDoor(tasks),
       events: bus,
       activity,

@@ -11,7 +11,15 @@ import {
 } from "../base/index.ts";
 import { PostgresEventBus } from "../bus/index.ts";
 import { identityKinds } from "../identity/index.ts";
-import { connectionKind, datasetKind, projectKind, Resources, savedQueryKind, sourceKind } from "../resources/index.ts";
+import {
+  connectionKind,
+  datasetKind,
+  lookupKind,
+  projectKind,
+  Resources,
+  savedQueryKind,
+  sourceKind,
+} from "../resources/index.ts";
 import { nodeDisk, type ObjectStore, openObjectStore, openPostgres, type Postgres } from "../storage/index.ts";
 import type { ServerConfig } from "./config.ts";
 import { takeStore } from "./formats.ts";
@@ -73,7 +81,7 @@ export async function openFoundation(
     log: log.child({ room: "bus" }),
     keptMs: config.values["events.keep"],
   });
-  const kinds = [projectKind, datasetKind, sourceKind, connectionKind, savedQueryKind, ...identityKinds];
+  const kinds = [projectKind, datasetKind, sourceKind, connectionKind, savedQueryKind, lookupKind, ...identityKinds];
   const resources = new Resources({
     sql,
     store,

@@ -1,15 +1,24 @@
-import { type DatasetPath, datasetName, formatDatasetPath, MillraceError, projectName } from "../base/index.ts";
+import {
+  type DatasetPath,
+  datasetName,
+  formatDatasetPath,
+  MillraceError,
+  nearest,
+  projectName,
+} from "../base/index.ts";
 import type { DatasetRef, Datasets } from "../datasets/index.ts";
 import type { ResourceDoor } from "../gateway/index.ts";
 import {
   type DatasetSpec,
   datasetKind,
+  lookupDataset,
+  lookupKind,
   type ManifestInput,
   parseManifests,
   type Resource,
   type Resources,
 } from "../resources/index.ts";
-import { duckdbType, fieldFromDuckdb, mayBecome, schemaWith } from "../slices/index.ts";
+import { duckdbType, fieldFromDuckdb, mayBecome, schemaWith, systemColumns } from "../slices/index.ts";
 
 /**
  * Resources as the API shows them, and what follows from a change at once: a Dataset has its chain when its apply has
@@ -25,6 +34,7 @@ export function resourcesDoor(
     parse: parseManifests,
     async apply(input, options) {
       await checkColumns(datasets, input);
+      await checkKey(datasets, input);
       const applied = await resources.apply(input, options).catch(async (error: unknown) => {
         // Declared already, maybe by a process that was killed before it made the chain.
         const known =
@@ -43,10 +53,12 @@ export function resourcesDoor(
         const applied = [];
         for (const input of inputs) {
           await checkColumns(datasets, input);
+          await checkKey(datasets, input);
           applied.push(await changes.apply(input, options));
         }
         return applied;
       }),
+    lookupDataset: lookupDatasetOf,
     diff: (input) => resources.diff(input),
     get: (ref) => resources.get(resources.kind(ref.kind), ref.project, ref.name),
     list: (kind, filter) => resources.list(resources.kind(kind), filter),
@@ -94,6 +106,39 @@ async function checkColumns(datasets: Datasets, input: ManifestInput): Promise<v
         hint: "A column may become a wider type of its kind, or VARCHAR. For another type, put the rows into a new dataset.",
       },
     );
+  }
+}
+
+/** A lookup's key is of columns that its dataset has, as far as it has any. @throws conflict, at the place in the manifest */
+async function checkKey(datasets: Datasets, input: ManifestInput): Promise<void> {
+  const path = lookupDatasetOf(input);
+  const ref = path === null ? null : await datasets.find(path);
+  const spec = lookupKind.schema.safeParse(input.spec);
+  if (path === null || ref === null || !spec.success) return;
+  const { schema } = await datasets.head(ref.id);
+  const names = (schema?.fields ?? []).map(({ name }) => name).filter((name) => !systemColumns.includes(name));
+  for (const [at, wanted] of spec.data.key.entries()) {
+    if (schema === null || names.some((name) => name.toLowerCase() === wanted.toLowerCase())) continue;
+    const position = input.locate?.(["spec", "key", at]);
+    const near = nearest(wanted, names);
+    throw new MillraceError("conflict", `${formatDatasetPath(path)} has no column "${wanted}".`, {
+      ...(position === undefined ? {} : { position }),
+      hint: near === null ? "Its key is of columns of its dataset." : `Did you mean "${near}"?`,
+    });
+  }
+}
+
+function lookupDatasetOf({
+  kind,
+  project,
+  spec,
+}: Pick<ManifestInput, "kind" | "project" | "spec">): DatasetPath | null {
+  const parsed = kind === lookupKind.kind ? lookupKind.schema.safeParse(spec) : null;
+  if (parsed?.success !== true || !project) return null;
+  try {
+    return lookupDataset(project, parsed.data);
+  } catch {
+    return null; // told by whoever checks names
   }
 }
 

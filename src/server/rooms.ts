@@ -4,6 +4,7 @@ import { type CommitNews, Datasets } from "../datasets/index.ts";
 import { EnginePool } from "../engines/index.ts";
 import { Identity, MasterKeys } from "../identity/index.ts";
 import { engineConverter, Ingest } from "../ingest/index.ts";
+import { Lookups } from "../lookups/index.ts";
 import { keptLimits, Queries } from "../queries/index.ts";
 import { nodeDisk } from "../storage/index.ts";
 import { TaskQueue, TaskRunner } from "../tasks/index.ts";
@@ -113,6 +114,17 @@ export async function startRooms(
     resultBytes: values["queries.resultBytes"],
     kept: keptLimits,
   });
+  const lookups = new Lookups({
+    resources,
+    datasets,
+    engine: engines,
+    bus,
+    disk,
+    clock,
+    ids,
+    telemetry: telemetryOf("lookups"),
+    record: (record) => history.lookup(record),
+  });
   const taskLog = log.child({ room: "tasks" });
   const queue = new TaskQueue({ sql, events: bus, clock, ids, log: taskLog });
   const runner = new TaskRunner({ sql, queue, clock, random, log: taskLog, holder: ids.uuid(), tokens: 4 });
@@ -146,6 +158,7 @@ export async function startRooms(
     datasets,
     ingest,
     queries,
+    lookups,
     tasks: queue,
     layouts,
     sources,
@@ -168,6 +181,7 @@ export async function startRooms(
       ingest,
       history,
       started,
+      lookups,
       layouts,
       runner,
       sources,

@@ -194,6 +194,7 @@ export function fakeRooms(): FakeRooms {
           for (const [name, resource] of before) resources.set(name, resource);
           return applied;
         },
+        lookupDataset: () => null,
         diff: async (input) => [{ path: "spec", before: resources.get(key(input))?.spec ?? null, after: input.spec }],
         get: async (ref) => resources.get(key(ref)) ?? null,
         list: async (kind, { project, labels, after, limit }) =>
@@ -269,6 +270,7 @@ export function fakeRooms(): FakeRooms {
         cancel: async () => null,
         running: async () => [],
       },
+      lookups: { find: () => null, list: () => [] },
       tasks: {
         list: async () => [task, { ...task, id: "task2", project: null }],
         get: async (id: TaskId) => (id === "task1" ? task : null),

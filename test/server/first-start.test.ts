@@ -105,6 +105,7 @@ test("the system's datasets and the example are made once, and what people chang
     "example.requests",
     "system.events",
     "system.ingests",
+    "system.lookups",
     "system.queries",
     "system.tasks",
   ]);

@@ -91,13 +91,26 @@ export class EnginePool implements Engine, Service {
   }
 
   async query(query: EngineQuery, signal: AbortSignal): Promise<EngineResult> {
-    const { queryId, traceId, label, sql, parameters, format, rowLimit, byteLimit, envelope, onProgress } = query;
+    const {
+      queryId,
+      traceId,
+      label,
+      sql,
+      parameters,
+      format,
+      rowLimit,
+      byteLimit,
+      envelope,
+      onProgress,
+      keyColumns = 0,
+    } = query;
     const spoolPath = path.join(this.#spool, `result-${++this.#spooled}`);
     const job: Job = {
       kind: "query",
       sql,
       parameters,
       format,
+      keyColumns,
       rowLimit,
       byteLimit,
       envelope: envelope ?? {},

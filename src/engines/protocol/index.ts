@@ -4,6 +4,7 @@ import type {
   CopyOrder,
   EngineParameters,
   EngineRow,
+  EntriesFormat,
   RangeOrder,
   ResultBody,
   ResultColumn,
@@ -46,7 +47,8 @@ export interface QueryJob {
   readonly kind: "query";
   readonly sql: string | SqlTree;
   readonly parameters: EngineParameters;
-  readonly format: ResultFormat;
+  readonly format: ResultFormat | EntriesFormat;
+  readonly keyColumns: number;
   readonly rowLimit: number | null;
   readonly byteLimit: number;
   readonly envelope: Readonly<Record<string, string | number | boolean | null>>;

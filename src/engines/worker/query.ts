@@ -1,6 +1,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { QueryBody, QueryOutcome, TextQuery } from "../protocol/index.ts";
 import { csvEncoder, type Encoder, jsonEncoder, ndjsonEncoder } from "./encode/encoder.ts";
+import { entriesEncoder } from "./encode/entries.ts";
 import { typeName } from "./encode/lines.ts";
 import { failureOf, JobFailure } from "./failure.ts";
 import type { Interruptible } from "./interruptible.ts";
@@ -88,6 +89,8 @@ async function encoderOf(job: TextQuery, elapsed: () => number, write: (bytes: U
       return csvEncoder(write);
     case "arrow":
       return (await import("./encode/arrow.ts")).arrowEncoder(write);
+    case "entries":
+      return entriesEncoder(job.keyColumns, write);
     case "parquet":
       throw new JobFailure({ code: "sql_unsupported", message: "A plan is no Parquet file; ask for json." });
   }

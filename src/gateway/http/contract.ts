@@ -3,6 +3,7 @@ import type {
   DatasetId,
   DatasetPath,
   Instant,
+  MillraceError,
   OrganizationName,
   ProjectName,
   QueryId,
@@ -134,6 +135,8 @@ export interface ResourceDoor {
     inputs: readonly ManifestInput[],
     options: { by: string; expectedGeneration?: number },
   ): Promise<readonly Applied[]>;
+  /** The dataset of a Lookup's manifest; null where it is none, or is wrong. */
+  lookupDataset(input: ManifestInput): DatasetPath | null;
   diff(input: ManifestInput): Promise<readonly { path: string; before: unknown; after: unknown }[]>;
   get(ref: ResourceRef): Promise<ResourceState | null>;
   list(
@@ -351,6 +354,50 @@ export interface QueryDoor {
   running(principal: Principal): Promise<readonly QueryView[]>;
 }
 
+/** Rows by key. An address (0: none) and what is read by it hold until control goes back to the event loop. */
+export interface LookupRows {
+  readonly entries: number;
+  find(source: Uint8Array, start: number, end: number): number;
+  rowBytes(address: number): number;
+  /** @returns where the copy ends */
+  copyRow(address: number, target: Uint8Array, at: number): number;
+  row(address: number): Buffer;
+  /**
+   * Visits the entries of so many places from a position on (0: the first). What stays is visited exactly once.
+   * @returns the next position, below 2^32; null at the end
+   */
+  visit(position: number, places: number, take: (key: Buffer, address: number) => void): number | null;
+}
+export interface LookupState {
+  readonly project: string;
+  readonly name: string;
+  readonly at: Instant;
+  readonly dataset: DatasetPath;
+  readonly key: readonly string[];
+  readonly state: "loading" | "ready" | "failed";
+  readonly entries: number;
+  readonly bytes: number;
+  readonly appliedOffset: number;
+  readonly behindRows: number;
+  readonly behindMs: number;
+  readonly skippedRows: number;
+  readonly problem: MillraceError | null;
+}
+/** A lookup as this server holds it. */
+export interface HeldLookup {
+  readonly project: string;
+  readonly name: string;
+  /** Whoever may read it may read the lookup. */
+  readonly dataset: DatasetPath;
+  readonly state: LookupState;
+  /** null until it is loaded. */
+  readonly rows: LookupRows | null;
+}
+export interface LookupDoor {
+  find(project: string, name: string): HeldLookup | null;
+  list(): readonly HeldLookup[];
+}
+
 export interface TaskDoor {
   list(filter: {
     project: string | null;
@@ -414,6 +461,7 @@ export interface Rooms<Format> {
   readonly replicas: ReplicaDoor;
   readonly ingest: IngestDoor<Format>;
   readonly queries: QueryDoor;
+  readonly lookups: LookupDoor;
   readonly tasks: TaskDoor;
   readonly events: EventDoor;
   readonly activity: ActivityDoor;

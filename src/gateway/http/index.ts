@@ -4,6 +4,7 @@ import { activityRoutes } from "./activity.ts";
 import type { Rooms } from "./contract.ts";
 import { datasetRoutes } from "./datasets.ts";
 import { liveRoutes } from "./live.ts";
+import { lookupRoutes } from "./lookups.ts";
 import { odfRoutes } from "./odf.ts";
 import { previewRoutes } from "./preview.ts";
 import { replicaRoutes } from "./replicas.ts";
@@ -40,6 +41,7 @@ export function httpRoutes<Format>(
     ...rowRoutes(rooms),
     ...previewRoutes(rooms),
     ...sqlRoutes(rooms),
+    ...lookupRoutes(rooms),
     ...workRoutes(rooms, options),
     ...liveRoutes(rooms, options),
   ];

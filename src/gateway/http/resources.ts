@@ -7,9 +7,9 @@ import { appliedView, differenceView, type ResourceView, resourceView } from "./
 
 // Users, tokens, grants and secrets have routes of their own, which never take or show a secret as a spec.
 const organizationKinds = z.enum(["Project"]);
-const projectKinds = z.enum(["Dataset", "Source", "Connection", "SavedQuery"]);
+const projectKinds = z.enum(["Dataset", "Source", "Connection", "SavedQuery", "Lookup"]);
 /** What its editors may delete; all else a project's owner. */
-const removedByEditors: ReadonlySet<string> = new Set(["Dataset", "SavedQuery"]);
+const removedByEditors: ReadonlySet<string> = new Set(["Dataset", "SavedQuery", "Lookup"]);
 const manifestBytes = 8 * 1024 * 1024;
 const maxManifests = 1_000;
 
@@ -22,7 +22,7 @@ function needed(ref: { kind: string; project: string | null; name: string }, isN
   }
   if (!projectKinds.safeParse(ref.kind).success) {
     throw new MillraceError("bad_manifest", `Resources of kind "${ref.kind.slice(0, 100)}" cannot be declared here.`, {
-      hint: "Kinds: Project, Dataset, Source, Connection, SavedQuery. Users, tokens, grants and secrets have their own routes.",
+      hint: "Kinds: Project, Dataset, Source, Connection, SavedQuery, Lookup. Users, tokens, grants and secrets have their own routes.",
     });
   }
   if (ref.project === null) {
@@ -41,6 +41,9 @@ export function resourceRoutes<Format>({ access, resources }: Rooms<Format>): Ht
     const first = needed(ref, false);
     const isNew = (await resources.get(ref)) === null;
     await access.authorize(principal, needed(ref, isNew).change, isNew && ref.kind === "Project" ? {} : first.target);
+    // What it stands on cannot be deleted any more: that is not for whoever cannot even read it.
+    const dataset = resources.lookupDataset(input);
+    if (dataset !== null) await access.authorize(principal, "dataset.select", { dataset });
   };
   const appliedOf = ({ outcome, resource }: Applied) => ({ outcome, resource: view(resource) });
   const apply = async (input: ManifestInput, principal: Principal, options: { expectedGeneration?: number }) => {

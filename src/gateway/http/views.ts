@@ -317,3 +317,20 @@ export const configView = z
     description: z.string(),
   })
   .meta({ id: "Setting" });
+
+export const lookupView = z.object({
+  project: z.string(),
+  name: z.string(),
+  dataset: z.string().describe("PROJECT.DATASET whose rows it holds."),
+  key: z.array(z.string()),
+  state: z.enum(["loading", "ready", "failed"]),
+  entries: z.int(),
+  bytes: z.int().describe("Memory that keys, rows and the table take."),
+  entryBytes: z.int().nullable(),
+  appliedOffset: z.int().describe("Rows of the dataset below this offset are in it."),
+  behindRows: z.int(),
+  behindMs: z.int(),
+  skippedRows: z.int().describe("Rows that have no place in it: a column of the key is null, or the key is too long."),
+  problem: z.string().nullable(),
+  at: z.string(),
+});

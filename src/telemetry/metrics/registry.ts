@@ -56,6 +56,18 @@ export const declaredMetrics: readonly Declaration[] = [
     help: "Rows that wait to be written to the system datasets.",
     labels: ["dataset"],
   },
+  // lookups
+  { name: "lookups", kind: "gauge", help: "Lookups that this server holds." },
+  { name: "lookups_ready", kind: "gauge", help: "Lookups that this server holds and that are loaded." },
+  { name: "lookup_entries", kind: "gauge", help: "Rows by key in memory, of all lookups." },
+  { name: "lookup_bytes", kind: "gauge", help: "Memory of all lookups' keys, rows and tables." },
+  { name: "lookup_entry_bytes", kind: "gauge", help: "Memory by row in memory." },
+  {
+    name: "lookup_behind_rows",
+    kind: "gauge",
+    help: "Committed rows that the lookup furthest behind has not taken in.",
+  },
+  { name: "lookup_behind_seconds", kind: "gauge", help: "Seconds that the lookup furthest behind is behind." },
   // storage
   { name: "cache_hits_total", kind: "counter", help: "Slices of a remote store that were found in the local cache." },
   { name: "cache_fetched_bytes_total", kind: "counter", help: "Bytes of slices fetched into the local cache." },

@@ -1,4 +1,4 @@
-import { formatInstant, type Instant } from "../../base/index.ts";
+import { type DatasetPath, formatDatasetPath, formatInstant, type Instant } from "../../base/index.ts";
 
 export type JsonValue =
   | null
@@ -16,7 +16,13 @@ export interface RowSink {
 
 /** The project of the system datasets. What concerns it is not written into it again: that would never end. */
 export const systemProject = "system";
-export const systemDatasets = ["system.queries", "system.ingests", "system.tasks", "system.events"] as const;
+export const systemDatasets = [
+  "system.queries",
+  "system.ingests",
+  "system.tasks",
+  "system.events",
+  "system.lookups",
+] as const;
 export type SystemDataset = (typeof systemDatasets)[number];
 
 /** Whether `project.dataset` lies in the project `system`. */
@@ -63,6 +69,21 @@ export interface IngestRecord {
   readonly traceId: string;
 }
 
+export interface LookupRecord {
+  readonly project: string;
+  readonly name: string;
+  readonly at: Instant;
+  readonly dataset: DatasetPath;
+  readonly state: string;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly appliedOffset: number;
+  readonly behindRows: number;
+  readonly behindMs: number;
+  readonly skippedRows: number;
+  readonly problem: { readonly code: string; readonly message: string } | null;
+}
+
 /** Longest text of a statement or message that a row keeps. */
 const maxText = 10_000;
 const cut = (text: string) => (text.length > maxText ? `${text.slice(0, maxText)}...` : text);
@@ -96,8 +117,31 @@ export const systemColumns: Readonly<
     ...counts("attempt"),
     ...texts("error_code", "holder"),
   ],
+  "system.lookups": [
+    ...texts("project", "lookup", "dataset", "state"),
+    ...counts("entries", "bytes", "applied_offset", "behind_rows", "behind_ms", "skipped_rows"),
+    ...texts("error_code", "error_message"),
+  ],
   "system.events": [...counts("position"), ...texts("event_id", "type", "subject", "project", "data")],
 };
+
+export function lookupRow(lookup: LookupRecord): SystemRow {
+  return {
+    event_time: formatInstant(lookup.at),
+    project: lookup.project,
+    lookup: lookup.name,
+    dataset: formatDatasetPath(lookup.dataset),
+    state: lookup.state,
+    entries: lookup.entries,
+    bytes: lookup.bytes,
+    applied_offset: lookup.appliedOffset,
+    behind_rows: lookup.behindRows,
+    behind_ms: lookup.behindMs,
+    skipped_rows: lookup.skippedRows,
+    error_code: lookup.problem?.code ?? null,
+    error_message: lookup.problem === null ? null : cut(lookup.problem.message),
+  };
+}
 
 export function queryRow(query: QueryRecord): SystemRow {
   return {

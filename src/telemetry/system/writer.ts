@@ -5,6 +5,8 @@ import {
   type IngestRecord,
   ingestRow,
   isSystemPath,
+  type LookupRecord,
+  lookupRow,
   type QueryRecord,
   queryRow,
   type RowSink,
@@ -34,7 +36,7 @@ export interface SystemWriterOptions {
 }
 
 /**
- * Writes `system.queries` and `system.ingests` from what the rooms tell (best effort: a full buffer drops its oldest rows
+ * Writes `system.queries`, `system.ingests` and `system.lookups` from what the rooms tell (best effort: a full buffer drops its oldest rows
  * and counts them), `system.events` and `system.tasks` from the bus (at least once: the subscription moves on only after
  * the rows are durable; `position` tells a repeated row).
  *
@@ -83,6 +85,11 @@ export class SystemWriter implements Service {
   /** A push has been answered or committed. */
   ingest(record: IngestRecord): void {
     if (!isSystemPath(record.dataset)) this.#batchers.get("system.ingests")?.add(ingestRow(record));
+  }
+
+  /** A lookup has changed its state, or has moved on. */
+  lookup(record: LookupRecord): void {
+    this.#batchers.get("system.lookups")?.add(lookupRow(record));
   }
 
   /** Rows that wait, by dataset: for the gauge. */

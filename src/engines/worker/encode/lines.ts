@@ -15,6 +15,18 @@ export function jsonRows(
   columns: readonly TypedColumn[],
   between: string,
 ): string {
+  const object = jsonObjects(chunk, rows, columns);
+  let text = "";
+  for (let row = 0; row < rows; row++) text += row > 0 ? between + object(row) : object(row);
+  return text;
+}
+
+/** The JSON object of each row, from the chunk's first columns. */
+export function jsonObjects(
+  chunk: DuckDBDataChunk,
+  rows: number,
+  columns: readonly TypedColumn[],
+): (row: number) => string {
   const labels = columns.map((column, index) => `${index === 0 ? "{" : ","}${JSON.stringify(column.name)}:`);
   const texts = columns.map(({ type }, index) => {
     const write = isText(type)
@@ -22,13 +34,11 @@ export function jsonRows(
       : (value: DuckDBValue) => jsonText(value, type);
     return cells(chunk, index, rows, type, "null", '"', write);
   });
-  let text = "";
-  for (let row = 0; row < rows; row++) {
-    if (row > 0) text += between;
+  return (row) => {
+    let text = "";
     for (let column = 0; column < texts.length; column++) text += `${labels[column]}${texts[column]?.[row]}`;
-    text += "}";
-  }
-  return text;
+    return `${text}}`;
+  };
 }
 
 /** RFC 4180 with `\n`: NULL is nothing, the empty text is `""`. */

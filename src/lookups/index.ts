@@ -1,0 +1,2 @@
+export type { Lookup, LookupRows, LookupState } from "./contract.ts";
+export { Lookups } from "./lookups.ts";
