@@ -194,6 +194,8 @@ export interface Column<Row> {
   /** Its texts are short, and stand on one line. */
   readonly keep?: boolean;
   readonly width?: string;
+  /** Its texts may be long: it keeps room for some words in a line. */
+  readonly long?: boolean;
 }
 
 /** Rows that are few enough to be there at once. */
@@ -225,7 +227,10 @@ export function DataTable<Row>({
           {rows.map((row) => (
             <tr key={keyOf(row)}>
               {columns.map((column, at) => (
-                <td key={at} className={join(column.number && css.number, column.keep && css.keep)}>
+                <td
+                  key={at}
+                  className={join(column.number && css.number, column.keep && css.keep, column.long && css.long)}
+                >
                   {column.cell(row)}
                 </td>
               ))}

@@ -276,3 +276,24 @@ test("what killed writers have left in the temporary folder goes when it is old,
   await open().put("second", bytes("2"));
   expect(readdirSync(path.join(root, ".tmp"))).toEqual(["fre5h"]);
 });
+
+test("a folder is listed without a look at the others beside and above it, however many there are", async () => {
+  await using folder = await tempDirectory();
+  const root = path.join(folder.path, "objects");
+  const listed: string[] = [];
+  const disk: Disk = {
+    ...nodeDisk,
+    list(target) {
+      listed.push(path.relative(root, target));
+      return nodeDisk.list(target);
+    },
+  };
+  const store = directoryStore({ root, disk, random: systemRandom });
+  for (const key of ["a/b/1", "a/b/c/2", "a/d/3", "e/4"]) await store.put(key, bytes(key));
+  listed.length = 0;
+  const found = await Array.fromAsync(store.list("a/b/"));
+  expect(found.map(({ key }) => key)).toEqual(["a/b/1", "a/b/c/2"]);
+  expect(listed).toEqual(["a/b", "a/b/c"]);
+  expect(await Array.fromAsync(store.list("../"))).toEqual([]);
+  expect(await Array.fromAsync(store.list(".tmp/"))).toEqual([]);
+});

@@ -3,6 +3,7 @@ import { type Disk, type DiskEntry, MillraceError, type Random } from "../../bas
 import {
   checkKey,
   type GetOptions,
+  isPrefix,
   type ListOptions,
   type LocalObject,
   type ObjectStat,
@@ -110,8 +111,10 @@ class DirectoryStore implements ObjectStore {
   async *list(prefix: string, options: ListOptions = {}): AsyncIterable<ObjectStat> {
     options.signal?.throwIfAborted();
     let left = options.limit ?? Number.POSITIVE_INFINITY;
-    if (left <= 0) return;
-    for await (const key of this.#keys("", prefix, options)) {
+    if (left <= 0 || !isPrefix(prefix)) return;
+    // From the deepest folder on that all of the keys lie in: those above may have any number of others.
+    const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+    for await (const key of this.#keys(folder, prefix, options)) {
       const found = await this.stat(key);
       if (found === null) continue; // deleted meanwhile
       yield found;

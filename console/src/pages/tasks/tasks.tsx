@@ -21,6 +21,7 @@ import {
 import { duration } from "../../design/format.ts";
 import { tell, tellFailure } from "../../design/overlays.tsx";
 import { Ago } from "../../design/time.tsx";
+import css from "./tasks.module.css";
 
 const states = [
   { value: "", label: "All" },
@@ -72,21 +73,32 @@ function TaskTable({ tasks }: { readonly tasks: readonly Task[] }): ReactNode {
       rows={tasks}
       keyOf={({ id }) => id}
       columns={[
-        { head: "Kind", keep: true, cell: ({ kind }) => <Data>{kind}</Data> },
+        {
+          head: "Kind",
+          cell: ({ kind, project }) => (
+            <div className={css.stacked}>
+              <Data>{kind}</Data>
+              {project !== null && (
+                <small>
+                  <Name>{project}</Name>
+                </small>
+              )}
+            </div>
+          ),
+        },
         {
           head: "State",
           keep: true,
           cell: ({ state, attempts, maxAttempts }) => (
-            <>
+            <div className={css.stacked}>
               <Badge tone={tones[state] ?? "plain"} dot>
                 {state}
               </Badge>
-              {attempts > 1 && ` attempt ${attempts} of ${maxAttempts}`}
-            </>
+              {attempts > 1 && <small>{`attempt ${attempts} of ${maxAttempts}`}</small>}
+            </div>
           ),
         },
-        { head: "Project", keep: true, cell: ({ project }) => <Name>{project ?? "–"}</Name> },
-        { head: "Progress", width: "100%", cell: (task) => <Progress task={task} /> },
+        { head: "Progress", width: "100%", long: true, cell: (task) => <Progress task={task} /> },
         { head: "Created", number: true, cell: ({ createdAt }) => <Ago at={createdAt} /> },
         { head: "Took", number: true, cell: took },
         {
