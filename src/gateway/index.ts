@@ -2,6 +2,7 @@ import type { Clock, IdSource, Service, Telemetry } from "../base/index.ts";
 import { consolePages } from "./console/index.ts";
 import { type BindOptions, decideTls, defaultLimits, type EdgeLimits, EdgeServer } from "./edge/index.ts";
 import { httpRoutes, type Principal, type Rooms } from "./http/index.ts";
+import { RedisDoor, type RedisOptions } from "./redis/index.ts";
 
 export { type BindOptions, checkPort, type EdgeLimits } from "./edge/index.ts";
 export type * from "./http/index.ts";
@@ -23,6 +24,11 @@ export interface GatewayOptions<Format> {
 export interface Gateway extends Service {
   /** Where it answers, as in `http://127.0.0.1:8080`. @throws Error before start */
   readonly url: string;
+}
+
+/** The Redis protocol's door to lookups. */
+export function openRedisDoor(options: RedisOptions): Service {
+  return new RedisDoor(options);
 }
 
 /** Whether the gateway would listen so; asked before anything is started. @throws bad_config */

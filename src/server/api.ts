@@ -52,6 +52,12 @@ export function bindOf({ values }: ServerConfig): BindOptions {
   };
 }
 
+/** Where it wants the Redis protocol's door to listen; null: nowhere. */
+export function redisBindOf(config: ServerConfig): BindOptions | null {
+  const port = config.values["redis.port"];
+  return port === null ? null : { ...bindOf(config), host: config.values["redis.host"], port };
+}
+
 /** The doors, joined to the rooms behind them. */
 export function openApi(options: ApiOptions): Gateway {
   const {

@@ -2,6 +2,7 @@ import path from "node:path";
 import { Lifecycle, type Telemetry } from "../base/index.ts";
 import { type CommitNews, Datasets } from "../datasets/index.ts";
 import { EnginePool } from "../engines/index.ts";
+import { openRedisDoor } from "../gateway/index.ts";
 import { Identity, MasterKeys } from "../identity/index.ts";
 import { engineConverter, Ingest } from "../ingest/index.ts";
 import { Lookups } from "../lookups/index.ts";
@@ -10,7 +11,7 @@ import { nodeDisk } from "../storage/index.ts";
 import { TaskQueue, TaskRunner } from "../tasks/index.ts";
 import { collectWorkers, type ExposedMetrics, type RootLogger, SystemWriter } from "../telemetry/index.ts";
 import { Activity } from "./activity.ts";
-import { openApi } from "./api.ts";
+import { openApi, redisBindOf } from "./api.ts";
 import { announceCommit } from "./commits.ts";
 import type { ServerConfig } from "./config.ts";
 import { definitionsOf } from "./definitions.ts";
@@ -22,6 +23,7 @@ import { LayoutTasks } from "./layout-tasks.ts";
 import type { RunningServer } from "./running.ts";
 import { Sources } from "./sources.ts";
 import { pushSystemRows } from "./system-rows.ts";
+import { version } from "./version.ts";
 
 export interface RoomsOptions {
   readonly config: ServerConfig;
@@ -166,6 +168,20 @@ export async function startRooms(
     log,
     metrics,
   });
+  const redisBind = redisBindOf(config);
+  const redis =
+    redisBind === null
+      ? []
+      : [
+          openRedisDoor({
+            bind: redisBind,
+            access: identity,
+            lookups,
+            version,
+            clock,
+            telemetry: telemetryOf("gateway"),
+          }),
+        ];
   collectWorkers(metrics, engines);
 
   const lifecycle = new Lifecycle(
@@ -186,6 +202,7 @@ export async function startRooms(
       runner,
       sources,
       gateway,
+      ...redis,
     ],
     log,
   );

@@ -41,6 +41,16 @@ export const settings = {
     description: "Allows a public address without TLS, as behind a proxy that ends TLS.",
   },
   "http.maxConnections": { schema: configTypes.count, default: 1024, description: "Connections served at once." },
+  "redis.port": {
+    schema: configTypes.port.nullable(),
+    default: null,
+    description: "Port of the Redis protocol's door to lookups; 0 takes a free one. Default: none.",
+  },
+  "redis.host": {
+    schema: configTypes.text,
+    default: "127.0.0.1",
+    description: "Address of the Redis protocol's door; the rules and the TLS files of http.host hold.",
+  },
   "metrics.open": {
     schema: configTypes.flag,
     default: true,

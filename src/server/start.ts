@@ -3,7 +3,7 @@ import path from "node:path";
 import { systemClock } from "../base/index.ts";
 import { checkBind, checkPort } from "../gateway/index.ts";
 import { openLogger, openMetrics, type RootLogger } from "../telemetry/index.ts";
-import { bindOf } from "./api.ts";
+import { bindOf, redisBindOf } from "./api.ts";
 import type { ServerConfig } from "./config.ts";
 import { DataDirectory } from "./data-directory.ts";
 import { openFoundation } from "./foundation.ts";
@@ -17,6 +17,8 @@ export async function start(config: ServerConfig, signal: AbortSignal): Promise<
   const held = new AsyncDisposableStack();
   try {
     await checkBind(bindOf(config)); // before anything is made
+    const redis = redisBindOf(config);
+    if (redis !== null) await checkBind(redis);
     if (await isAbsent(config.values.dataDir)) await checkPort(bindOf(config));
     const directory = held.use(await DataDirectory.take(config.values.dataDir));
     await directory.mark();

@@ -1,4 +1,4 @@
-export { type BindOptions, checkPort, decideTls, isLoopback } from "./bind.ts";
+export { type BindOptions, cannotListen, checkPort, decideTls, isLoopback, reachableHost } from "./bind.ts";
 export { refuseForeignPage, sessionHeader } from "./browser.ts";
 export type { Credentials } from "./credentials.ts";
 export { errorReply } from "./error-reply.ts";

@@ -37,6 +37,8 @@ export const declaredMetrics: readonly Declaration[] = [
   { name: "http_event_streams", kind: "gauge", help: "Open streams of events." },
   { name: "http_live_streams", kind: "gauge", help: "Open live streams of consoles." },
   { name: "http_live_cut_total", kind: "counter", help: "Live streams ended because their reader was too slow." },
+  { name: "redis_connections", kind: "gauge", help: "Open connections of the Redis door." },
+  { name: "redis_requests_total", kind: "counter", help: "Requests answered by the Redis door." },
   // telemetry
   {
     name: "telemetry_rows_total",

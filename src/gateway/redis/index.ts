@@ -1,0 +1,2 @@
+export type { RedisOptions } from "./contract.ts";
+export { RedisDoor } from "./door.ts";
