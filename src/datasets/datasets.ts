@@ -7,6 +7,7 @@ import { DatasetKeys } from "./chain/keys.ts";
 import type { StoredBlock } from "./chain/stored-block.ts";
 import { type CommitOutcome, Writer } from "./chain/writer.ts";
 import { ChainIndex, type DatasetPage, type DatasetRef } from "./chain-index/chain-index.ts";
+import { currentFigures, type HeadFigures } from "./figures.ts";
 import { type Head, headOf } from "./head.ts";
 import { type AsOf, milestoneAt, quarantinesUpTo } from "./history.ts";
 import { collectDeleted, type DeletedReport } from "./layout/collect-deleted.ts";
@@ -154,6 +155,11 @@ export class Datasets implements AsyncDisposable {
   /** @throws dataset_not_found, chain_broken */
   async head(id: DatasetId, signal?: AbortSignal): Promise<Head> {
     return headOf(await this.#chains.current(id, signal));
+  }
+
+  /** The head's figures; for lists: they are kept of many more datasets than whole chains are. @throws as `head` */
+  figures(id: DatasetId, signal?: AbortSignal): Promise<HeadFigures> {
+    return currentFigures(this.#chains, id, signal);
   }
 
   /** The head that this process has in memory, without a look at the store; null where it has none. */

@@ -21,6 +21,10 @@ export class Recent<Key, Value> {
     if (this.#values.size > this.#limit) this.dropOldest();
   }
 
+  has(key: Key): boolean {
+    return this.#values.has(key);
+  }
+
   delete(key: Key): void {
     this.#values.delete(key);
   }

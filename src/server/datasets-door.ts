@@ -24,7 +24,7 @@ export function datasetsDoor(datasets: Datasets, engine: Engine, layouts: Layout
     find: (path) => datasets.find(path),
     list: (project, { after, limit }) => datasets.list(project, after === null ? { limit } : { after, limit }),
     async head(id, signal) {
-      const head = await datasets.head(id, signal);
+      const head = await datasets.figures(id, signal);
       return { ...head, block: head.block ?? "", lastCommitAt: head.systemTime };
     },
     async slices(id, signal) {

@@ -1,6 +1,9 @@
 import { type DatasetId, type DatasetPath, MillraceError } from "../base/index.ts";
 import type { Datasets } from "../datasets/index.ts";
 
+/** Datasets looked at together, at the start. */
+const atOnce = 16;
+
 interface Total {
   readonly path: DatasetPath;
   /** What it held at the start; later commits are added. */
@@ -28,13 +31,17 @@ export class Totals {
 
   /** Begins with what is there. */
   async begin(datasets: Datasets): Promise<void> {
-    for (const { id, path } of await datasets.list()) await this.refresh(datasets, id, path);
+    const waiting = (await datasets.list()).values();
+    const work = async () => {
+      for (const { id, path } of waiting) await this.refresh(datasets, id, path);
+    };
+    await Promise.all(Array.from({ length: atOnce }, work));
   }
 
   /** Looks at a dataset of which no commit is announced. */
   async refresh(datasets: Datasets, id: DatasetId, path: DatasetPath): Promise<void> {
     try {
-      const { seq, rows, bytes, slices } = await datasets.head(id);
+      const { seq, rows, bytes, slices } = await datasets.figures(id);
       this.#forget(id);
       this.#put(id, { path, fromSeq: seq, rows, bytes, slices });
     } catch (error) {

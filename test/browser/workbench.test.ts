@@ -26,7 +26,7 @@ describe.skipIf(browserAbsent !== null)("the workbench", { timeout: 240_000 }, (
 
   const birds = "bird,year,seen\nheron,2024,5\nrail,2024,7\nheron,2025,3\nrail,2025,9\n";
 
-  async function request(method: string, address: string, body: string): Promise<unknown> {
+  async function request(method: string, address: string, body: string | null = null): Promise<unknown> {
     const headers = { authorization: `Bearer ${platform.token}`, "content-type": "application/json" };
     const response = await fetch(`${platform.url}${address}`, { method, headers, body });
     const text = await response.text();
@@ -232,6 +232,47 @@ describe.skipIf(browserAbsent !== null)("the workbench", { timeout: 240_000 }, (
     await page.getByText("Your role may not read system.queries").waitFor();
     await context.close();
     expect(problems).toEqual([]);
+  });
+
+  test("a saved query moves to another project, with the tab that it is open in", async () => {
+    await request("PUT", "/api/v1/resources/Project/other", '{"spec":{}}');
+    const spec = { title: "Traveller", folder: "old", sql: "SELECT 41 + 1 AS answer" };
+    const kept = (project: string) => `/api/v1/projects/${project}/resources/SavedQuery`;
+    await request("PUT", `${kept("web")}/traveller`, JSON.stringify({ spec }));
+    // What has its name there already is left alone.
+    const namesake = { ...spec, sql: "SELECT 'another'" };
+    await request("PUT", `${kept("other")}/traveller`, JSON.stringify({ spec: namesake }));
+    await at("/workbench?saved=web%2Ftraveller", async (page) => {
+      await page.getByRole("tab", { name: "Traveller" }).waitFor();
+      await part(page, "Saved");
+      await page.getByRole("button", { name: "What to do with Traveller" }).last().click();
+      await page.getByRole("menuitem", { name: "Move or rename" }).click();
+      await page.getByLabel("Project", { exact: true }).selectOption("other");
+      await page.getByLabel("Folder").fill("new");
+      await keepPicture(page, "saved-move");
+      await page.getByRole("dialog").getByRole("button", { name: "Move", exact: true }).click();
+      await page.getByText("Moved Traveller").waitFor();
+      await page.getByRole("button", { name: "new", exact: true }).waitFor();
+      // The tab is the query's still: saving it again writes there.
+      await page.getByRole("button", { name: "Save", exact: true }).click();
+      await page
+        .getByText(/^Saved/)
+        .first()
+        .waitFor();
+    });
+    const told = async (project: string) => {
+      const { resources } = savedPage.parse(await request("GET", kept(project)));
+      return resources.map(({ name, spec: { folder, sql } }) => ({ name, folder, sql }));
+    };
+    expect((await told("web")).filter(({ name }) => name.startsWith("traveller"))).toEqual([]);
+    expect(await told("other")).toEqual([
+      { name: "traveller", folder: "old", sql: namesake.sql },
+      { name: "traveller_2", folder: "new", sql: spec.sql },
+    ]);
+  });
+
+  const savedPage = z.object({
+    resources: z.array(z.object({ name: z.string(), spec: z.object({ folder: z.string(), sql: z.string() }) })),
   });
 
   async function toldRuns(): Promise<number> {

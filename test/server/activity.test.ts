@@ -39,10 +39,10 @@ test("every server knows what was committed at any, in the past hour too, each c
   await sql`UPDATE events SET at = now() - interval '30 hours' + position * interval '1 second' WHERE position <= 1000`;
   await sql`UPDATE events SET at = now() - interval '30 minutes' WHERE position > 1000`;
 
-  // No chain is needed here: what a dataset held before is told by its head.
+  // No chain is needed here: what a dataset held before is told by its figures.
   const head = { seq: 1_100, rows: 1_100, bytes: 2_200, slices: 9 };
   const refs = [{ id: "web.access", path: datasetPath("web.access") }];
-  const datasets = { list: async (project?: string) => (project === "system" ? [] : refs), head: async () => head };
+  const datasets = { list: async (project?: string) => (project === "system" ? [] : refs), figures: async () => head };
   const start = async () => {
     const activity = new Activity({ bus, datasets: datasets as unknown as Datasets, clock: systemClock, log });
     await activity.start();

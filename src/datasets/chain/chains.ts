@@ -9,6 +9,7 @@ import {
 } from "../../base/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
 import type { ChainIndex } from "../chain-index/chain-index.ts";
+import { KeptFigures } from "../figures.ts";
 import { readCheckpoint } from "../layout/checkpoint-store.ts";
 import { LayoutKeys } from "../layout/layout-keys.ts";
 import type { ColumnStatistics, LiveSlice } from "../layout/live-slices.ts";
@@ -77,6 +78,7 @@ export class Chains {
   readonly #regions: Regions;
   readonly #checkFormat: (() => Promise<void>) | undefined;
   readonly #packCache = new PackCache();
+  readonly figures = new KeptFigures();
   readonly #entries = new Recent<DatasetId, Entry>(Number.POSITIVE_INFINITY);
   #weightBytes = 0;
 
@@ -103,6 +105,11 @@ export class Chains {
       this.#weigh(id, entry);
     }
     return entry.chain;
+  }
+
+  /** Whether the chain is in memory, as far as it was read. */
+  isOpen(id: DatasetId): boolean {
+    return this.#entries.has(id);
   }
 
   /** Packs and log of a dataset. */
@@ -143,6 +150,7 @@ export class Chains {
 
   /** Rows are read from these files from now on, where the chain is in memory. */
   replaced(id: DatasetId, files: readonly LiveSlice[]): void {
+    this.figures.drop(id);
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     entry.chain.replaceSlices(files);
@@ -151,10 +159,12 @@ export class Chains {
 
   /** Rows below the offset are read no more. */
   expired(id: DatasetId, offset: number): void {
+    this.figures.drop(id);
     this.#entries.get(id)?.chain.expire(offset);
   }
 
   forget(id: DatasetId): void {
+    this.figures.drop(id);
     const entry = this.#entries.get(id);
     if (entry !== undefined) this.#weightBytes -= entry.weighedBytes;
     this.#entries.delete(id);

@@ -87,7 +87,7 @@ test("the list of a run that was killed stays, and a writer that meets it is tol
   const id = await dataset(one);
   await other.datasets.head(id);
   const head = await one.datasets.head(id);
-  const freeze = one.faults.freeze(20, "before");
+  const freeze = one.faults.freeze(19, "before");
   const batch = { source: "slow", position: 1, values: ["slow"] };
   const slow = commitOnce(open, one, id, batch, head);
   await Promise.race([freeze.reached, slow]);

@@ -37,7 +37,7 @@ export const savedQueries = (project: string) =>
 export const savedQuery = async (project: string, name: string): Promise<SavedQuery> =>
   savedOf(await ask<Resource>(path`/api/v1/projects/${project}/resources/SavedQuery/${name}`));
 
-/** Writes over one that is there, or only over a certain generation of it. @throws ApiError */
+/** Writes over one that is there, or only over a certain generation of it (0: none is there). @throws ApiError */
 export async function save(
   client: QueryClient,
   { project, name, title, folder, sql, chart }: Omit<SavedQuery, "generation">,
@@ -52,18 +52,40 @@ export async function save(
   await client.invalidateQueries({ queryKey: ["saved", project] });
 }
 
-/** Gives it another name or folder. What it says stays as the server has it, whoever changed it meanwhile. @throws ApiError */
+type Place = Pick<SavedQuery, "project" | "name">;
+
+/**
+ * Gives it another name, folder or project, and answers where it is. What it says stays as the server has it, whoever changed it
+ * meanwhile. In another project it is there before it goes here: cut off between, it is in both, never in none. @throws ApiError
+ */
 export async function move(
   client: QueryClient,
-  { project, name }: SavedQuery,
-  to: { readonly title: string; readonly folder: string },
-): Promise<void> {
+  { project, name }: Place,
+  to: Pick<SavedQuery, "project" | "title" | "folder">,
+): Promise<Place> {
   const now = await savedQuery(project, name);
-  await save(client, { ...now, ...to }, now.generation);
+  if (to.project === project) {
+    await save(client, { ...now, ...to }, now.generation);
+    return { project, name };
+  }
+  const there = await client.fetchQuery({ ...savedQueries(to.project), staleTime: 0 });
+  const moved = { ...now, ...to, name: nameFor(to.title, new Set(there.map((one) => one.name))) };
+  await save(client, moved, 0);
+  try {
+    await remove(client, now, now.generation);
+  } catch (error) {
+    await remove(client, moved); // who may not take it away here, has not moved it
+    throw error;
+  }
+  return moved;
 }
 
-export async function remove(client: QueryClient, { project, name }: SavedQuery): Promise<void> {
-  await ask(path`/api/v1/projects/${project}/resources/SavedQuery/${name}`, { method: "DELETE" });
+/** @param only where it is still of this generation */
+export async function remove(client: QueryClient, { project, name }: Place, only?: number): Promise<void> {
+  await ask(path`/api/v1/projects/${project}/resources/SavedQuery/${name}`, {
+    method: "DELETE",
+    ...(only === undefined ? {} : { headers: { "if-match": String(only) } }),
+  });
   await client.invalidateQueries({ queryKey: ["saved", project] });
 }
 

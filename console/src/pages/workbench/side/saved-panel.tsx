@@ -46,7 +46,12 @@ export function SavedPanel({ onOpen }: { readonly onOpen: (query: SavedQuery) =>
           );
         })}
       </ul>
-      <MoveDialog query={moving} all={all} onClose={() => setMoving(null)} />
+      <MoveDialog
+        query={moving}
+        projects={projects.filter((name) => name !== "system")}
+        all={all}
+        onClose={() => setMoving(null)}
+      />
       <DeleteDialog query={doomed} onClose={() => setDoomed(null)} />
     </>
   );
