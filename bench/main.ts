@@ -13,6 +13,7 @@ const names = [
   "compaction",
   "long-chain",
   "console",
+  "lookup",
 ];
 const wanted = process.argv.slice(2);
 for (const name of wanted) {

@@ -5,6 +5,7 @@ import { conversionEntry } from "./entries/conversion.ts";
 import { doorsEntry } from "./entries/doors.ts";
 import { manifestEntry, manifestTextEntry } from "./entries/manifests.ts";
 import { odfEntry } from "./entries/odf.ts";
+import { redisEntry } from "./entries/redis.ts";
 import { rowsEntry } from "./entries/rows.ts";
 import { sqlEntry } from "./entries/sql.ts";
 import { wireEntry } from "./entries/wire.ts";
@@ -32,6 +33,7 @@ const openers: Readonly<Record<string, (opened: Opened) => FuzzEntry | Promise<F
   sql: async ({ target }) => sqlEntry(await target()),
   doors: async ({ target, seeds }) => await doorsEntry(await target(), seeds),
   wire: async ({ target }) => wireEntry(await target()),
+  redis: async ({ target }) => await redisEntry(await target()),
 };
 
 export const entryNames: readonly string[] = Object.keys(openers);

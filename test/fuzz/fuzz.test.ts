@@ -28,6 +28,7 @@ const inputs: Readonly<Record<string, number>> = {
   sql: 2_000,
   doors: 6_000,
   wire: 10_000,
+  redis: 10_000,
 };
 
 describe(`fuzz (MILLRACE_TEST_SEED=${seed})`, () => {

@@ -3,6 +3,7 @@ import path from "node:path";
 import { type TempDirectory, tempDirectory } from "../kit/folder.ts";
 import { type Platform, startPlatform } from "../kit/platform.ts";
 import { filesBelow, openFiles, pssBytes, workersOf } from "../kit/processes.ts";
+import { freePort } from "../kit/redis-programs.ts";
 import { type Answer, Finding } from "./finding.ts";
 import type { FuzzInput } from "./input.ts";
 
@@ -10,21 +11,25 @@ import type { FuzzInput } from "./input.ts";
 export class Target implements AsyncDisposable {
   readonly #folder: TempDirectory;
   readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  readonly redisPort: number;
   #platform: Platform;
   #restarts = 0;
 
-  private constructor(folder: TempDirectory, platform: Platform) {
+  private constructor(folder: TempDirectory, redisPort: number, platform: Platform) {
     this.#folder = folder;
+    this.redisPort = redisPort;
     this.#platform = platform;
   }
 
   static async start(): Promise<Target> {
     const folder = await tempDirectory();
-    return new Target(folder, await Target.#startOn(folder));
+    const redisPort = await freePort();
+    return new Target(folder, redisPort, await Target.#startOn(folder, redisPort));
   }
 
-  static #startOn(folder: TempDirectory): Promise<Platform> {
-    return startPlatform({ dataDirectory: path.join(folder.path, "data"), flags: settings });
+  static #startOn(folder: TempDirectory, redisPort: number): Promise<Platform> {
+    const flags = [...settings, "--redis.port", String(redisPort)];
+    return startPlatform({ dataDirectory: path.join(folder.path, "data"), flags });
   }
 
   get platform(): Platform {
@@ -39,7 +44,7 @@ export class Target implements AsyncDisposable {
   /** Starts a server that an input has ended again. */
   async revive(): Promise<void> {
     if (this.isAlive) return;
-    this.#platform = await Target.#startOn(this.#folder);
+    this.#platform = await Target.#startOn(this.#folder, this.redisPort);
     this.#restarts = 0;
   }
 
