@@ -2,7 +2,7 @@ import { type DatasetId, type DatasetPath, formatDatasetPath, MillraceError } fr
 import type { DataSchema, Multihash } from "../slices/index.ts";
 import type { QuarantineRef } from "./chain/chain.ts";
 import { Chains } from "./chain/chains.ts";
-import type { Change } from "./chain/commit.ts";
+import type { Change, ExecutedRun } from "./chain/commit.ts";
 import { DatasetKeys } from "./chain/keys.ts";
 import type { StoredBlock } from "./chain/stored-block.ts";
 import { type CommitOutcome, Writer } from "./chain/writer.ts";
@@ -15,7 +15,7 @@ import { Layouts } from "./layout/layouts.ts";
 import type { SliceObject } from "./layout/live-slices.ts";
 import { Regions } from "./layout/region.ts";
 import { Names } from "./names.ts";
-import { newDatasetId } from "./odf/index.ts";
+import { newDatasetId, type SetTransform } from "./odf/index.ts";
 import { OpenObjects } from "./open-objects.ts";
 import { hasGone, type OpenSlices, openSlices } from "./open-slices.ts";
 import { type DatasetsOptions, layoutSizes } from "./options.ts";
@@ -26,6 +26,13 @@ import { TransferObjects } from "./transfer/objects.ts";
 import { Replicas } from "./transfer/replica.ts";
 import { Upkeep } from "./upkeep.ts";
 import { type VerifyOptions, type VerifyReport, verifyChain } from "./verify/verify.ts";
+
+export interface NewDataset {
+  readonly description?: string;
+  readonly keywords?: readonly string[];
+  readonly schema?: DataSchema;
+  readonly transform?: Omit<SetTransform, "kind">;
+}
 
 /** Datasets: chains over an object store, and their index. */
 export class Datasets implements AsyncDisposable {
@@ -77,11 +84,8 @@ export class Datasets implements AsyncDisposable {
     });
   }
 
-  /** Makes a root dataset with its first blocks. @throws already_exists */
-  async create(
-    path: DatasetPath,
-    by: { readonly description?: string; readonly keywords?: readonly string[]; readonly schema?: DataSchema } = {},
-  ): Promise<DatasetRef> {
+  /** Makes a dataset with its first blocks: a root one, or, with a transform, a derivative. @throws already_exists */
+  async create(path: DatasetPath, by: NewDataset = {}): Promise<DatasetRef> {
     const { store, clock, random } = this.#options;
     const taken = await this.#index.find(path);
     if (taken !== null && !(await this.#writer.hasEnded(taken.id))) throw nameTaken(path);
@@ -89,8 +93,10 @@ export class Datasets implements AsyncDisposable {
     const id = newDatasetId(random);
     const keys = new DatasetKeys(id);
     const ref: DatasetRef = { id, path, createdAt: clock.now() };
-    await this.#writer.describe(id, { kind: "Seed", datasetId: id, datasetKind: "Root" });
-    const { schema, ...info } = by;
+    const { schema, transform, ...info } = by;
+    const datasetKind = transform === undefined ? "Root" : "Derivative";
+    await this.#writer.describe(id, { kind: "Seed", datasetId: id, datasetKind });
+    if (transform !== undefined) await this.#writer.describe(id, { kind: "SetTransform", ...transform });
     if (info.description !== undefined || info.keywords !== undefined)
       await this.#writer.describe(id, { kind: "SetInfo", ...info });
     if (schema !== undefined) await this.#writer.describe(id, { kind: "SetDataSchema", schema });
@@ -190,6 +196,12 @@ export class Datasets implements AsyncDisposable {
   async commit(id: DatasetId, change: Change, signal?: AbortSignal): Promise<CommitOutcome> {
     await this.replicas.refuseRows(id);
     return await this.#writer.commit(id, change, signal);
+  }
+
+  /** Commits what a run of a derivative's transform has made. As `commit`; the inputs of the head's last run tell. */
+  async execute(id: DatasetId, run: ExecutedRun, signal?: AbortSignal): Promise<CommitOutcome> {
+    await this.replicas.refuseRows(id);
+    return await this.#writer.execute(id, run, signal);
   }
 
   /** An original slice by its hash. */

@@ -8,7 +8,7 @@ import {
   references,
   type SqlParser,
 } from "../compiler/index.ts";
-import { ident } from "./convert/quote.ts";
+import { ident } from "../slices/index.ts";
 
 const simple = /^[A-Za-z_][A-Za-z0-9_]*$/;
 

@@ -12,9 +12,9 @@ import {
   type TraceId,
 } from "../base/index.ts";
 import type { Engine, EngineRow } from "../engines/index.ts";
+import { ident, literal } from "../slices/index.ts";
 import type { Converted } from "./convert/batch.ts";
 import { convert } from "./convert/convert.ts";
-import { ident, literal } from "./convert/quote.ts";
 import { typeName } from "./convert/types.ts";
 import { CsvBreaks } from "./formats/csv-breaks.ts";
 import { detectEncoding, detectFormat, detectionBytes, type ResolvedFormat } from "./formats/detect.ts";

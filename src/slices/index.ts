@@ -22,5 +22,7 @@ export {
   multihashOfDigest,
   sha3Multihash,
 } from "./multihash.ts";
+export { ident, literal, timestampLiteral } from "./quote.ts";
+export { sliceOptions } from "./slice-options.ts";
 export { sliceType } from "./slice-type.ts";
 export { evolutionProblem, mayBecome, widen } from "./widen.ts";

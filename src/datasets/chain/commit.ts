@@ -3,7 +3,7 @@ import type { DataSchema, Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
 import { isLost } from "../layout/condemned.ts";
 import type { ColumnStatistics } from "../layout/live-slices.ts";
-import type { MetadataEvent, SourceState } from "../odf/index.ts";
+import type { AddData, ExecuteTransform, ExecuteTransformInput, SourceState } from "../odf/index.ts";
 import type { Tip } from "../rules/index.ts";
 import { namedObjects, objectKey } from "../transfer/named-objects.ts";
 import { type CommitNotes, type QuarantineSlice, writeNotes } from "./extra.ts";
@@ -25,7 +25,8 @@ export interface NewQuarantine extends QuarantineSlice {
   readonly localPath: string;
 }
 
-export interface Change {
+/** What every commit of rows says. */
+export interface NewRows {
   /** The newest block that the caller has seen: offsets in the slice go on from it. */
   readonly expectedSeq: number;
   /** A schema to set before the data, where it differs from the dataset's. */
@@ -33,14 +34,24 @@ export interface Change {
   readonly data?: NewSlice;
   readonly quarantine?: NewQuarantine;
   readonly watermark?: Instant;
+  readonly systemTime: Instant;
+}
+
+/** Rows from outside. */
+export interface Change extends NewRows {
   /**
    * How far the source has come with this change. It is the change's identity: who meets it in the chain knows that the
    * change is committed, so two changes never share one.
    */
   readonly sourceState: SourceState;
   readonly ingests?: CommitNotes["ingests"];
-  readonly systemTime: Instant;
   readonly by: string;
+}
+
+/** What a run of a dataset's transform made of these inputs. The system time is the run's frozen clock. */
+export interface ExecutedRun extends NewRows {
+  readonly inputs: readonly ExecuteTransformInput[];
+  readonly quarantine?: never;
 }
 
 /**
@@ -71,7 +82,7 @@ export async function commitBlock(
 }
 
 /** Brings a change's objects into the store. Orphans of a lost commit are named by content and do no harm. */
-export async function adoptObjects(store: ObjectStore, keys: DatasetKeys, change: Change): Promise<void> {
+export async function adoptObjects(store: ObjectStore, keys: DatasetKeys, change: NewRows): Promise<void> {
   const { data, quarantine } = change;
   if (data !== undefined) {
     await store.adopt(keys.data(data.physicalHash), data.localPath);
@@ -83,9 +94,8 @@ export async function adoptObjects(store: ObjectStore, keys: DatasetKeys, change
 }
 
 /** The AddData event of a change behind a tip. */
-export function addDataEvent(tip: Tip, change: Change): MetadataEvent {
-  const { data, quarantine, sourceState, ingests, by } = change;
-  const watermark = latest(tip.watermark, change.watermark ?? null);
+export function addDataEvent(tip: Tip, change: Change): AddData {
+  const { quarantine, sourceState, ingests, by } = change;
   const notes: CommitNotes = {
     by,
     ...(quarantine === undefined
@@ -93,8 +103,18 @@ export function addDataEvent(tip: Tip, change: Change): MetadataEvent {
       : { quarantine: { physicalHash: quarantine.physicalHash, rows: quarantine.rows, size: quarantine.size } }),
     ...(ingests === undefined ? {} : { ingests }),
   };
+  return { kind: "AddData", ...rowsBehind(tip, change), newSourceState: sourceState, extra: writeNotes(notes) };
+}
+
+/** The ExecuteTransform event of a run behind a tip. */
+export function executeTransformEvent(tip: Tip, run: ExecutedRun): ExecuteTransform {
+  return { kind: "ExecuteTransform", queryInputs: run.inputs, ...rowsBehind(tip, run) };
+}
+
+/** What both events say of their rows. */
+function rowsBehind(tip: Tip, { data, watermark: said }: NewRows): Omit<AddData, "kind"> {
+  const watermark = latest(tip.watermark, said ?? null);
   return {
-    kind: "AddData",
     ...(tip.checkpoint === null ? {} : { prevCheckpoint: tip.checkpoint }),
     ...(tip.nextOffset === 0 ? {} : { prevOffset: tip.nextOffset - 1 }),
     ...(data === undefined
@@ -108,8 +128,6 @@ export function addDataEvent(tip: Tip, change: Change): MetadataEvent {
           },
         }),
     ...(watermark === null ? {} : { newWatermark: watermark }),
-    newSourceState: sourceState,
-    extra: writeNotes(notes),
   };
 }
 

@@ -11,8 +11,17 @@ import type { Multihash } from "../../slices/index.ts";
 import type { ObjectStore } from "../../storage/index.ts";
 import type { ColumnStatistics } from "../layout/live-slices.ts";
 import type { MetadataEvent } from "../odf/index.ts";
+import type { Tip } from "../rules/index.ts";
 import type { Chains } from "./chains.ts";
-import { addDataEvent, adoptObjects, type Change, commitBlock } from "./commit.ts";
+import {
+  addDataEvent,
+  adoptObjects,
+  type Change,
+  commitBlock,
+  type ExecutedRun,
+  executeTransformEvent,
+  type NewRows,
+} from "./commit.ts";
 import { DatasetKeys } from "./keys.ts";
 import type { DatasetLog } from "./log.ts";
 import { deletedEntry, type StoredBlock } from "./stored-block.ts";
@@ -67,7 +76,21 @@ export class Writer {
   }
 
   /** @throws chain_broken, dataset_not_found, the store's errors (the outcome is then unknown) */
-  async commit(id: DatasetId, change: Change, signal?: AbortSignal): Promise<CommitOutcome> {
+  commit(id: DatasetId, change: Change, signal?: AbortSignal): Promise<CommitOutcome> {
+    return this.#append(id, change, (tip) => addDataEvent(tip, change), signal);
+  }
+
+  /** @throws as `commit` */
+  execute(id: DatasetId, run: ExecutedRun, signal?: AbortSignal): Promise<CommitOutcome> {
+    return this.#append(id, run, (tip) => executeTransformEvent(tip, run), signal);
+  }
+
+  async #append(
+    id: DatasetId,
+    change: NewRows,
+    eventBehind: (tip: Tip) => MetadataEvent,
+    signal: AbortSignal | undefined,
+  ): Promise<CommitOutcome> {
     const { store, chains } = this.#options;
     return await this.#inTurn(id, signal, async () => {
       const { tip } = await chains.current(id, signal);
@@ -78,7 +101,7 @@ export class Writer {
           ? null
           : nextBlock(tip, { kind: "SetDataSchema", schema: change.schema }, change.systemTime);
       const before = schema?.tip ?? tip;
-      const data = nextBlock(before, addDataEvent(before, change), change.systemTime);
+      const data = nextBlock(before, eventBehind(before), change.systemTime);
       await adoptObjects(store, new DatasetKeys(id), change);
       const written = schema === null ? "committed" : await this.#write(id, schema, null);
       const outcome = written === "committed" ? await this.#write(id, data, change.data?.statistics ?? null) : written;

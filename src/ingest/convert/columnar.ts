@@ -1,9 +1,8 @@
 import { z } from "zod";
 import { MillraceError } from "../../base/index.ts";
-import { widen } from "../../slices/index.ts";
+import { ident, literal, timestampLiteral, widen } from "../../slices/index.ts";
 import type { Batch, ConvertContext, Converted } from "./batch.ts";
 import { timeProblem, timeSql, timeValue } from "./judge.ts";
-import { ident, literal, timestampLiteral } from "./quote.ts";
 import { copySliceSql, own, quarantineOptions } from "./slice-sql.ts";
 import { type Column, parseType, typeName } from "./types.ts";
 

@@ -1,9 +1,9 @@
 import type { TraceId } from "../../base/index.ts";
 import type { ColumnStatistics, Engine, SliceHashes } from "../../engines/index.ts";
+import { literal, timestampLiteral } from "../../slices/index.ts";
 import type { Batch, BatchEntry, ConvertContext, Converted } from "./batch.ts";
 import { convert } from "./convert.ts";
 import { writePieces } from "./pieces.ts";
-import { literal, timestampLiteral } from "./quote.ts";
 import { quarantineOptions, renumberSql } from "./slice-sql.ts";
 
 export interface ConverterCall {

@@ -1,13 +1,12 @@
 import { z } from "zod";
 import { MillraceError } from "../../base/index.ts";
-import { widen } from "../../slices/index.ts";
+import { literal, timestampLiteral, widen } from "../../slices/index.ts";
 import { formatName } from "../formats/spec.ts";
 import type { Batch, ConvertContext, Converted, Share } from "./batch.ts";
 import { type Evolution, evolve } from "./evolve.ts";
 import { judgedSql, timeValue } from "./judge.ts";
 import { type Records, writeRecords } from "./normalise.ts";
 import { type Observation, observations, observeStatements } from "./observe.ts";
-import { literal, timestampLiteral } from "./quote.ts";
 import { recordsSql } from "./records.ts";
 import { copySliceSql, own, quarantineOptions } from "./slice-sql.ts";
 import { type Column, parseType, typeName } from "./types.ts";

@@ -1,3 +1,4 @@
+import { literal } from "../../slices/index.ts";
 import { csvColumns } from "../formats/csv-dialect.ts";
 import { CsvRecords } from "../formats/csv-records.ts";
 import type { Batch, ConvertContext, Converted } from "./batch.ts";
@@ -5,7 +6,6 @@ import { csvShape } from "./csv-shape.ts";
 import { convertFastFields } from "./fast-fields.ts";
 import { FastPathEnded } from "./fast-path.ts";
 import { fieldName } from "./fields.ts";
-import { literal } from "./quote.ts";
 
 /** The fast path of CSV: a body that is strictly RFC 4180, which DuckDB's reader takes apart as we would. */
 export async function convertFastCsv(

@@ -1,8 +1,8 @@
+import { ident, literal } from "../../slices/index.ts";
 import type { Batch, ConvertContext, Converted } from "./batch.ts";
 import { detectColumns } from "./exact.ts";
 import { FastPathEnded } from "./fast-path.ts";
 import { fieldName, namesProblem } from "./fields.ts";
-import { ident, literal } from "./quote.ts";
 import { copySliceSql, eventTimeSql, own } from "./slice-sql.ts";
 import { type Column, typeName } from "./types.ts";
 import { strict } from "./values.ts";

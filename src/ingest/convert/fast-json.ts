@@ -1,8 +1,8 @@
 import { open } from "node:fs/promises";
+import { ident, literal } from "../../slices/index.ts";
 import type { Batch, ConvertContext, Converted } from "./batch.ts";
 import { countBooleans } from "./boolean-tokens.ts";
 import { FastPathEnded, orSlower } from "./fast-path.ts";
-import { ident, literal } from "./quote.ts";
 import { copySliceSql, eventTimeSql, own } from "./slice-sql.ts";
 import { type Column, typeName } from "./types.ts";
 import { isNumber, type Reading, sampleRead, strictRead } from "./values.ts";

@@ -1,10 +1,10 @@
+import { literal } from "../../slices/index.ts";
 import type { ResolvedFormat } from "../formats/detect.ts";
 import type { Batch, ConvertContext, Converted } from "./batch.ts";
 import { convertFastFields } from "./fast-fields.ts";
 import { FastPathEnded } from "./fast-path.ts";
 import { fieldName, textFields } from "./fields.ts";
 import { chunksOf } from "./lines.ts";
-import { literal } from "./quote.ts";
 import { Utf8Check } from "./utf8-check.ts";
 
 /** The fast path of lines of text: every line that is not blank matches, and nothing in the body is out of the ordinary. */

@@ -1,6 +1,6 @@
+import { ident, literal } from "../../slices/index.ts";
 import type { ResolvedFormat } from "../formats/detect.ts";
 import { textPattern } from "../formats/patterns.ts";
-import { ident, literal } from "./quote.ts";
 
 /** The column of a record's field in statements over CSV and text, where every record has the same fields, all text or null. */
 export const fieldName = (at: number) => `f${at}`;

@@ -1,7 +1,7 @@
+import { ident, literal } from "../../slices/index.ts";
 import type { Batch } from "./batch.ts";
 import { fieldName } from "./fields.ts";
 import type { Observation } from "./observe.ts";
-import { ident, literal } from "./quote.ts";
 import { misshapen, pointer } from "./shapes.ts";
 import { own } from "./slice-sql.ts";
 import { type Column, typeName } from "./types.ts";

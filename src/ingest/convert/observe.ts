@@ -1,9 +1,9 @@
 import { z } from "zod";
+import { literal } from "../../slices/index.ts";
 import type { ResolvedFormat } from "../formats/detect.ts";
 import { isJudged } from "./evolve.ts";
 import { fieldName } from "./fields.ts";
 import type { Records } from "./normalise.ts";
-import { literal } from "./quote.ts";
 import { recordsSql } from "./records.ts";
 import { misfitting } from "./shapes.ts";
 import type { Column } from "./types.ts";

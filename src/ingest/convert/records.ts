@@ -1,3 +1,4 @@
+import { literal } from "../../slices/index.ts";
 import type { ResolvedFormat } from "../formats/detect.ts";
 import {
   fieldName,
@@ -9,7 +10,6 @@ import {
   zeroProblem,
 } from "./fields.ts";
 import type { Records } from "./normalise.ts";
-import { literal } from "./quote.ts";
 
 /**
  * The exact path reads records that `normalise.ts` wrote, one JSON object a line:

@@ -1,4 +1,4 @@
-import { literal } from "./quote.ts";
+import { literal } from "../../slices/index.ts";
 import type { ColumnType } from "./types.ts";
 import { fits, jsonShape } from "./values.ts";
 

@@ -1,14 +1,6 @@
 import { z } from "zod";
-import { ident, literal, timestampLiteral } from "./quote.ts";
+import { ident, literal, sliceOptions, timestampLiteral } from "../../slices/index.ts";
 import { type Column, typeName } from "./types.ts";
-
-/**
- * zstd, and row groups of DuckDB's usual size, so that a reader can skip. Measured on web requests, against the usual level 3,
- * version 1 and a dictionary of a fifth of the row group: two fifths less time to write, files a fifth smaller (whole
- * numbers and times are kept as differences), a quarter less time to read.
- */
-const parquetOptions =
-  "FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 6000, ROW_GROUP_SIZE 122880";
 
 /**
  * Names of our own beside the user's columns in a statement. A colon keeps them apart from any name a person would write.
@@ -42,7 +34,7 @@ export function copySliceSql(query: SliceQuery): string {
   const columns = query.columns.map((column) => `, ${ident(column.name)}`).join("");
   return `COPY (SELECT CAST(${own("rn")} + ${query.firstOffset} AS UBIGINT) AS "offset", 0::UTINYINT AS op, ${system} AS system_time,
   coalesce(${query.time}, ${system}) AS event_time${columns}
-FROM (${query.source})) TO ${literal(query.output)} (${parquetOptions})`;
+FROM (${query.source})) TO ${literal(query.output)} (${sliceOptions})`;
 }
 
 /**
@@ -69,5 +61,5 @@ export type Reading = z.infer<typeof reading>;
 export function renumberSql(input: string, output: string, delta: number, systemTimeMs: number): string {
   const moved = `CAST(CAST("offset" AS BIGINT) + ${delta} AS UBIGINT) AS "offset"`;
   return `COPY (SELECT * REPLACE (${moved}, ${timestampLiteral(systemTimeMs)} AS system_time) FROM read_parquet(${literal(input)}))
-TO ${literal(output)} (${parquetOptions})`;
+TO ${literal(output)} (${sliceOptions})`;
 }

@@ -1,4 +1,4 @@
-import { ident } from "./quote.ts";
+import { ident } from "../../slices/index.ts";
 import type { ColumnType } from "./types.ts";
 
 /**
