@@ -16,12 +16,16 @@ const refused = [
 ];
 const allowedOfThose = /^(current_date|current_localtime|current_localtimestamp|current_timestamp|pg_typeof)$/;
 const callable = new Set(["scalar", "aggregate", "macro"]);
+/** Macros over aggregates. */
+const aggregateMacros = /^(geomean|geometric_mean|wavg|weighted_avg)$/;
+/** Macros over functions of the clock or of chance, which DuckDB says of the functions alone. */
+const clockMacros = /^(current_timestamp|current_localtime|current_localtimestamp|ago)$/;
 
 const instance = await DuckDBInstance.create(":memory:");
 const connection = await instance.connect();
 const rowsOf = async (sql: string) => (await connection.runAndReadAll(sql)).getRowsJson();
 const functions = await rowsOf(
-  "SELECT DISTINCT lower(function_name), function_type FROM duckdb_functions() ORDER BY ALL",
+  "SELECT DISTINCT lower(function_name), function_type, stability FROM duckdb_functions() ORDER BY ALL",
 );
 const version = String((await rowsOf("SELECT version()"))[0]?.[0]);
 
@@ -33,6 +37,13 @@ for (const [name, type] of functions.map((row) => row.map(String))) {
   (isOpen ? allowed : closed).add(name);
 }
 for (const name of allowed) closed.delete(name);
+const named = (holds: (type: string, stability: string, name: string) => boolean) =>
+  new Set(
+    functions
+      .map((row) => row.map(String))
+      .filter(([name = "", type = "", stability = ""]) => allowed.has(name) && holds(type, stability, name))
+      .map(([name = ""]) => name),
+  );
 
 write("function-names.ts", "Scalar and aggregate functions that SQL may call.", "functionNames", allowed);
 write(
@@ -40,6 +51,21 @@ write(
   "Functions of DuckDB that SQL may not call, but for the table functions that gate.ts lists.",
   "refusedNames",
   closed,
+);
+write(
+  "aggregate-names.ts",
+  "Those that SQL may call and that make one value of many rows.",
+  "aggregateNames",
+  named((type, _, name) => type === "aggregate" || aggregateMacros.test(name)),
+);
+write(
+  "volatile-names.ts",
+  "Those that SQL may call and whose value is not decided by their arguments.",
+  "volatileNames",
+  named(
+    (_, stability, name) =>
+      name !== "error" && (/^(VOLATILE|CONSISTENT_WITHIN_QUERY)$/.test(stability) || clockMacros.test(name)),
+  ),
 );
 process.stdout.write(`${allowed.size} functions, ${closed.size} refused\n`);
 

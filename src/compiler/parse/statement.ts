@@ -57,7 +57,7 @@ export function readStatementText(sql: string): StatementText {
 }
 
 /** Where white space and comments from `at` on end. Looks at each character once: a pattern that goes back could take years. */
-function blankEnd(sql: string, at: number): number {
+export function blankEnd(sql: string, at: number): number {
   for (;;) {
     while (at < sql.length && /\s/.test(sql[at] ?? "")) at++;
     const end = sql.startsWith("--", at) ? lineEnd(sql, at) : sql.startsWith("/*", at) ? commentEnd(sql, at) : at;
