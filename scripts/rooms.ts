@@ -7,7 +7,7 @@ export const layers: readonly (readonly string[])[] = [
   ["storage", "compiler", "slices"],
   ["resources", "tasks", "bus"],
   ["identity", "datasets", "engines"],
-  ["ingest", "queries", "lookups", "telemetry"],
+  ["ingest", "queries", "streams", "lookups", "telemetry"],
   ["gateway"],
   ["server"],
   ["cli"],

@@ -1,4 +1,6 @@
+export { isAggregate, isVolatile } from "./authorize/function-kinds.ts";
 export { checkStatement } from "./authorize/gate.ts";
+export { type DefinedName, type Definition, readDefinition } from "./parse/definition.ts";
 export {
   openStatement,
   parseStatement,
@@ -16,4 +18,4 @@ export { type PastPoint, pastPoint } from "./resolve/time-travel.ts";
 export { replaceCurrentUser } from "./rewrite/current-user.ts";
 export { type FileGroup, quarantineSql, relationSql, type TypedColumn, valuesSql } from "./rewrite/relation.ts";
 export { replaceTable } from "./rewrite/replace.ts";
-export { foldName, isNode, type TreeNode, textOf } from "./tree/tree.ts";
+export { foldName, isNode, locationOf, nodesOf, type TreeNode, type TreeValue, textOf } from "./tree/tree.ts";

@@ -4,7 +4,7 @@ export { type CommitNotes, type IngestShare, readNotes } from "./chain/extra.ts"
 export type { StoredBlock } from "./chain/stored-block.ts";
 export type { CommitOutcome } from "./chain/writer.ts";
 export type { DatasetPage, DatasetRef } from "./chain-index/chain-index.ts";
-export { Datasets } from "./datasets.ts";
+export { Datasets, type NewDataset } from "./datasets.ts";
 export type { Head } from "./head.ts";
 export type { AsOf } from "./history.ts";
 export type { Broken } from "./layout/broken-parts.ts";

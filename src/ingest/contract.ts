@@ -28,6 +28,8 @@ export interface DatasetDefinition {
   readonly columns?: readonly { readonly name: string; readonly type: string }[];
   /** It is a read-only copy: its rows come from there. */
   readonly replica?: { readonly origin: string };
+  /** It is a derivative: its rows come from its transform. */
+  readonly transform?: object;
 }
 
 export interface PushRequest {

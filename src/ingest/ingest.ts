@@ -1,5 +1,12 @@
 import path from "node:path";
-import { type DatasetId, type Instant, MillraceError, type Service } from "../base/index.ts";
+import {
+  type DatasetId,
+  type DatasetPath,
+  formatDatasetPath,
+  type Instant,
+  MillraceError,
+  type Service,
+} from "../base/index.ts";
 import { Committer } from "./batching/committer.ts";
 import type { IngestOptions, PushRequest } from "./contract.ts";
 import { History } from "./history.ts";
@@ -131,6 +138,7 @@ export class Ingest implements Service {
     const receivedAt = this.#options.clock.now();
     const definition = await this.#options.definition(request.dataset.path);
     if (definition.replica !== undefined) await this.#options.datasets.replicas.refuseRows(request.dataset.id);
+    if (definition.transform !== undefined) throw derived(request.dataset.path);
     const id = this.#options.ids.uuid();
     const arrival: Arrival = { id, request, definition, meter: { bytes: 0, wireBytes: 0 } };
     try {
@@ -158,4 +166,10 @@ export class Ingest implements Service {
   async flush(id: DatasetId, signal: AbortSignal): Promise<void> {
     await this.#staged.flush(id, signal);
   }
+}
+
+function derived(path: DatasetPath): MillraceError {
+  return new MillraceError("dataset_read_only", `The rows of ${formatDatasetPath(path)} are made by its transform.`, {
+    hint: "Send rows to a dataset that it reads.",
+  });
 }

@@ -9,6 +9,7 @@ import type {
   Telemetry,
   TraceId,
 } from "../base/index.ts";
+import type { Definition } from "../compiler/index.ts";
 import type { Datasets } from "../datasets/index.ts";
 import type { Engine, EngineParameters, EngineResult, ResultFormat } from "../engines/index.ts";
 import type { Identity, Principal } from "../identity/index.ts";
@@ -75,8 +76,25 @@ export interface Flusher {
   flush(id: DatasetId, signal: AbortSignal): Promise<void>;
 }
 
+/** What a definition answers: one row for each thing that it did or tells. */
+export interface DefinitionAnswer {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** Does what statements define; the server joins it to what manifests end in. */
+export interface Definer {
+  /** @throws what the `apply` of a manifest throws; with the place in the statement where there is one */
+  define(
+    definition: Definition,
+    about: { readonly sql: string; readonly principal: Principal },
+    signal: AbortSignal,
+  ): Promise<DefinitionAnswer>;
+}
+
 export interface QueriesOptions {
   readonly engine: Engine;
+  readonly definer: Definer;
   readonly datasets: Datasets;
   readonly identity: Identity;
   readonly flusher: Flusher;

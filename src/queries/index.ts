@@ -1,4 +1,6 @@
 export type {
+  Definer,
+  DefinitionAnswer,
   Flusher,
   QueriesOptions,
   QueryRecord,

@@ -1,5 +1,11 @@
 import { asMillraceError, deadlineSignal, MillraceError, positionAt, type QueryId } from "../base/index.ts";
-import { readStatementText, type StatementText } from "../compiler/index.ts";
+import {
+  type Definition,
+  readDefinition,
+  readStatementText,
+  type StatementText,
+  valuesSql,
+} from "../compiler/index.ts";
 import type { Principal } from "../identity/index.ts";
 import { type Compilation, Compiler } from "./compiler.ts";
 import type { Ending, QueriesOptions, QueryRequest, QueryResult, QueryState, StartedResult } from "./contract.ts";
@@ -178,6 +184,8 @@ export class Queries {
     signal: AbortSignal,
   ) {
     const text = readStatementText(request.sql);
+    const definition = readDefinition(request.sql);
+    if (definition !== null) return await this.#define(definition, query, request, byteLimit, signal);
     await using held = new AsyncDisposableStack();
     const { principal, parameters, format, rowLimit, traceId } = request;
     const { sql, ran, isCurrent } = await this.#compiler.compile(text, {
@@ -202,6 +210,23 @@ export class Queries {
     } catch (error) {
       throw inUsersText(error, text);
     }
+  }
+
+  /** Does what the statement defines, and answers as a query does. */
+  async #define(
+    definition: Definition,
+    query: Registered,
+    { sql: said, principal, format, rowLimit, traceId }: QueryRequest,
+    byteLimit: number,
+    signal: AbortSignal,
+  ) {
+    const { definer, engine } = this.#options;
+    query.state = "running";
+    const { columns, rows } = await definer.define(definition, { sql: said, principal }, signal);
+    const { queryId } = query;
+    const sql = valuesSql(columns, rows);
+    const asked = { queryId, traceId, label: said.slice(0, 200), sql, parameters: [], format, rowLimit, byteLimit };
+    return await engine.query({ ...asked, envelope: { queryId } }, signal);
   }
 
   #end(query: Registered, ending: Ending): void {

@@ -68,6 +68,16 @@ export const datasetSpec = z.strictObject({
       origin: z.url().max(2_000).refine(holdsNoPassword, { message: "an origin's address holds no password" }),
     })
     .exactOptional(),
+  /** It is a derivative: the result of a SELECT over other datasets, kept right as their rows arrive. */
+  transform: z
+    .strictObject({
+      sql: z.string().min(1).max(200_000),
+      /** Most rows of one input that one run reads. */
+      maxRows: z.int().min(1).max(1_000_000_000).exactOptional(),
+    })
+    .exactOptional(),
+  /** Of a derivative: its transform does not run for now. */
+  paused: z.boolean().exactOptional(),
   /** Columns with DuckDB types, in order; others that appear in the data are added behind them. */
   columns: z
     .array(z.strictObject({ name: columnName, type: columnType }))
@@ -83,8 +93,19 @@ export type DatasetSpec = z.infer<typeof datasetSpec>;
 export const datasetKind: Kind<DatasetSpec> = {
   kind: "Dataset",
   scope: "project",
-  schema: datasetSpec,
-  immutable: ["replica"],
+  schema: datasetSpec.superRefine((spec, context) => {
+    const { transform, paused } = spec;
+    if (transform === undefined && paused !== undefined)
+      context.addIssue({ code: "custom", path: ["paused"], message: "only a dataset with a transform can be paused" });
+    for (const member of ["columns", "eventTime", "commitIntervalMs", "replica"] as const)
+      if (transform !== undefined && spec[member] !== undefined)
+        context.addIssue({
+          code: "custom",
+          path: [member],
+          message: "a dataset with a transform has none: its SELECT says it",
+        });
+  }),
+  immutable: ["replica", "transform"],
   checkName: (name) => void datasetName(name),
 };
 

@@ -2,7 +2,7 @@ import path from "node:path";
 import { ownCommand } from "../base/index.ts";
 import type { Datasets } from "../datasets/index.ts";
 import type { EnginePool } from "../engines/index.ts";
-import { type BindOptions, type Gateway, openGateway } from "../gateway/index.ts";
+import { type BindOptions, type Gateway, openGateway, type ResourceDoor } from "../gateway/index.ts";
 import type { Identity } from "../identity/index.ts";
 import { type Ingest, Previews, parseFormat, QuarantineRetry } from "../ingest/index.ts";
 import type { Lookups } from "../lookups/index.ts";
@@ -19,8 +19,6 @@ import type { LayoutTasks } from "./layout-tasks.ts";
 import { ownerTokenFile } from "./owner-token.ts";
 import { readiness } from "./readiness.ts";
 import { replicasDoor } from "./replicas-door.ts";
-import { resourcesDoor } from "./resources-door.ts";
-import type { Sources } from "./sources.ts";
 import { version } from "./version.ts";
 import { administrationDoor, previewView, queryDoor, taskDoor } from "./views.ts";
 
@@ -35,7 +33,7 @@ export interface ApiOptions {
   readonly lookups: Lookups;
   readonly tasks: TaskQueue;
   readonly layouts: LayoutTasks;
-  readonly sources: Sources;
+  readonly resources: ResourceDoor;
   readonly activity: Activity;
   readonly log: RootLogger;
   readonly metrics: ReturnType<typeof openMetrics>;
@@ -71,7 +69,7 @@ export function openApi(options: ApiOptions): Gateway {
     lookups,
     tasks,
     layouts,
-    sources,
+    resources: door,
     activity,
     log,
     metrics,
@@ -93,12 +91,7 @@ export function openApi(options: ApiOptions): Gateway {
     rooms: {
       access: identity,
       administration: administrationDoor(identity),
-      resources: resourcesDoor(
-        resources,
-        datasets,
-        () => void sources.reconcile(),
-        (ref) => layouts.collectLater(ref),
-      ),
+      resources: door,
       datasets: datasetsDoor(datasets, engines, layouts),
       replicas: replicasDoor({
         datasets,

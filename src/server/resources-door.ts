@@ -19,6 +19,8 @@ import {
   type Resources,
 } from "../resources/index.ts";
 import { duckdbType, fieldFromDuckdb, mayBecome, schemaWith, systemColumns } from "../slices/index.ts";
+import type { Transforms } from "../streams/index.ts";
+import { checkTransform, declaredTransform, derivative, refuseReadInput } from "./derivatives.ts";
 
 /**
  * Resources as the API shows them, and what follows from a change at once: a Dataset has its chain when its apply has
@@ -29,31 +31,38 @@ export function resourcesDoor(
   datasets: Datasets,
   changed: () => void,
   deleting: (ref: DatasetRef) => Promise<void> = async () => {},
+  transforms: Transforms | null = null,
 ): ResourceDoor {
   return {
     parse: parseManifests,
-    async apply(input, options) {
+    async apply(input, { mayRead, ...options }) {
       await checkColumns(datasets, input);
       await checkKey(datasets, input);
+      await checkTransform(transforms, input, mayRead);
       const applied = await resources.apply(input, options).catch(async (error: unknown) => {
         // Declared already, maybe by a process that was killed before it made the chain.
         const known =
           input.kind === "Dataset" && input.project
             ? await resources.get(datasetKind, input.project, input.name)
             : null;
-        if (known !== null) await ensureChain(resources, datasets, known);
+        if (known !== null) await ensureChain(resources, datasets, known, transforms);
         throw error;
       });
-      if (applied.resource.kind === "Dataset") await ensureChain(resources, datasets, applied.resource);
+      if (applied.resource.kind === "Dataset") {
+        await ensureChain(resources, datasets, applied.resource, transforms);
+        const declared = declaredTransform(applied.resource);
+        if (declared !== null) await transforms?.keep(declared);
+      }
       changed();
       return applied;
     },
-    rehearse: (inputs, options) =>
+    rehearse: (inputs, { mayRead, ...options }) =>
       resources.rehearse(async (changes) => {
         const applied = [];
         for (const input of inputs) {
           await checkColumns(datasets, input);
           await checkKey(datasets, input);
+          await checkTransform(transforms, input, mayRead);
           applied.push(await changes.apply(input, options));
         }
         return applied;
@@ -68,6 +77,7 @@ export function resourcesDoor(
           ? { project: projectName(ref.project), dataset: datasetName(ref.name) }
           : null;
       const chain = path === null ? null : await datasets.find(path);
+      if (chain !== null) refuseReadInput(transforms, chain);
       try {
         await resources.delete(ref, options);
       } catch (error) {
@@ -77,6 +87,7 @@ export function resourcesDoor(
       if (chain !== null) {
         await deleting(chain);
         await datasets.delete(chain);
+        await transforms?.drop(chain.id);
       }
       changed();
     },
@@ -150,14 +161,24 @@ function pathOf({ project, name }: ManifestInput): DatasetPath | null {
   }
 }
 
-/** The chain of a declared dataset; made where it is absent, but for copies of others. */
-export async function ensureChain(resources: Resources, datasets: Datasets, resource: Resource): Promise<void> {
+/**
+ * The chain of a declared dataset; made where it is absent, but for copies of others, and for derivatives where no transforms
+ * run.
+ */
+export async function ensureChain(
+  resources: Resources,
+  datasets: Datasets,
+  resource: Resource,
+  transforms: Transforms | null = null,
+): Promise<void> {
   const { spec } = resource;
-  const { description, keywords, columns = [], replica }: DatasetSpec = datasetKind.schema.parse(spec);
+  const { description, keywords, columns = [], replica, transform }: DatasetSpec = datasetKind.schema.parse(spec);
   const path = { project: projectName(resource.project ?? ""), dataset: datasetName(resource.name) };
   let ref = await datasets.find(path);
   if (ref === null && replica !== undefined) return; // only its origin's first block makes it
+  if (ref === null && transform !== undefined && transforms === null) return;
   if (ref === null) {
+    const derived = transform === undefined || transforms === null ? {} : await derivative(transforms, transform.sql);
     try {
       ref = await datasets.create(path, {
         ...(description === undefined ? {} : { description }),
@@ -166,6 +187,7 @@ export async function ensureChain(resources: Resources, datasets: Datasets, reso
         ...(columns.length === 0
           ? {}
           : { schema: schemaWith(columns.map((one) => fieldFromDuckdb(one.name, one.type))) }),
+        ...derived,
       });
     } catch (error) {
       if (!(error instanceof MillraceError) || error.code !== "already_exists") throw error;

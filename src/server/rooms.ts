@@ -7,7 +7,9 @@ import { Identity, MasterKeys } from "../identity/index.ts";
 import { engineConverter, Ingest } from "../ingest/index.ts";
 import { Lookups } from "../lookups/index.ts";
 import { keptLimits, Queries } from "../queries/index.ts";
+import type { Resource } from "../resources/index.ts";
 import { nodeDisk } from "../storage/index.ts";
+import { Transforms } from "../streams/index.ts";
 import { TaskQueue, TaskRunner } from "../tasks/index.ts";
 import { collectWorkers, type ExposedMetrics, type RootLogger, SystemWriter } from "../telemetry/index.ts";
 import { Activity } from "./activity.ts";
@@ -15,13 +17,16 @@ import { openApi, redisBindOf } from "./api.ts";
 import { announceCommit } from "./commits.ts";
 import type { ServerConfig } from "./config.ts";
 import { definitionsOf } from "./definitions.ts";
+import { DeclaredElsewhere, declaredTransforms } from "./derivatives.ts";
 import { engineRoles } from "./engine-roles.ts";
 import { FirstStart } from "./first-start.ts";
 import { FormatWatch } from "./format-watch.ts";
 import type { Foundation } from "./foundation.ts";
 import { LayoutTasks } from "./layout-tasks.ts";
+import { ensureChain, resourcesDoor } from "./resources-door.ts";
 import type { RunningServer } from "./running.ts";
 import { Sources } from "./sources.ts";
+import { Statements } from "./statements.ts";
 import { pushSystemRows } from "./system-rows.ts";
 import { version } from "./version.ts";
 
@@ -47,13 +52,14 @@ export async function startRooms(
   const telemetryOf = (room: string): Telemetry => ({ log: log.child({ room }), metrics });
   const staging = path.join(directory, "staging");
   const copies = path.join(directory, "engines", "copies"); // emptied at start
+  const made = path.join(directory, "engines", "made"); // by transforms' runs; as that
 
   const masterKeys = new MasterKeys({ file: path.join(directory, "master.key"), disk, random });
   await masterKeys.open();
   const identity = new Identity({ resources, masterKeys, clock, random, log: log.child({ room: "identity" }) });
   const engines = new EnginePool({
     directory: path.join(directory, "engines"),
-    roles: engineRoles(config, [sliceFolder, staging, copies]),
+    roles: engineRoles(config, [sliceFolder, staging, copies, made]),
     idleMs: 30_000,
     graceMs: 2_000,
     clock,
@@ -75,6 +81,7 @@ export async function startRooms(
     announce(news: CommitNews) {
       activity.committed(news);
       layouts.committed(news);
+      transforms.committed(news);
       return announceCommit(bus, news);
     },
   });
@@ -90,7 +97,7 @@ export async function startRooms(
     converter: engineConverter(engines),
     parser: engines,
     sql,
-    definition: definitionsOf(resources, clock),
+    definition: definitionsOf(resources, clock, (path) => transforms.isRead(path)),
     record: (record) => history.ingest(record),
     clock,
     random,
@@ -103,8 +110,41 @@ export async function startRooms(
     keepReceiptsMs: values["ingest.keepReceipts"],
     workers: values["ingest.workers"],
   });
+  const transforms = new Transforms({
+    datasets,
+    engine: engines,
+    store,
+    disk,
+    directory: made,
+    declared: () => {
+      const ensure = (one: Resource) => ensureChain(resources, datasets, one, transforms);
+      return declaredTransforms(resources, ensure, log.child({ room: "streams" }));
+    },
+    commits: bus,
+    record: (record) => history.transformRun(record),
+    clock,
+    random,
+    ids,
+    telemetry: telemetryOf("streams"),
+    atOnce: 2,
+  });
+  const door = resourcesDoor(
+    resources,
+    datasets,
+    () => void sources.reconcile(),
+    (ref) => layouts.collectLater(ref),
+    transforms,
+  );
+  const elsewhere = new DeclaredElsewhere({
+    resources,
+    datasets,
+    transforms,
+    clock,
+    log: log.child({ room: "streams" }),
+  });
   const queries = new Queries({
     engine: engines,
+    definer: new Statements({ identity, datasets, resources: door, transforms }),
     datasets,
     identity,
     flusher: ingest,
@@ -163,7 +203,7 @@ export async function startRooms(
     lookups,
     tasks: queue,
     layouts,
-    sources,
+    resources: door,
     activity,
     log,
     metrics,
@@ -200,6 +240,8 @@ export async function startRooms(
       lookups,
       layouts,
       runner,
+      transforms,
+      elsewhere,
       sources,
       gateway,
       ...redis,

@@ -12,7 +12,7 @@ import {
   type TraceId,
   userName,
 } from "../../src/base/index.ts";
-import { Datasets } from "../../src/datasets/index.ts";
+import { Datasets, type DatasetsOptions } from "../../src/datasets/index.ts";
 import type { Engine } from "../../src/engines/index.ts";
 import type { Principal } from "../../src/identity/index.ts";
 import {
@@ -74,7 +74,10 @@ export async function rowsOf(result: QueryResult | Promise<QueryResult>): Promis
 }
 
 /** Queries over real datasets, workers and identity. */
-export async function openQueries(clock: Clock = systemClock): Promise<OpenQueries> {
+export async function openQueries(
+  clock: Clock = systemClock,
+  announce: DatasetsOptions["announce"] = async () => {},
+): Promise<OpenQueries> {
   const held = new AsyncDisposableStack();
   const identity = held.use(await openIdentity());
   const work = path.join(identity.open.folder, "work");
@@ -88,7 +91,7 @@ export async function openQueries(clock: Clock = systemClock): Promise<OpenQueri
     clock: systemClock,
     random: systemRandom,
     telemetry: silentTelemetry,
-    announce: async () => {},
+    announce,
     copies: { worker: pool.pool, disk: nodeDisk, directory: identity.open.folder },
   });
   const name = userName("guest");
@@ -106,6 +109,7 @@ export async function openQueries(clock: Clock = systemClock): Promise<OpenQueri
       engine,
       datasets,
       identity: identity.identity,
+      definer: { define: async () => Promise.reject(new Error("nothing is defined here")) },
       flusher: { flush: async (id) => void flushed.push(id) },
       record: (record) => records.push(record),
       clock,

@@ -77,9 +77,9 @@ function ended(definition: Definition, words: Words): Definition {
 
 /** `project.dataset`. Unquoted names fold, as everywhere. */
 function nameOf(words: Words): DefinedName {
-  const project = words.name("the name of a dataset, as PROJECT.DATASET");
-  if (!words.take(".")) words.fail('Here stands "." and the dataset\'s name, as in PROJECT.DATASET');
-  const dataset = words.name("the dataset's name");
+  const project = words.name("The name of a dataset, as PROJECT.DATASET,");
+  if (!words.take(".")) words.fail("A dataset is named PROJECT.DATASET");
+  const dataset = words.name("The dataset's name");
   return { project: foldName(project.said), dataset: foldName(dataset.said), at: project.at };
 }
 
@@ -87,13 +87,13 @@ function optionsOf(sql: string, words: Words): DefinedOptions {
   const options = new Map<string, { value: string; at: number }>();
   words.expect("(");
   do {
-    const name = words.name("an option");
+    const name = words.name("An option");
     const key = name.said.toLowerCase();
     if (options.has(key))
       throw new MillraceError("sql_syntax", `The option ${key} is said twice.`, { position: positionAt(sql, name.at) });
     words.expect("=");
     const value = words.next();
-    if (!isValue(value)) words.fail("Here stands a value: a number, a word or a text in quotes", value);
+    if (!isValue(value)) words.fail("A number, a word or a text in quotes is expected", value);
     options.set(key, { value: value.said, at: value.at });
   } while (words.take(","));
   words.expect(")");
@@ -106,6 +106,6 @@ function isValue({ kind }: Word): boolean {
 
 function queryOf(sql: string, words: Words): DefinedQuery {
   const { at } = words;
-  if (words.peek().kind === "end") words.fail("Here stands a SELECT");
+  if (words.peek().kind === "end") words.fail("A SELECT is expected");
   return { sql: sql.slice(at), at };
 }

@@ -66,20 +66,20 @@ export class Words {
 
   /** @throws sql_syntax where another word comes next */
   expect(...expected: readonly string[]): void {
-    if (!this.take(...expected)) this.fail(`Here stands ${expected.join(" ")}`);
+    if (!this.take(...expected)) this.fail(`${expected.join(" ")} is expected`);
   }
 
   /** A name, quoted or not. @throws sql_syntax */
   name(what: string): Word {
     const word = this.peek();
-    if (word.kind !== "word" && word.kind !== "quoted") this.fail(`Here stands ${what}`);
+    if (word.kind !== "word" && word.kind !== "quoted") this.fail(`${what} is expected`);
     return this.next();
   }
 
   /** @throws sql_syntax where more comes */
   expectEnd(): void {
     this.take(";");
-    if (this.peek().kind !== "end") this.fail("Here the statement ends");
+    if (this.peek().kind !== "end") this.fail("The end of the statement is expected");
   }
 
   fail(wanted: string, { at, said, kind }: Word = this.peek()): never {

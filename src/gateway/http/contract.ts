@@ -125,18 +125,22 @@ export interface Applied {
   readonly resource: ResourceState;
 }
 
+export interface ApplyOptions {
+  readonly by: string;
+  readonly expectedGeneration?: number;
+  /** Whether who applies may read a dataset: a transform reads what its author may. Absent: none. */
+  readonly mayRead?: (dataset: DatasetPath) => Promise<boolean>;
+}
+
 /** Resources by the name of their kind. Applying a Dataset makes its chain; deleting one ends it. */
 export interface ResourceDoor {
   /** YAML (many documents) or JSON. @throws bad_manifest with position */
   parse(text: string): ManifestInput[];
-  apply(input: ManifestInput, options: { by: string; expectedGeneration?: number }): Promise<Applied>;
+  apply(input: ManifestInput, options: ApplyOptions): Promise<Applied>;
   /** What applying these in turn would answer or throw; changes nothing. */
-  rehearse(
-    inputs: readonly ManifestInput[],
-    options: { by: string; expectedGeneration?: number },
-  ): Promise<readonly Applied[]>;
   /** The dataset of a Lookup's manifest; null where it is none, or is wrong. */
   lookupDataset(input: ManifestInput): DatasetPath | null;
+  rehearse(inputs: readonly ManifestInput[], options: ApplyOptions): Promise<readonly Applied[]>;
   diff(input: ManifestInput): Promise<readonly { path: string; before: unknown; after: unknown }[]>;
   get(ref: ResourceRef): Promise<ResourceState | null>;
   list(

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { formatInstant, MillraceError, type ProjectName, projectName } from "../../base/index.ts";
+import { type DatasetPath, formatInstant, MillraceError, type ProjectName, projectName } from "../../base/index.ts";
 import type { Action, Applied, ManifestInput, Principal, ResourceState, Rooms } from "./contract.ts";
 import { count, flag, ifMatch, labelFilter, project } from "./parts.ts";
 import { type HttpRoute, jsonRoute, streamRoute } from "./route.ts";
@@ -45,10 +45,12 @@ export function resourceRoutes<Format>({ access, resources }: Rooms<Format>): Ht
     const dataset = resources.lookupDataset(input);
     if (dataset !== null) await access.authorize(principal, "dataset.select", { dataset });
   };
+  const readerOf = (principal: Principal) => (dataset: DatasetPath) =>
+    access.allows(principal, "dataset.select", { dataset });
   const appliedOf = ({ outcome, resource }: Applied) => ({ outcome, resource: view(resource) });
   const apply = async (input: ManifestInput, principal: Principal, options: { expectedGeneration?: number }) => {
     await authorizeApply(input, principal);
-    return appliedOf(await resources.apply(input, { by: principal.user, ...options }));
+    return appliedOf(await resources.apply(input, { by: principal.user, mayRead: readerOf(principal), ...options }));
   };
   const rehearse = async (
     inputs: readonly ManifestInput[],
@@ -56,7 +58,8 @@ export function resourceRoutes<Format>({ access, resources }: Rooms<Format>): Ht
     options: { expectedGeneration?: number },
   ) => {
     for (const input of inputs) await authorizeApply(input, principal);
-    return (await resources.rehearse(inputs, { by: principal.user, ...options })).map(appliedOf);
+    const asked = { by: principal.user, mayRead: readerOf(principal), ...options };
+    return (await resources.rehearse(inputs, asked)).map(appliedOf);
   };
   const get = async (ref: { kind: string; project: ProjectName | null; name: string }, principal: Principal) => {
     const { target, see } = needed(ref, false);

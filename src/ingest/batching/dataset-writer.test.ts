@@ -38,7 +38,7 @@ function writerOn(commit: WriterPorts["commit"], finish: WriterPorts["finish"] =
     clock,
     telemetry: silentTelemetry,
     signal: new AbortController().signal,
-    intervalMs: 100,
+    intervalMs: () => 100,
     open: async (batch) => ({
       ...{ workPath: "w", path: "p", headBytes: 0, close: async () => {} },
       entries: batch.map(({ entry }) => ({ ingestId: entry.header.ingestId }) as never),

@@ -45,7 +45,8 @@ export interface WriterPorts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly signal: AbortSignal;
-  readonly intervalMs: number;
+  /** Longest wait of rows for a commit, as it is defined now. */
+  readonly intervalMs: () => number;
   /** A place for the batch's files, and the bodies as files. */
   open(waiting: readonly Waiting[]): Promise<{
     workPath: string;
@@ -136,7 +137,7 @@ export class DatasetWriter {
   async #run(): Promise<void> {
     const { clock, signal } = this.#ports;
     while (this.#queue.length > 0 && !signal.aborted) {
-      await this.#pause(this.#hurried ? hurryMs : this.#ports.intervalMs);
+      await this.#pause(this.#hurried ? hurryMs : this.#ports.intervalMs());
       this.#hurried = false;
       if (signal.aborted) return;
       try {

@@ -50,6 +50,8 @@ export interface StagedOptions {
 export class StagedRequests {
   readonly #options: StagedOptions;
   readonly #writers = new Map<DatasetId, DatasetWriter>();
+  /** Of datasets with a writer. */
+  readonly #intervals = new Map<DatasetId, number>();
   readonly #waiting = new Map<string, Waiting>();
 
   constructor(options: StagedOptions) {
@@ -142,15 +144,16 @@ export class StagedRequests {
 
   /** A dataset's writer, which lives as long as something waits for it. */
   #writer(id: DatasetId, definition: DatasetDefinition): DatasetWriter {
+    const { clock, telemetry, commitIntervalMs, committer, stopping } = this.#options;
+    this.#intervals.set(id, definition.commitIntervalMs ?? commitIntervalMs);
     const known = this.#writers.get(id);
     if (known !== undefined) return known;
-    const { clock, telemetry, commitIntervalMs, committer, stopping } = this.#options;
     const { log, disk, ids, workDirectory } = this.#options;
     const writer: DatasetWriter = new DatasetWriter(id, {
       clock,
       telemetry,
       signal: stopping,
-      intervalMs: definition.commitIntervalMs ?? commitIntervalMs,
+      intervalMs: () => this.#intervals.get(id) ?? commitIntervalMs,
       open: (waiting) => openBatch(waiting, { log, disk, ids, workDirectory }),
       commit: (request) =>
         committer.run({ ...withDefinition(request, definition), datasetId: id }, Promise.resolve(), stopping),
@@ -191,7 +194,9 @@ export class StagedRequests {
   }
 
   #release(datasetId: DatasetId, writer: DatasetWriter): void {
-    if (writer.waiting === 0 && this.#writers.get(datasetId) === writer) this.#writers.delete(datasetId);
+    if (writer.waiting > 0 || this.#writers.get(datasetId) !== writer) return;
+    this.#writers.delete(datasetId);
+    this.#intervals.delete(datasetId);
   }
 
   async #keep(datasetId: DatasetId, done: readonly { waiting: Waiting; receipt: IngestReceipt }[]): Promise<void> {

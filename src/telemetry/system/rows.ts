@@ -22,6 +22,7 @@ export const systemDatasets = [
   "system.tasks",
   "system.events",
   "system.lookups",
+  "system.transform_runs",
 ] as const;
 export type SystemDataset = (typeof systemDatasets)[number];
 
@@ -84,6 +85,22 @@ export interface LookupRecord {
   readonly problem: { readonly code: string; readonly message: string } | null;
 }
 
+export interface TransformRunRecord {
+  /** `project.dataset` of the derivative. */
+  readonly dataset: string;
+  readonly mode: string;
+  readonly state: string;
+  readonly startedAt: Instant;
+  readonly elapsedMs: number;
+  readonly rowsRead: number;
+  readonly rowsWritten: number;
+  readonly seq: number | null;
+  readonly inputs: readonly { readonly dataset: string; readonly fromOffset: number; readonly belowOffset: number }[];
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+  readonly traceId: string;
+}
+
 /** Longest text of a statement or message that a row keeps. */
 const maxText = 10_000;
 const cut = (text: string) => (text.length > maxText ? `${text.slice(0, maxText)}...` : text);
@@ -121,6 +138,13 @@ export const systemColumns: Readonly<
     ...texts("project", "lookup", "dataset", "state"),
     ...counts("entries", "bytes", "applied_offset", "behind_rows", "behind_ms", "skipped_rows"),
     ...texts("error_code", "error_message"),
+  ],
+  "system.transform_runs": [
+    ...texts("dataset", "mode", "state"),
+    columnOf("elapsed_ms", "DOUBLE"),
+    ...counts("rows_read", "rows_written", "seq"),
+    columnOf("inputs", "STRUCT(dataset VARCHAR, from_offset BIGINT, below_offset BIGINT)[]"),
+    ...texts("error_code", "error_message", "trace_id"),
   ],
   "system.events": [...counts("position"), ...texts("event_id", "type", "subject", "project", "data")],
 };
@@ -181,6 +205,27 @@ export function ingestRow(ingest: IngestRecord): SystemRow {
     last_offset: ingest.lastOffset,
     error_code: ingest.errorCode,
     trace_id: ingest.traceId,
+  };
+}
+
+export function transformRunRow(run: TransformRunRecord): SystemRow {
+  return {
+    event_time: formatInstant(run.startedAt),
+    dataset: run.dataset,
+    mode: run.mode,
+    state: run.state,
+    elapsed_ms: run.elapsedMs,
+    rows_read: run.rowsRead,
+    rows_written: run.rowsWritten,
+    seq: run.seq,
+    inputs: run.inputs.map(({ dataset, fromOffset, belowOffset }) => ({
+      dataset,
+      from_offset: fromOffset,
+      below_offset: belowOffset,
+    })),
+    error_code: run.errorCode,
+    error_message: run.errorMessage === null ? null : cut(run.errorMessage),
+    trace_id: run.traceId,
   };
 }
 

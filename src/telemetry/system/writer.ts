@@ -14,7 +14,9 @@ import {
   type SystemEvent,
   systemDatasets,
   systemProject,
+  type TransformRunRecord,
   taskRow,
+  transformRunRow,
 } from "./rows.ts";
 
 /** The part of the bus that is needed here: a durable subscription that moves on when the handler resolves. */
@@ -36,8 +38,8 @@ export interface SystemWriterOptions {
 }
 
 /**
- * Writes `system.queries`, `system.ingests` and `system.lookups` from what the rooms tell (best effort: a full buffer drops its oldest rows
- * and counts them), `system.events` and `system.tasks` from the bus (at least once: the subscription moves on only after
+ * Writes `system.queries`, `system.ingests`, `system.lookups` and `system.transform_runs` from what the rooms tell (best effort: a full
+ * buffer drops its oldest rows and counts them), `system.events` and `system.tasks` from the bus (at least once: the subscription moves on only after
  * the rows are durable; `position` tells a repeated row).
  *
  * What concerns the project `system` itself is left out of `system.ingests`, `system.events` and `system.tasks`, or each
@@ -90,6 +92,11 @@ export class SystemWriter implements Service {
   /** A lookup has changed its state, or has moved on. */
   lookup(record: LookupRecord): void {
     this.#batchers.get("system.lookups")?.add(lookupRow(record));
+  }
+
+  /** A transform's run has ended. */
+  transformRun(record: TransformRunRecord): void {
+    this.#batchers.get("system.transform_runs")?.add(transformRunRow(record));
   }
 
   /** Rows that wait, by dataset: for the gauge. */

@@ -1,0 +1,157 @@
+import {
+  type Clock,
+  type DatasetPath,
+  datasetName,
+  delay,
+  formatDatasetPath,
+  type Logger,
+  MillraceError,
+  projectName,
+  type Service,
+} from "../base/index.ts";
+import type { DatasetRef, Datasets, NewDataset } from "../datasets/index.ts";
+import {
+  datasetKind,
+  type ManifestInput,
+  type Resource,
+  type ResourceName,
+  type Resources,
+} from "../resources/index.ts";
+import type { DeclaredTransform, Transforms } from "../streams/index.ts";
+
+export interface DeclaredElsewhereOptions {
+  readonly resources: Resources;
+  readonly transforms: Transforms;
+  readonly datasets: Datasets;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const waitMs = 250;
+const mostWaits = 40;
+
+type MayRead = (dataset: DatasetPath) => Promise<boolean>;
+
+/** Who writes a transform's blocks, and the engine whose SQL it is, as Open Data Fabric's SetTransform names it. */
+const engine = "duckdb";
+
+/** What a Dataset declares of its transform; null where it is no derivative. */
+export function declaredTransform({ project, name, spec }: Resource): DeclaredTransform | null {
+  const { transform, paused = false } = datasetKind.schema.parse(spec);
+  if (transform === undefined) return null;
+  const path = { project: projectName(project ?? ""), dataset: datasetName(name) };
+  return { path, paused, ...transform };
+}
+
+/** All derivatives that are declared, each with its chain, whose making a crash may have cut off. */
+export async function declaredTransforms(
+  resources: Resources,
+  ensure: (resource: Resource) => Promise<void>,
+  log: Logger,
+): Promise<readonly DeclaredTransform[]> {
+  const all = (await resources.list(datasetKind)).filter(({ spec }) => spec.transform !== undefined);
+  for (const one of all) {
+    try {
+      await ensure(one);
+    } catch (error) {
+      log.error("the chain of a derivative could not be made", { dataset: `${one.project}.${one.name}`, error });
+    }
+  }
+  return all.map(declaredTransform).filter((one) => one !== null);
+}
+
+/**
+ * Looks at a transform before it is declared. What its author may not read is not found.
+ * @throws sql_*, dataset_not_found; sql_unsupported where no transforms run
+ */
+export async function checkTransform(
+  transforms: Transforms | null,
+  input: ManifestInput,
+  mayRead: MayRead = async () => false,
+): Promise<void> {
+  const spec = input.kind === "Dataset" ? datasetKind.schema.safeParse(input.spec) : null;
+  const transform = spec?.success === true ? spec.data.transform : undefined;
+  if (transform === undefined) return;
+  if (transforms === null) throw new MillraceError("sql_unsupported", "No transforms run here.");
+  const own = `${input.project ?? ""}.${input.name}`;
+  const { inputs } = await transforms.check(transform, new AbortController().signal);
+  for (const { path } of inputs) {
+    const said = formatDatasetPath(path);
+    if (said === own) throw new MillraceError("conflict", `The transform of ${own} reads its own result.`);
+    if (!(await mayRead(path))) throw new MillraceError("dataset_not_found", `There is no dataset ${said}.`);
+  }
+}
+
+/** Keeps, or lets go of, the transforms that other servers' users declare; this one's it knows already. */
+export class DeclaredElsewhere implements Service {
+  readonly name = "declared transforms";
+  readonly #options: DeclaredElsewhereOptions;
+  #turn: Promise<void> = Promise.resolve();
+  #unwatch: () => void = () => {};
+  readonly #stopping = new AbortController();
+
+  constructor(options: DeclaredElsewhereOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    this.#unwatch = this.#options.resources.watch((changed) => {
+      for (const one of changed) if (one.kind === datasetKind.kind) this.#turn = this.#turn.then(() => this.#look(one));
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#unwatch();
+    this.#stopping.abort();
+    await this.#turn;
+  }
+
+  /** Never rejects: what cannot be kept is told, and tried again by the next change or start. */
+  async #look({ project, name }: ResourceName): Promise<void> {
+    const { resources, datasets, transforms, clock, log } = this.#options;
+    const path = { project: projectName(project ?? ""), dataset: datasetName(name) };
+    try {
+      const found = await resources.get(datasetKind, path.project, path.dataset);
+      if (found === null) return await transforms.dropNamed(path);
+      const declared = declaredTransform(found);
+      if (declared === null) return;
+      // Whoever declares it makes its chain.
+      for (let waits = 0; (await datasets.find(path)) === null; waits++) {
+        if (waits === mostWaits) return;
+        await delay(clock, waitMs, this.#stopping.signal);
+      }
+      await transforms.keep(declared);
+    } catch (error) {
+      if (!this.#stopping.signal.aborted)
+        log.warn("a declared transform is not kept here", { dataset: `${project}.${name}`, error });
+    }
+  }
+}
+
+/** What the chain of a derivative begins with. */
+export async function derivative(
+  transforms: Transforms,
+  sql: string,
+): Promise<Pick<NewDataset, "schema" | "transform">> {
+  const { inputs, schema } = await transforms.check({ sql }, new AbortController().signal);
+  return {
+    ...(schema === null ? {} : { schema }),
+    transform: {
+      inputs: inputs.map(({ id, path }) => ({ datasetRef: id, alias: formatDatasetPath(path) })),
+      transform: { kind: "Sql", engine, query: sql },
+    },
+  };
+}
+
+/** @throws conflict where derivatives read the dataset */
+export function refuseReadInput(transforms: Transforms | null, { id, path }: DatasetRef): void {
+  const readers = transforms?.readersOf(id) ?? [];
+  const [reader] = readers;
+  if (reader === undefined) return;
+  const more = readers.length === 1 ? "" : ` and ${readers.length - 1} more`;
+  throw new MillraceError(
+    "conflict",
+    `The dataset ${formatDatasetPath(path)} is read by the transform of ${formatDatasetPath(reader)}${more}.`,
+    { hint: "Delete its readers first." },
+  );
+}

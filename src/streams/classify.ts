@@ -1,0 +1,135 @@
+import {
+  isAggregate,
+  isNode,
+  isVolatile,
+  locationOf,
+  nodesOf,
+  type TreeNode,
+  type TreeValue,
+  textOf,
+} from "../compiler/index.ts";
+
+/** How a transform is kept right as rows arrive. */
+export type Mode = "stateless";
+
+/** Why a SELECT has no mode, and where in its text, in bytes. */
+export interface Obstacle {
+  readonly why: string;
+  readonly location: number | null;
+}
+
+/**
+ * Whether each row of the result comes of one row of one input, so that a run over new rows alone makes the new rows of the
+ * result: a projection, a filter, UNNEST, and UNION ALL of such, through subqueries and CTEs. Null: it is.
+ */
+export function statelessObstacle(node: TreeNode): Obstacle | null {
+  switch (node.type) {
+    case "SELECT_NODE":
+      return selectObstacle(node);
+    case "SET_OPERATION_NODE":
+      return unionObstacle(node);
+    default:
+      return at(node, "it is a recursive query");
+  }
+}
+
+function unionObstacle(node: TreeNode): Obstacle | null {
+  const type = textOf(node, "setop_type").replaceAll("_", " ");
+  if (!type.startsWith("UNION") || node.setop_all !== true) return at(node, `${type} compares rows with each other`);
+  const parts = [node.left, node.right].filter(isNode);
+  return modifierObstacle(node) ?? first(parts, statelessObstacle);
+}
+
+function selectObstacle(node: TreeNode): Obstacle | null {
+  if (nodesOf(node.group_expressions).length > 0 || node.aggregate_handling !== "STANDARD_HANDLING")
+    return at(node, "GROUP BY makes one row of many");
+  if (node.having !== null) return at(node, "HAVING looks at groups of rows");
+  if (node.qualify !== null) return at(node, "QUALIFY looks at a window of rows");
+  if (node.sample !== null) return at(node, "a sample is another one each time");
+  return (
+    modifierObstacle(node) ??
+    first(ctesOf(node), statelessObstacle) ??
+    first([...nodesOf(node.select_list), ...(isNode(node.where_clause) ? [node.where_clause] : [])], valueObstacle) ??
+    (isNode(node.from_table) ? fromObstacle(node.from_table) : at(node, "it reads no dataset"))
+  );
+}
+
+/** ORDER BY, LIMIT and DISTINCT look at more than one row. */
+function modifierObstacle(node: TreeNode): Obstacle | null {
+  const [modifier] = nodesOf(node.modifiers);
+  if (modifier === undefined) return null;
+  const name = textOf(modifier, "type")
+    .replace(/_MODIFIER$/, "")
+    .replace("_", " ");
+  return at(node, `${name === "ORDER" ? "ORDER BY" : name} looks at more than one row`);
+}
+
+export function ctesOf(node: TreeNode): TreeNode[] {
+  const map = isNode(node.cte_map) ? nodesOf(node.cte_map.map) : [];
+  return map.flatMap(({ value }) => {
+    const query = isNode(value) ? value.query : undefined;
+    const inner = isNode(query) ? query.node : undefined;
+    return isNode(inner) ? [inner] : [];
+  });
+}
+
+/** One table, maybe with its own lists taken apart beside it. */
+function fromObstacle(table: TreeNode): Obstacle | null {
+  if (isNode(table.sample)) return at(table, "a sample is another one each time");
+  switch (table.type) {
+    case "BASE_TABLE":
+      return table.at_clause === null ? null : at(table, "AT reads a past that no new rows change");
+    case "SUBQUERY": {
+      const inner = isNode(table.subquery) ? table.subquery.node : undefined;
+      return isNode(inner) ? statelessObstacle(inner) : at(table, "its subquery cannot be read");
+    }
+    case "JOIN": {
+      const { left, right } = table;
+      const isLateral = isNode(right) && right.type === "TABLE_FUNCTION" && table.condition === null;
+      if (!isLateral || !isNode(left) || table.join_type !== "INNER")
+        return at(table, "a join looks at more than one row");
+      return fromObstacle(left) ?? valueObstacle(right);
+    }
+    case "EMPTY":
+      return at(table, "it reads no dataset");
+    default:
+      return at(table, "it reads something else than a dataset");
+  }
+}
+
+/** What an expression may not be: it looks at more than its row. */
+function valueObstacle(value: TreeValue): Obstacle | null {
+  if (Array.isArray(value)) return first(value, valueObstacle);
+  if (!isNode(value)) return null;
+  const name = textOf(value, "function_name");
+  if (value.class === "WINDOW") return at(value, "a window function looks at more than one row");
+  if (value.class === "SUBQUERY") return at(value, "a subquery in an expression reads more than the row");
+  if (value.class === "STAR" && value.columns === true)
+    return at(value, "COLUMNS(...) takes columns of the platform along");
+  if (value.class === "FUNCTION" && isAggregate(name))
+    return at(value, `${name.replace("count_star", "count")}() makes one value of many rows`);
+  return first(Object.values(value), valueObstacle);
+}
+
+/**
+ * The first call whose value its arguments do not decide: a run that is repeated would make other rows.
+ * Functions of the clock are frozen before this looks.
+ */
+export function chanceOf(value: TreeValue): Obstacle | null {
+  if (Array.isArray(value)) return first(value, chanceOf);
+  if (!isNode(value)) return null;
+  const name = textOf(value, "function_name");
+  if (value.class === "FUNCTION" && (isVolatile(name) || (name === "age" && nodesOf(value.children).length === 1)))
+    return at(value, `${name}() is another value each time`);
+  return first(Object.values(value), chanceOf);
+}
+
+function first<Value>(values: readonly Value[], obstacleOf: (value: Value) => Obstacle | null): Obstacle | null {
+  for (const value of values) {
+    const obstacle = obstacleOf(value);
+    if (obstacle !== null) return obstacle;
+  }
+  return null;
+}
+
+const at = (node: TreeNode, why: string): Obstacle => ({ why, location: locationOf(node) });

@@ -1,0 +1,74 @@
+import type { Clock, DatasetPath, Disk, IdSource, Instant, Random, Telemetry, TraceId } from "../base/index.ts";
+import type { Datasets } from "../datasets/index.ts";
+import type { Engine } from "../engines/index.ts";
+import type { ObjectStore } from "../storage/index.ts";
+import type { Mode } from "./classify.ts";
+
+/** What a declared transform says. */
+export interface TransformSpec {
+  readonly sql: string;
+  /** Most rows of one input that one run reads. */
+  readonly maxRows?: number;
+}
+
+/** A derivative that is to be kept right. */
+export interface DeclaredTransform extends TransformSpec {
+  readonly path: DatasetPath;
+  readonly paused: boolean;
+}
+
+/** One run that ended, for history. */
+export interface TransformRunRecord {
+  readonly dataset: string;
+  readonly mode: Mode;
+  readonly state: "done" | "failed";
+  readonly startedAt: Instant;
+  readonly elapsedMs: number;
+  readonly rowsRead: number;
+  readonly rowsWritten: number;
+  /** The derivative's block that it made; null where it failed. */
+  readonly seq: number | null;
+  readonly inputs: readonly { readonly dataset: string; readonly fromOffset: number; readonly belowOffset: number }[];
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+  readonly traceId: TraceId;
+}
+
+/** How a transform stands. */
+export interface TransformState {
+  readonly path: DatasetPath;
+  readonly mode: Mode;
+  readonly sql: string;
+  readonly inputs: readonly DatasetPath[];
+  readonly state: "paused" | "idle" | "waiting" | "running" | "failing";
+  /** Runs of this process that failed in a row. */
+  readonly failures: number;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly nextTryAt: Instant | null;
+}
+
+/** Commits as others tell of them; the bus fits it. */
+export interface CommitFeed {
+  tail(options: { types: readonly string[]; signal: AbortSignal }): AsyncIterable<{ readonly data: unknown }>;
+}
+
+export interface TransformsOptions {
+  readonly datasets: Datasets;
+  readonly engine: Engine;
+  readonly store: ObjectStore;
+  readonly disk: Disk;
+  /** Where runs write their files before they are stored; emptied at start. */
+  readonly directory: string;
+  /** All that are declared; asked at start. */
+  readonly declared: () => Promise<readonly DeclaredTransform[]>;
+  /** Other servers' commits. */
+  readonly commits: CommitFeed;
+  /** Told of every run that ended. */
+  readonly record: (run: TransformRunRecord) => void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: IdSource;
+  readonly telemetry: Telemetry;
+  /** Runs at once. */
+  readonly atOnce: number;
+}

@@ -1,0 +1,48 @@
+import type { Instant } from "../base/index.ts";
+import { foldName, isNode, nodesOf, type TreeNode, type TreeValue, textOf } from "../compiler/index.ts";
+
+/** What the clock's functions say, by their names; some are called, some stand alone. */
+const clockTypes: Readonly<Record<string, "TIMESTAMP WITH TIME ZONE" | "DATE">> = {
+  now: "TIMESTAMP WITH TIME ZONE",
+  get_current_timestamp: "TIMESTAMP WITH TIME ZONE",
+  current_timestamp: "TIMESTAMP WITH TIME ZONE",
+  transaction_timestamp: "TIMESTAMP WITH TIME ZONE",
+  current_date: "DATE",
+  today: "DATE",
+};
+
+/**
+ * Puts the run's decided clock in the place of the functions that ask one, so that the run makes the same rows whenever it is
+ * repeated. In UTC, as all times of the platform. A column that is named as a clock function (`current_date`) is not read.
+ */
+export function freezeClock(value: TreeValue, clock: Instant): void {
+  if (Array.isArray(value)) {
+    for (const item of value) freezeClock(item, clock);
+    return;
+  }
+  if (!isNode(value)) return;
+  const type = clockTypes[foldName(clockName(value))];
+  if (type === undefined) {
+    for (const part of Object.values(value)) freezeClock(part, clock);
+    return;
+  }
+  const said = textOf(value, "alias");
+  const alias = said === "" ? clockName(value) : said;
+  const time = new Date(clock).toISOString();
+  for (const member of Object.keys(value)) delete value[member];
+  Object.assign(value, castOf(type === "DATE" ? time.slice(0, 10) : time, type), { alias });
+}
+
+function clockName(node: TreeNode): string {
+  if (node.class === "FUNCTION" && nodesOf(node.children).length === 0) return textOf(node, "function_name");
+  const names = Array.isArray(node.column_names) ? node.column_names : [];
+  const [name] = names;
+  return node.class === "COLUMN_REF" && names.length === 1 && typeof name === "string" ? name : "";
+}
+
+function castOf(text: string, type: string): TreeNode {
+  const value = { type: { id: "VARCHAR", type_info: null }, is_null: false, value: text };
+  const child = { class: "CONSTANT", type: "VALUE_CONSTANT", alias: "", query_location: 0, value };
+  const cast_type = { id: type, type_info: null };
+  return { class: "CAST", type: "OPERATOR_CAST", query_location: 0, child, cast_type, try_cast: false };
+}

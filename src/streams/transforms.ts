@@ -1,0 +1,323 @@
+import { z } from "zod";
+import {
+  asMillraceError,
+  type DatasetId,
+  type DatasetPath,
+  delay,
+  formatDatasetPath,
+  type Instant,
+  instant,
+  MillraceError,
+  type Service,
+  type TraceId,
+} from "../base/index.ts";
+import { type CommitNews, type DatasetRef, datasetId, type Head } from "../datasets/index.ts";
+import type { DataSchema } from "../slices/index.ts";
+import type { DeclaredTransform, TransformRunRecord, TransformState, TransformsOptions } from "./contract.ts";
+import { type Decision, Decisions } from "./decision.ts";
+import { nextDecision, readSoFar } from "./progress.ts";
+import { Runner } from "./run.ts";
+import { TransformSelect } from "./select.ts";
+import { Turns } from "./turns.ts";
+
+const defaultMaxRows = 5_000_000;
+const firstPauseMs = 1_000;
+const longestPauseMs = 300_000;
+const followAgainMs = 5_000;
+const committedShape = z.object({ datasetId: z.string().transform(datasetId) });
+
+/** A transform that this process keeps right. */
+interface Kept {
+  declared: DeclaredTransform;
+  readonly ref: DatasetRef;
+  readonly select: TransformSelect;
+  readonly inputs: readonly DatasetRef[];
+  failures: number;
+  error: MillraceError | null;
+  nextTryAt: Instant | null;
+  /** Ends the wait before the next try. */
+  wake: AbortController | null;
+  isRunning: boolean;
+}
+
+/**
+ * Keeps derivatives right: a commit of an input gives its readers a turn; a turn decides a run, does it and commits it, until
+ * nothing is new. One that fails waits longer each time, and stops no other. Without a commit nothing happens.
+ *
+ *   idle --commit of an input--> waiting --turn--> running --nothing new--> idle
+ *                                   ^                \--fails--> failing --pause--> waiting
+ */
+export class Transforms implements Service {
+  readonly name = "transforms";
+  readonly #options: TransformsOptions;
+  readonly #decisions: Decisions;
+  readonly #runner: Runner;
+  readonly #turns: Turns<Kept>;
+  readonly #kept = new Map<DatasetId, Kept>();
+  /** By what they read, and by its name. */
+  readonly #readers = new Map<DatasetId, Set<Kept>>();
+  readonly #names = new Map<string, Set<Kept>>();
+  readonly #stopping = new AbortController();
+  #following: Promise<void> = Promise.resolve();
+
+  constructor(options: TransformsOptions) {
+    this.#options = options;
+    this.#decisions = new Decisions(options.store);
+    this.#runner = new Runner(options);
+    this.#turns = new Turns(options.atOnce, (kept) => this.#turn(kept));
+  }
+
+  async start(): Promise<void> {
+    const { disk, directory, declared, telemetry } = this.#options;
+    await disk.makeDirectory(directory);
+    for (const one of await declared()) {
+      try {
+        await this.keep(one);
+      } catch (error) {
+        telemetry.log.error("a transform could not be started", { dataset: formatDatasetPath(one.path), error });
+      }
+    }
+    this.#following = this.#follow(this.#stopping.signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new MillraceError("shutting_down", "The server is stopping."));
+    await this.#turns.stop();
+    await this.#following;
+  }
+
+  /**
+   * Reads a transform that is to be declared, and says what it reads and makes; the columns are null where an input has none yet.
+   * @throws sql_*, dataset_not_found
+   */
+  async check(
+    { sql }: Pick<DeclaredTransform, "sql">,
+    signal: AbortSignal,
+  ): Promise<{
+    readonly inputs: readonly DatasetRef[];
+    readonly schema: DataSchema | null;
+    readonly select: TransformSelect;
+  }> {
+    const select = await TransformSelect.read(sql, this.#options.engine, signal);
+    const inputs = await this.#inputsOf(select);
+    return { inputs, select, schema: await this.#runner.columns(select, inputs, signal) };
+  }
+
+  /** Keeps a declared transform right from now on, whose derivative is there; or as its declaration has changed. */
+  async keep(declared: DeclaredTransform): Promise<void> {
+    const ref = await this.#options.datasets.get(declared.path);
+    const known = this.#kept.get(ref.id);
+    if (known !== undefined) {
+      known.declared = declared;
+      known.wake?.abort();
+      this.#ask(known);
+      return;
+    }
+    const select = await TransformSelect.read(declared.sql, this.#options.engine, this.#stopping.signal);
+    const inputs = await this.#inputsOf(select);
+    const state = { failures: 0, error: null, nextTryAt: null, wake: null, isRunning: false };
+    const kept: Kept = { declared, ref, select, inputs, ...state };
+    this.#kept.set(ref.id, kept);
+    for (const { id, path } of inputs) {
+      this.#readers.set(id, (this.#readers.get(id) ?? new Set()).add(kept));
+      const name = formatDatasetPath(path);
+      this.#names.set(name, (this.#names.get(name) ?? new Set()).add(kept));
+    }
+    this.#ask(kept);
+  }
+
+  /** Lets go of a derivative that is being deleted. */
+  async drop(id: DatasetId): Promise<void> {
+    const kept = this.#kept.get(id);
+    if (kept === undefined) return;
+    this.#kept.delete(id);
+    for (const input of kept.inputs) {
+      letGo(this.#readers, input.id, kept);
+      letGo(this.#names, formatDatasetPath(input.path), kept);
+    }
+    kept.wake?.abort();
+    this.#turns.forget(kept.ref.path.project, kept);
+    await this.#decisions.forgetAll(id);
+  }
+
+  /** Lets go of a derivative that was deleted elsewhere. */
+  async dropNamed(path: DatasetPath): Promise<void> {
+    const name = formatDatasetPath(path);
+    const found = [...this.#kept.values()].filter(({ ref }) => formatDatasetPath(ref.path) === name);
+    for (const { ref } of found) await this.drop(ref.id);
+  }
+
+  /** Told of every commit; never on its way. */
+  committed({ datasetId }: Pick<CommitNews, "datasetId">): void {
+    for (const kept of this.#readers.get(datasetId) ?? []) this.#ask(kept);
+  }
+
+  /** Whether a transform that runs reads a dataset of this name. */
+  isRead(path: DatasetPath): boolean {
+    const name = formatDatasetPath(path);
+    return [...(this.#names.get(name) ?? [])].some(({ declared }) => !declared.paused);
+  }
+
+  /** The derivatives that read a dataset. */
+  readersOf(id: DatasetId): DatasetPath[] {
+    return [...(this.#readers.get(id) ?? [])].map(({ ref }) => ref.path);
+  }
+
+  /** null where the dataset is no derivative that is kept here. */
+  state(id: DatasetId): TransformState | null {
+    const kept = this.#kept.get(id);
+    if (kept === undefined) return null;
+    const { declared, ref, select, failures, error, nextTryAt } = kept;
+    const { mode, sql, inputs } = select;
+    const told = error === null ? null : { code: error.code, message: error.message };
+    return {
+      path: ref.path,
+      mode,
+      sql,
+      inputs,
+      state: this.#stateOf(kept, declared),
+      failures,
+      error: told,
+      nextTryAt,
+    };
+  }
+
+  #stateOf(kept: Kept, { paused }: DeclaredTransform): TransformState["state"] {
+    if (kept.isRunning) return "running";
+    if (paused) return "paused";
+    if (kept.error !== null) return "failing";
+    return this.#turns.isWaiting(kept.ref.path.project, kept) ? "waiting" : "idle";
+  }
+
+  async #inputsOf(select: TransformSelect): Promise<readonly DatasetRef[]> {
+    return await Promise.all(select.inputs.map((path) => this.#options.datasets.get(path)));
+  }
+
+  /** Other servers' commits; each of its own comes twice, and the second finds nothing new. */
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { commits, clock, telemetry } = this.#options;
+    while (!signal.aborted) {
+      try {
+        for await (const { data } of commits.tail({ types: ["dataset.committed"], signal })) {
+          const news = committedShape.safeParse(data);
+          if (news.success) this.committed(news.data);
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        telemetry.log.warn("commits of other servers are not followed; trying again", { error });
+        await delay(clock, followAgainMs, signal).catch(() => {});
+        // What was missed meanwhile.
+        for (const kept of this.#kept.values()) this.#ask(kept);
+      }
+    }
+  }
+
+  #ask(kept: Kept): void {
+    if (kept.declared.paused || kept.wake !== null) return;
+    this.#turns.ask(kept.ref.path.project, kept);
+  }
+
+  /** Never rejects. */
+  async #turn(kept: Kept): Promise<void> {
+    const { signal } = this.#stopping;
+    if (signal.aborted || kept.declared.paused || this.#kept.get(kept.ref.id) !== kept) return;
+    kept.isRunning = true;
+    try {
+      // One run a turn, so that one with much to read does not keep the others waiting.
+      if (await this.#runOnce(kept, signal)) this.#ask(kept);
+      kept.failures = 0;
+      kept.error = null;
+      kept.nextTryAt = null;
+    } catch (error) {
+      if (!signal.aborted) this.#failed(kept, asMillraceError(error));
+    } finally {
+      kept.isRunning = false;
+    }
+  }
+
+  #failed(kept: Kept, error: MillraceError): void {
+    const { clock, random, telemetry } = this.#options;
+    kept.failures++;
+    kept.error = error;
+    const longestMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (kept.failures - 1));
+    const pauseMs = longestMs * (0.5 + random.float() / 2);
+    kept.nextTryAt = instant(clock.now() + pauseMs);
+    const wake = new AbortController();
+    kept.wake = wake;
+    telemetry.log.warn("a transform's run failed", { dataset: formatDatasetPath(kept.ref.path), pauseMs, error });
+    const again = () => {
+      if (kept.wake !== wake) return;
+      kept.wake = null;
+      if (this.#kept.get(kept.ref.id) === kept) this.#ask(kept);
+    };
+    // Ended by what changes the transform; a server that stops asks for nothing more.
+    delay(clock, pauseMs, AbortSignal.any([wake.signal, this.#stopping.signal])).then(again, again);
+  }
+
+  /** Whether there may be more to do. */
+  async #runOnce(kept: Kept, signal: AbortSignal): Promise<boolean> {
+    const { datasets, clock, ids } = this.#options;
+    const { ref, select, inputs, declared } = kept;
+    const head = await datasets.head(ref.id, signal);
+    const decision = (await this.#decisions.find(ref.id, head.seq)) ?? (await this.#decide(kept, head, signal));
+    if (decision === null) return false;
+    const startedAt = clock.now();
+    const traceId = ids.uuid() as TraceId;
+    const about = { kept, decision, startedAt, traceId };
+    try {
+      const done = await this.#runner.run({ ref, select, inputs, traceId }, head, decision, signal);
+      if (done.outcome === "lost") return true;
+      this.#record(about, { seq: done.seq, rows: done.rows, error: null });
+      await this.#decisions.forget(ref.id, done.seq);
+      return declared.paused === false;
+    } catch (error) {
+      if (!signal.aborted) this.#record(about, { seq: null, rows: 0, error: asMillraceError(error) });
+      throw error;
+    }
+  }
+
+  async #decide({ ref, select, inputs, declared }: Kept, head: Head, signal: AbortSignal): Promise<Decision | null> {
+    const { datasets, clock } = this.#options;
+    const read = await readSoFar(datasets, ref.id, head.seq, signal);
+    const { maxRows = defaultMaxRows } = declared;
+    const next = { head, inputs, read, planHash: select.planHash, maxRows, now: clock.now() };
+    const decision = await nextDecision(datasets, next, signal);
+    return decision === null ? null : await this.#decisions.decide(ref.id, decision);
+  }
+
+  #record(
+    { kept, decision, startedAt, traceId }: { kept: Kept; decision: Decision; startedAt: Instant; traceId: TraceId },
+    { seq, rows, error }: { seq: number | null; rows: number; error: MillraceError | null },
+  ): void {
+    const { clock, record } = this.#options;
+    const nameOf = (id: DatasetId) => {
+      const found = kept.inputs.find((input) => input.id === id);
+      return found === undefined ? id : formatDatasetPath(found.path);
+    };
+    const inputs: TransformRunRecord["inputs"] = decision.inputs.map(({ datasetId, fromOffset, belowOffset }) => ({
+      dataset: nameOf(datasetId),
+      fromOffset,
+      belowOffset,
+    }));
+    record({
+      dataset: formatDatasetPath(kept.ref.path),
+      mode: kept.select.mode,
+      state: error === null ? "done" : "failed",
+      startedAt,
+      elapsedMs: clock.now() - startedAt,
+      rowsRead: inputs.reduce((sum, { fromOffset, belowOffset }) => sum + belowOffset - fromOffset, 0),
+      rowsWritten: rows,
+      seq,
+      inputs,
+      errorCode: error?.code ?? null,
+      errorMessage: error?.message ?? null,
+      traceId,
+    });
+  }
+}
+
+function letGo<Key>(sets: Map<Key, Set<Kept>>, key: Key, kept: Kept): void {
+  const all = sets.get(key);
+  all?.delete(kept);
+  if (all?.size === 0) sets.delete(key);
+}
