@@ -68,6 +68,11 @@ export class CrashDisk implements Disk {
     return new CrashDisk(fault, root);
   }
 
+  /** The disk as another process finds it when this one was killed: it reads what was written, synced or not. */
+  afterKill(fault: Fault | null = null): CrashDisk {
+    return new CrashDisk(fault, this.#root);
+  }
+
   async open(file: string, mode: "read" | "append" | "createNew" | "write"): Promise<DiskFile> {
     if (mode === "read") return this.#handle(this.#file(file), false);
     return await this.#change(`open ${mode}`, () => {

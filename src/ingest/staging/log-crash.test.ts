@@ -172,6 +172,24 @@ test("the power may go again while the log is opened after a crash", async () =>
   }
 }, 120_000);
 
+test("what a killed process wrote and did not sync lasts, once another one has read it", async () => {
+  const count = (await steps()).length;
+  for (let at = 1; at <= count; at++) {
+    for (const kind of ["loss before", "loss after"] as const) {
+      for (const later of [4, 5, 6, 7, 8, 1_000]) {
+        const known = new Knowledge();
+        const disk = await preparedDisk({ at, kind });
+        await life(disk, known, "x").catch(lost);
+        const second = disk.afterKill({ at: later, kind: "loss after" });
+        await life(second, known, "y").catch(lost);
+        const third = second.after("all");
+        await check(third, known);
+        await life(third, known, "z");
+      }
+    }
+  }
+}, 120_000);
+
 /** A process that goes on whatever fails. Tells how many appends were refused. */
 async function stubborn(disk: CrashDisk, known: Knowledge): Promise<number> {
   const log = openLog(disk);

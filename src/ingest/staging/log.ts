@@ -90,7 +90,11 @@ export class StagingLog {
     const entries: StagedEntry[] = [];
     const empty: string[] = [];
     for (const name of names) {
-      const found = await readSegment(this.#disk, path.join(this.#directory, name), name, this.#seal);
+      const segment = path.join(this.#directory, name);
+      // A process that was killed may have left frames here that the disk has not. They are about to go into chains, which
+      // remember their numbers: what the power takes from here behind that would have its numbers given again.
+      await this.#sync(segment);
+      const found = await readSegment(this.#disk, segment, name, this.#seal);
       entries.push(...found);
       if (found.length === 0) empty.push(name);
       else this.#segments.set(name, { name, waiting: found.length, closed: true });
@@ -249,6 +253,11 @@ export class StagingLog {
       await this.#writeFile("floor", String(this.#nextSeq - 1));
       await this.#disk.remove(path.join(this.#directory, name));
     });
+  }
+
+  async #sync(file: string): Promise<void> {
+    await using open = await this.#disk.open(file, "append");
+    await open.sync();
   }
 
   /** A file of random digits that is made once. */
