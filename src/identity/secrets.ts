@@ -33,7 +33,11 @@ export class MasterKeys {
 
   /** Reads the key file, making it the first time. @throws bad_config on a file that is none */
   async open(): Promise<void> {
-    if ((await this.#disk.stat(this.#file)) !== null) return await this.reload();
+    if ((await this.#disk.stat(this.#file)) !== null) {
+      // A process that was killed may have left a name here that the disk has not: secrets are about to be sealed with it.
+      await this.#disk.syncDirectory(path.dirname(this.#file));
+      return await this.reload();
+    }
     const id = this.#newId();
     await this.#write({ current: id, keys: { [id]: this.#newKey() } });
   }

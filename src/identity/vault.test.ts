@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type OpenIdentity, openIdentity } from "../../test/identity/open.ts";
+import { CrashDisk } from "../../test/kit/crash-disk.ts";
 import { type Disk, organizationName, projectName, systemRandom, userName } from "../base/index.ts";
 import { nodeDisk } from "../storage/index.ts";
 import { MasterKeys } from "./index.ts";
@@ -75,7 +76,8 @@ test("rotation seals everything anew and drops the old key", async () => {
 });
 
 test("a rotation that dies anywhere in the key file loses nothing, and the next start ends it", async () => {
-  for (let operations = 0; ; operations++) {
+  // The first operation opens the keys.
+  for (let operations = 1; ; operations++) {
     const dying = await world.another({ disk: dyingDisk(operations) });
     const ended = await dying.identity.rotateMasterKey(by).then(
       () => true,
@@ -157,3 +159,19 @@ test.each(["", "{}", '{"current":"aa","keys":{}}', '{"current":"aa","keys":{"aa"
     expect(error).not.toHaveProperty("cause");
   },
 );
+
+test("a key that a killed process made lasts, once another one seals with it", async () => {
+  const file = "/data/master.key";
+  const prepared = new CrashDisk();
+  await prepared.makeDirectory("/data");
+  for (let at = 1; at <= 6; at++) {
+    const disk = prepared.after("nothing", { at, kind: "loss after" });
+    await new MasterKeys({ file, disk, random: systemRandom }).open().catch(() => {});
+    const second = disk.afterKill();
+    const keys = new MasterKeys({ file, disk: second, random: systemRandom });
+    await keys.open();
+    const later = new MasterKeys({ file, disk: second.after("all"), random: systemRandom });
+    await later.open();
+    expect(later.ids, `killed behind operation ${at}`).toEqual(keys.ids);
+  }
+});

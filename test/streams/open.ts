@@ -1,4 +1,5 @@
 import path from "node:path";
+import { z } from "zod";
 import {
   datasetPath,
   formatDatasetPath,
@@ -7,8 +8,8 @@ import {
   systemClock,
   systemRandom,
 } from "../../src/base/index.ts";
-import type { CommitNews } from "../../src/datasets/index.ts";
-import { nodeDisk } from "../../src/storage/index.ts";
+import { type CommitNews, Datasets } from "../../src/datasets/index.ts";
+import { nodeDisk, type ObjectStore } from "../../src/storage/index.ts";
 import {
   type DeclaredTransform,
   type TransformRunRecord,
@@ -32,7 +33,17 @@ export interface OpenStreams extends AsyncDisposable {
   /** Waits until nothing is left to do. */
   settle(): Promise<void>;
   rows(sql: string): Promise<unknown>;
+  /** Transforms of another process on the same store and database, which keep nothing yet. */
+  beside(wrap: (store: ObjectStore) => ObjectStore): Promise<AnotherProcess>;
+  /** Decisions of a derivative that no commit has made good, oldest first. */
+  decisions(name: string): Promise<readonly { readonly clock: number }[]>;
 }
+
+export interface AnotherProcess extends AsyncDisposable {
+  readonly transforms: Transforms;
+}
+
+const decision = z.object({ clock: z.number() });
 
 export async function openStreams(options: Partial<TransformsOptions> = {}): Promise<OpenStreams> {
   const listeners = new Set<(news: CommitNews) => void>();
@@ -44,21 +55,24 @@ export async function openStreams(options: Partial<TransformsOptions> = {}): Pro
   );
   const declared = new Map<string, DeclaredTransform>();
   const runs: TransformRunRecord[] = [];
+  const common = {
+    engine: open.pool.pool,
+    disk: nodeDisk,
+    directory: path.join(open.identity.open.folder, "work"),
+    commits: { tail: noCommits },
+    record: (run: TransformRunRecord) => void runs.push(run),
+    clock: systemClock,
+    random: systemRandom,
+    ids: idSource(systemClock, systemRandom),
+    telemetry: silentTelemetry,
+    atOnce: 2,
+  };
   const make = async () => {
     const transforms = new Transforms({
+      ...common,
       datasets: open.datasets,
-      engine: open.pool.pool,
       store: open.identity.open.store,
-      disk: nodeDisk,
-      directory: path.join(open.identity.open.folder, "work"),
       declared: async () => [...declared.values()],
-      commits: { tail: noCommits },
-      record: (run) => runs.push(run),
-      clock: systemClock,
-      random: systemRandom,
-      ids: idSource(systemClock, systemRandom),
-      telemetry: silentTelemetry,
-      atOnce: 2,
       ...options,
     });
     listeners.add((news) => transforms.committed(news));
@@ -101,6 +115,43 @@ export async function openStreams(options: Partial<TransformsOptions> = {}): Pro
       );
     },
     rows: (sql) => rowsOf(open.queries.run(requestOf(sql, open.owner), new AbortController().signal)),
+    async beside(wrap) {
+      const { database, store } = open.identity.open;
+      const datasets = new Datasets({
+        store: wrap(store),
+        sql: database.sql,
+        slices: open.pool.pool,
+        clock: systemClock,
+        random: systemRandom,
+        telemetry: silentTelemetry,
+        announce: async () => {},
+      });
+      const transforms = new Transforms({
+        ...common,
+        datasets,
+        store: wrap(store),
+        declared: async () => [],
+        ...options,
+      });
+      await transforms.start();
+      return {
+        transforms,
+        async [Symbol.asyncDispose]() {
+          await transforms.stop();
+          await datasets[Symbol.asyncDispose]();
+        },
+      };
+    },
+    async decisions(name) {
+      const { store } = open.identity.open;
+      const { id } = await open.datasets.get(datasetPath(name));
+      const found: { clock: number }[] = [];
+      for await (const { key } of store.list(`transforms/${id.replaceAll(":", "_")}/`)) {
+        const bytes = (await store.get(key)) ?? new Uint8Array();
+        found.push(decision.parse(JSON.parse(Buffer.from(bytes).toString())));
+      }
+      return found;
+    },
     async [Symbol.asyncDispose]() {
       listeners.clear();
       await streams.transforms.stop();
