@@ -108,6 +108,7 @@ test("the system's datasets and the example are made once, and what people chang
     "system.lookups",
     "system.queries",
     "system.tasks",
+    "system.transform_runs",
   ]);
   const spec = { description: "changed by people" };
   await first.resources.apply({ kind: "Dataset", project: "example", name: "requests", spec }, { by: "owner" });
