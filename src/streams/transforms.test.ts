@@ -164,7 +164,9 @@ describe("a run", () => {
     await commit("cut", ["2", "'y'"]);
     await streams.transforms.keep({ path, sql: "SELECT a, now() AS told FROM web.cut", paused: false });
     await streams.settle();
-    const rows = (await streams.rows("SELECT a, epoch_ms(told) AS told FROM web.later ORDER BY a")) as { told: number }[];
+    const rows = (await streams.rows("SELECT a, epoch_ms(told) AS told FROM web.later ORDER BY a")) as {
+      told: number;
+    }[];
     expect(rows).toHaveLength(2);
     expect(rows[0]?.told).toBe(decided[0]?.clock);
     expect(rows[1]?.told).not.toBe(decided[0]?.clock);

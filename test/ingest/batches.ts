@@ -2,8 +2,8 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { instant, type TraceId } from "../../src/base/index.ts";
 import type { Batch, ConvertContext, Converted } from "../../src/ingest/convert/batch.ts";
-import { literal } from "../../src/slices/index.ts";
 import { parseType } from "../../src/ingest/convert/types.ts";
+import { literal } from "../../src/slices/index.ts";
 import { type OpenPool, openPool } from "../kit/engine-pool.ts";
 
 /** Batches as tests convert them, one body each unless said otherwise, and what became of them. */
