@@ -159,6 +159,29 @@ journey("a copy says what it is a copy of, and takes no rows", async () => {
   expect(problems).toEqual([]);
 });
 
+journey("the list of datasets follows commits without being asked for again, and finds new ones", async () => {
+  await rows("flowing", '{"n":1}\n', "ndjson");
+  const { page, context, problems } = await visit(browser);
+  await enter(page, platform, "/datasets?find=flowing");
+  const row = page.getByRole("row").filter({ hasText: "web.flowing" });
+  await row.getByRole("cell", { name: "1", exact: true }).waitFor();
+  await page.getByText("Live", { exact: true }).waitFor();
+  const asked: string[] = [];
+  page.on("request", (request) => {
+    if (new URL(request.url()).pathname === "/api/v1/datasets") asked.push(request.url());
+  });
+  for (let n = 2; n <= 5; n++) {
+    await rows("flowing", `{"n":${n}}\n`, "ndjson");
+    await row.getByRole("cell", { name: String(n), exact: true }).waitFor();
+  }
+  expect(asked).toEqual([]);
+  await rows("flowing-too", '{"n":1}\n', "ndjson");
+  await page.getByRole("link", { name: "web.flowing-too" }).waitFor();
+  expect(asked.length).toBeGreaterThan(0);
+  await context.close();
+  expect(problems).toEqual([]);
+});
+
 journey("a dataset goes only by its typed name", async () => {
   await rows("gone", '{"n":1}\n', "ndjson");
   const { page, context, problems } = await visit(browser);

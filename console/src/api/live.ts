@@ -1,5 +1,7 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
+import { withCommits } from "./commits.ts";
+import { datasetsQuery } from "./queries.ts";
 import type { LiveActivity, PlatformEvent } from "./types.ts";
 
 export interface LiveState {
@@ -16,6 +18,12 @@ export interface LiveState {
 
 const keptActivity = 300;
 const keptEvents = 500;
+const refreshMs = 500;
+/** A list of more datasets than these is asked for again once in a while only. */
+const fewDatasets = 1_000;
+const manyRefreshMs = 5_000;
+/** What no commit tells (rows that expired, the system's own datasets) is in a list that was asked for so long ago at most. */
+const oldListMs = 60_000;
 const nothing: LiveState = { isConnected: false, lostAtMs: null, heardFromMs: null, activity: [], events: [] };
 
 /**
@@ -30,7 +38,10 @@ class LiveStream {
   #source: EventSource | null = null;
   readonly #listeners = new Set<() => void>();
   readonly #stale = new Set<string>();
+  /** Commits that the list of datasets does not have yet. */
+  #commits: PlatformEvent[] = [];
   #refreshing: ReturnType<typeof setTimeout> | null = null;
+  #listing: ReturnType<typeof setTimeout> | null = null;
 
   open(client: QueryClient): void {
     if (this.#source !== null) return;
@@ -82,22 +93,52 @@ class LiveStream {
   }
 
   /** Answers that an event made old are asked for again, together and at most twice a second. */
-  #invalidate(client: QueryClient, { type, subject }: PlatformEvent): void {
-    for (const key of staleKeys(type, subject)) this.#stale.add(JSON.stringify(key));
+  #invalidate(client: QueryClient, event: PlatformEvent): void {
+    for (const key of staleKeys(event)) this.#stale.add(JSON.stringify(key));
+    if (event.type === "dataset.committed") this.#commits.push(event);
     this.#refreshing ??= setTimeout(() => {
       this.#refreshing = null;
+      const isListStale = this.#stale.delete(JSON.stringify(datasetsQuery.queryKey));
       const keys = [...this.#stale].map((key) => JSON.parse(key) as string[]);
       this.#stale.clear();
       for (const queryKey of keys) void client.invalidateQueries({ queryKey });
-    }, 500);
+      if (!this.#patchList(client) || isListStale) this.#refreshList(client);
+    }, refreshMs);
+  }
+
+  /** Adds to the list of datasets what was committed; false where it must be asked for. */
+  #patchList(client: QueryClient): boolean {
+    const events = this.#commits;
+    this.#commits = [];
+    if (events.length === 0) return true;
+    const { queryKey } = datasetsQuery;
+    const state = client.getQueryState(queryKey);
+    // An answer that is under way may have been given before these commits, or behind them.
+    const isCertain = state?.fetchStatus !== "fetching";
+    if (state?.data === undefined) return isCertain;
+    const list = withCommits(state.data, events);
+    if (list !== null) client.setQueryData(queryKey, list, { updatedAt: state.dataUpdatedAt });
+    return list !== null && isCertain && Date.now() - state.dataUpdatedAt < oldListMs;
+  }
+
+  #refreshList(client: QueryClient): void {
+    const { queryKey } = datasetsQuery;
+    const isLong = (client.getQueryData(queryKey)?.length ?? 0) > fewDatasets;
+    this.#listing ??= setTimeout(
+      () => {
+        this.#listing = null;
+        void client.invalidateQueries({ queryKey });
+      },
+      isLong ? manyRefreshMs : 0,
+    );
   }
 }
 
 /** Which cached answers an event makes old. */
-export function staleKeys(type: string, subject: string): string[][] {
+function staleKeys({ type, subject }: PlatformEvent): string[][] {
   if (type === "dataset.committed") {
     const [project = "", dataset = ""] = subject.split(/\.(.*)/s);
-    return [["dataset", project, dataset], ["datasets"]];
+    return [["dataset", project, dataset]];
   }
   if (type.startsWith("dataset.")) return [["datasets"], ["dataset"]];
   if (type.startsWith("task.")) return [["tasks"]];
