@@ -42,11 +42,12 @@ export interface OpenQueries extends AsyncDisposable {
   readonly flushed: string[];
   /** Other queries on the same rooms. */
   another(changes?: Partial<QueriesOptions>): Queries;
-  /** Commits rows: columns by name and type, values as SQL. Makes the dataset where it is absent. */
+  /** Commits rows: columns by name and type, values as SQL; `ops` where they are not all 0. Makes the dataset where it is absent. */
   commit(
     path: DatasetPath,
     columns: Readonly<Record<string, string>>,
     rows: readonly (readonly string[])[],
+    ops?: readonly number[],
   ): Promise<void>;
 }
 
@@ -133,9 +134,9 @@ export async function openQueries(
     records,
     flushed,
     another,
-    async commit(path, columns, rows) {
+    async commit(path, columns, rows, ops = []) {
       const { id } = (await datasets.find(path)) ?? (await datasets.create(path));
-      await commitRows(pool.pool, work, datasets, id, columns, rows);
+      await commitRows(pool.pool, work, datasets, id, columns, rows, ops);
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
@@ -150,6 +151,7 @@ async function commitRows(
   id: Parameters<Datasets["commit"]>[0],
   columns: Readonly<Record<string, string>>,
   rows: readonly (readonly string[])[],
+  ops: readonly number[],
 ): Promise<void> {
   const head = await datasets.head(id);
   const systemTime = systemClock.now();
@@ -160,7 +162,7 @@ async function commitRows(
     );
     const own = [
       `${head.nextOffset + index}::UBIGINT AS "offset"`,
-      "0::UTINYINT AS op",
+      `${ops[index] ?? 0}::UTINYINT AS op`,
       "make_timestamptz(2) AS system_time",
     ];
     return `SELECT ${[...own, "make_timestamptz(1) AS event_time", ...values].join(", ")}`;

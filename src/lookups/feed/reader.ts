@@ -10,7 +10,7 @@ import { type Datasets, type OffsetBounds, relationOf, type Snapshot } from "../
 import type { Engine } from "../../engines/index.ts";
 import { systemColumns } from "../../slices/index.ts";
 
-const partRows = 200_000;
+const usualPartRows = 200_000;
 const partBytes = 256e6;
 const readBytes = 1024 * 1024;
 
@@ -19,6 +19,8 @@ export interface ReaderOptions {
   readonly engine: Pick<Engine, "query">;
   readonly disk: Disk;
   readonly ids: IdSource;
+  /** Rows of a part where its bytes allow it; 200,000 unless said. */
+  readonly partRows?: number;
 }
 
 export interface Part {
@@ -34,10 +36,11 @@ export interface Part {
 /** Reads a dataset's rows by offset as records of key and row, in parts whose bytes are bounded. */
 export class EntryReader {
   readonly #options: ReaderOptions;
-  #partRows = partRows;
+  #partRows: number;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    this.#partRows = options.partRows ?? usualPartRows;
   }
 
   /**
