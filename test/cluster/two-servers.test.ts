@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { seededRandom } from "../../src/base/index.ts";
-import { tempDirectory, testDatabase } from "../kit/index.ts";
+import { tempDirectory, testDatabase, until } from "../kit/index.ts";
 import { millrace, type Platform, startPlatform } from "../kit/platform.ts";
 import { s3ServerAbsent } from "../kit/s3-program.ts";
 import { startS3Server } from "../kit/s3-server.ts";
@@ -62,8 +62,34 @@ test.skipIf(s3ServerAbsent)(
       expect(counted).toEqual(Array.from({ length: writers }, (_, writer) => [writer, wanted, wanted, wanted - 1]));
       expect((await millrace(["verify", "pair.numbers"], server)).code).toBe(0);
     }
+    await checkLookups(first, second);
   },
 );
+
+/** What is declared at one server is held by both, and what one of them commits both have. */
+async function checkLookups(first: Platform, second: Platform): Promise<void> {
+  const ask = (server: Platform, method: string, route: string, body?: object) =>
+    fetch(new URL(route, server.url), {
+      method,
+      headers: { authorization: `Bearer ${server.token}`, "content-type": "application/json" },
+      signal: AbortSignal.timeout(20_000),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  const spec = { dataset: "numbers", key: ["writer", "number"] };
+  expect((await ask(first, "PUT", "/api/v1/projects/pair/resources/Lookup/numbers", { spec })).status).toBe(200);
+  const rows = writers * pushesPerWriter * rowsPerPush;
+  const holds = async (server: Platform, key: string, entries: number) => {
+    const state = await (await ask(server, "GET", "/api/v1/lookups/pair/numbers")).text();
+    const row = await (await ask(server, "GET", `/api/v1/lookups/pair/numbers/rows/${key}`)).text();
+    return (
+      state.includes(`"entries":${entries},`) &&
+      row === JSON.stringify({ writer: +key.slice(0, 1), number: +key.slice(2) })
+    );
+  };
+  for (const server of [first, second]) await until("all rows are held", () => holds(server, "3:0", rows));
+  expect(await pushOnce(second, "late", '{"writer":9,"number":7}\n')).toBe(true);
+  for (const server of [first, second]) await until("the late row is held", () => holds(server, "9:7", rows + 1));
+}
 
 /** Pushes numbered rows; what is not answered in time is repeated under its key, at any server. */
 async function write(writer: number, any: () => Platform): Promise<void> {
