@@ -13,6 +13,8 @@ const names = [
   "compaction",
   "long-chain",
   "console",
+  "stateless",
+  "freshness",
   "lookup",
 ];
 const wanted = process.argv.slice(2);

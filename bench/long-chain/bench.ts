@@ -113,7 +113,7 @@ function enginePool(folder: string, work: string): EnginePool {
   };
   return new EnginePool({
     directory: path.join(folder, "bench-engines"),
-    roles: { query: role, ingest: role, upkeep: role },
+    roles: { query: role, ingest: role, compute: role, upkeep: role },
     idleMs: 600_000,
     graceMs: 500,
     clock: systemClock,

@@ -23,7 +23,7 @@ export interface Engine extends SqlText, SliceEngine, CopyEngine {
   /** Columns of a reading statement, without running it. @throws as query */
   describe(sql: string, signal: AbortSignal): Promise<readonly ResultColumn[]>;
   /**
-   * Runs trusted statements, in order, on one fresh connection of an ingest worker; temporary tables live as long as the
+   * Runs trusted statements, in order, on one fresh connection of a worker; temporary tables live as long as the
    * script. Answers, for each statement with `rows: true`, its rows (values as in the `json` format), else an empty list.
    * A script whose worker dies fails with worker_lost and may be run again.
    */
@@ -209,6 +209,8 @@ export interface EngineScript {
   readonly traceId: TraceId;
   readonly label: string;
   readonly statements: readonly ScriptStatement[];
+  /** Whose workers run it; `ingest` unless said. */
+  readonly role?: "ingest" | "compute";
 }
 
 export interface ScriptStatement {
@@ -228,8 +230,8 @@ export type EngineValue =
   | { readonly [member: string]: EngineValue };
 export type EngineRow = Readonly<Record<string, EngineValue>>;
 
-/** `upkeep` works on copies, at the lowest priority that the system has. */
-export type WorkerRole = "query" | "ingest" | "upkeep";
+/** `compute` runs transforms; `upkeep` works on copies, at the lowest priority that the system has. */
+export type WorkerRole = "query" | "ingest" | "compute" | "upkeep";
 
 /** One worker, as health views and metrics show it. */
 export interface WorkerStatus {

@@ -21,15 +21,19 @@ export function definitionsOf(
   resources.watch((changed) => {
     for (const { kind, project, name } of changed) if (kind === datasetKind.kind) known.delete(`${project}.${name}`);
   });
-  return async (path) => {
+  const declared = async (path: DatasetPath): Promise<DatasetDefinition> => {
     const name = formatDatasetPath(path);
     const kept = known.get(name);
     if (kept !== undefined && clock.monotonicMs() - kept.atMs < keptMs) return kept.definition;
-    const spec: DatasetDefinition = (await resources.get(datasetKind, path.project, path.dataset))?.spec ?? {};
-    const commitIntervalMs = Math.min(spec.commitIntervalMs ?? readIntervalMs, readIntervalMs);
-    const definition = isRead(path) ? { ...spec, commitIntervalMs } : spec;
+    const definition = (await resources.get(datasetKind, path.project, path.dataset))?.spec ?? {};
     if (known.size >= mostKept) known.clear();
     known.set(name, { definition, atMs: clock.monotonicMs() });
     return definition;
+  };
+  return async (path) => {
+    const definition = await declared(path);
+    if (!isRead(path)) return definition;
+    const commitIntervalMs = Math.min(definition.commitIntervalMs ?? readIntervalMs, readIntervalMs);
+    return { ...definition, commitIntervalMs };
   };
 }

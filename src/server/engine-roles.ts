@@ -31,6 +31,14 @@ export function engineRoles(
       maxWorkers: values["ingest.workers"],
       maxQueued: 4_096,
     },
+    compute: {
+      ...common,
+      ...memory(values["transforms.memory"]),
+      minWorkers: 0,
+      threads: Math.max(1, Math.floor(values["queries.threads"] / values["transforms.workers"])),
+      maxWorkers: values["transforms.workers"],
+      maxQueued: 1_024,
+    },
     upkeep: {
       ...common,
       ...memory(Math.min(1e9, values["ingest.memory"])),

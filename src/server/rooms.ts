@@ -121,12 +121,13 @@ export async function startRooms(
       return declaredTransforms(resources, ensure, log.child({ room: "streams" }));
     },
     commits: bus,
+    flush: (id, within) => ingest.flush(id, within),
     record: (record) => history.transformRun(record),
     clock,
     random,
     ids,
     telemetry: telemetryOf("streams"),
-    atOnce: 2,
+    atOnce: values["transforms.workers"] + 1, // one is decided or committed while others run
   });
   const door = resourcesDoor(
     resources,

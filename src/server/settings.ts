@@ -136,6 +136,16 @@ export const settings = {
     default: Math.round(Math.min(4e9, memoryBytes * 0.15)),
     description: "Memory of an ingest worker.",
   },
+  "transforms.workers": {
+    schema: configTypes.count,
+    default: Math.max(1, Math.min(4, Math.floor(cores / 2))),
+    description: "Most workers that run transforms at once.",
+  },
+  "transforms.memory": {
+    schema: configTypes.bytes,
+    default: Math.round(Math.min(4e9, memoryBytes * 0.15)),
+    description: "Memory of a worker that runs transforms.",
+  },
   "ingest.pending": {
     schema: configTypes.bytes,
     default: 2e9,

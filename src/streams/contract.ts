@@ -1,4 +1,14 @@
-import type { Clock, DatasetPath, Disk, IdSource, Instant, Random, Telemetry, TraceId } from "../base/index.ts";
+import type {
+  Clock,
+  DatasetId,
+  DatasetPath,
+  Disk,
+  IdSource,
+  Instant,
+  Random,
+  Telemetry,
+  TraceId,
+} from "../base/index.ts";
 import type { Datasets } from "../datasets/index.ts";
 import type { Engine } from "../engines/index.ts";
 import type { ObjectStore } from "../storage/index.ts";
@@ -63,6 +73,8 @@ export interface TransformsOptions {
   readonly declared: () => Promise<readonly DeclaredTransform[]>;
   /** Other servers' commits. */
   readonly commits: CommitFeed;
+  /** Commits rows that wait: ingest does not know yet that a transform waits for them. */
+  readonly flush: (id: DatasetId, signal: AbortSignal) => Promise<void>;
   /** Told of every run that ended. */
   readonly record: (run: TransformRunRecord) => void;
   readonly clock: Clock;

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { z } from "zod";
 import { type Disk, formatDatasetPath, type Instant, instant, MillraceError, type TraceId } from "../base/index.ts";
 import {
   type DatasetRef,
@@ -57,6 +58,7 @@ interface OpenInput {
 }
 
 const mostAttempts = 5;
+const described = z.array(z.object({ name: z.string(), type: z.string() }));
 
 /** Does what was decided: a pure function of the decision, committed once. */
 export class Runner {
@@ -71,7 +73,7 @@ export class Runner {
     await using held = new AsyncDisposableStack();
     const opened = await this.#openInputs(target, decision, held, signal);
     const sql = await target.select.runSql(decision.clock, (input) => relationIn(opened, input), signal);
-    const made = await this.#options.engine.describe(sql, signal);
+    const made = await this.#describe(sql, target, signal);
     const fields = fieldsOf(made, target.ref, head.schema);
     const eventTime = eventTimeSql(made);
     const watermark = earliest([...opened.values()].map(({ snapshot }) => snapshot.watermark));
@@ -104,6 +106,23 @@ export class Runner {
     const sql = await select.runSql(instant(0), (input) => relations.get(formatDatasetPath(input)) ?? "", signal);
     const described = await this.#options.engine.describe(sql, signal);
     return schemaWith(described.filter(isOwn).map(({ name, type }) => fieldFromDuckdb(name, type)));
+  }
+
+  /** Not `engine.describe`, which waits behind queries. */
+  async #describe(sql: string, target: RunTarget, signal: AbortSignal): Promise<readonly ResultColumn[]> {
+    const rows = await this.#script(
+      `SELECT column_name AS name, column_type AS type FROM (DESCRIBE ${sql})`,
+      target,
+      signal,
+    );
+    return described.parse(rows);
+  }
+
+  async #script(sql: string, { ref, traceId }: RunTarget, signal: AbortSignal): Promise<readonly unknown[]> {
+    const statements = [{ sql, rows: true }];
+    const label = formatDatasetPath(ref.path);
+    const [rows = []] = await this.#options.engine.script({ traceId, label, statements, role: "compute" }, signal);
+    return rows;
   }
 
   async #openInputs(
@@ -150,8 +169,7 @@ export class Runner {
   async #attempt(run: Attempt, signal: AbortSignal): Promise<RunOutcome | "gone"> {
     const { engine, datasets } = this.#options;
     const { target, head, decision, fields, watermark, output } = run;
-    const statements = [{ sql: copySql(run) }];
-    await engine.script({ traceId: target.traceId, label: formatDatasetPath(target.ref.path), statements }, signal);
+    await this.#script(copySql(run), target, signal);
     const [hashes, statistics] = await Promise.all([
       engine.hashes(output, signal),
       engine.columnStatistics(output, signal),

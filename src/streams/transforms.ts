@@ -122,6 +122,7 @@ export class Transforms implements Service {
       this.#readers.set(id, (this.#readers.get(id) ?? new Set()).add(kept));
       const name = formatDatasetPath(path);
       this.#names.set(name, (this.#names.get(name) ?? new Set()).add(kept));
+      this.#flush(id);
     }
     this.#ask(kept);
   }
@@ -210,6 +211,15 @@ export class Transforms implements Service {
         for (const kept of this.#kept.values()) this.#ask(kept);
       }
     }
+  }
+
+  /** Its commit, if there is any, comes as every other does. */
+  #flush(id: DatasetId): void {
+    const { flush, telemetry } = this.#options;
+    flush(id, this.#stopping.signal).catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted)
+        telemetry.log.warn("rows that a transform waits for were not committed at once", { datasetId: id, error });
+    });
   }
 
   #ask(kept: Kept): void {

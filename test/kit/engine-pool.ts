@@ -27,7 +27,12 @@ export async function openPool(changes: Partial<RoleOptions> = {}, graceMs = 500
   };
   const pool = new EnginePool({
     directory: path.join(folder.path, "engines"),
-    roles: { query: role, ingest: role, upkeep: { ...role, minWorkers: 0, threads: 1 } },
+    roles: {
+      query: role,
+      ingest: role,
+      compute: { ...role, minWorkers: 0 },
+      upkeep: { ...role, minWorkers: 0, threads: 1 },
+    },
     idleMs: 60_000,
     graceMs,
     clock: systemClock,

@@ -60,6 +60,7 @@ export async function openStreams(options: Partial<TransformsOptions> = {}): Pro
     disk: nodeDisk,
     directory: path.join(open.identity.open.folder, "work"),
     commits: { tail: noCommits },
+    flush: async () => {},
     record: (run: TransformRunRecord) => void runs.push(run),
     clock: systemClock,
     random: systemRandom,

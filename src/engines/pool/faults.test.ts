@@ -114,7 +114,7 @@ function serverText(folder: string): string {
     import { EnginePool } from ${door("engines")};
     const role = { minWorkers: 1, maxWorkers: 1, threads: 1, memoryBytes: 3e8, hardMemoryBytes: 9e8, spillBytes: 1e6, maxQueued: 1, directories: [] };
     const pool = new EnginePool({
-      directory: ${JSON.stringify(path.join(folder, "engines"))}, roles: { query: role, ingest: role, upkeep: { ...role, minWorkers: 0 } }, idleMs: 60000, graceMs: 500,
+      directory: ${JSON.stringify(path.join(folder, "engines"))}, roles: { query: role, ingest: role, compute: { ...role, minWorkers: 0 }, upkeep: { ...role, minWorkers: 0 } }, idleMs: 60000, graceMs: 500,
       clock: systemClock, random: systemRandom, ids: idSource(systemClock, systemRandom), disk: nodeDisk, telemetry: silentTelemetry,
     });
     await pool.start();

@@ -23,7 +23,7 @@ import type { Job, JobResults } from "../protocol/index.ts";
 import { abortReason, WaitingLine } from "./line.ts";
 import { type JobTitle, WorkerProcess } from "./worker-process.ts";
 
-const roles = ["query", "ingest", "upkeep"] as const;
+const roles = ["query", "ingest", "compute", "upkeep"] as const;
 const watchMs = 250;
 const startRetryMs = 500;
 const maxStartRetryMs = 30_000;
@@ -46,7 +46,12 @@ export class EnginePool implements Engine, Service {
   constructor(options: EnginePoolOptions) {
     this.#options = options;
     const lineOf = (role: WorkerRole) => new WaitingLine<WorkerProcess>(options.roles[role].maxQueued);
-    this.#waiting = { query: lineOf("query"), ingest: lineOf("ingest"), upkeep: lineOf("upkeep") };
+    this.#waiting = {
+      query: lineOf("query"),
+      ingest: lineOf("ingest"),
+      compute: lineOf("compute"),
+      upkeep: lineOf("upkeep"),
+    };
   }
 
   async start(): Promise<void> {
@@ -72,6 +77,7 @@ export class EnginePool implements Engine, Service {
       queued: {
         query: this.#waiting.query.length,
         ingest: this.#waiting.ingest.length,
+        compute: this.#waiting.compute.length,
         upkeep: this.#waiting.upkeep.length,
       },
       restarts: this.#restarts,
@@ -144,10 +150,10 @@ export class EnginePool implements Engine, Service {
   }
 
   script(
-    { statements, label, traceId }: EngineScript,
+    { statements, label, traceId, role = "ingest" }: EngineScript,
     signal: AbortSignal,
   ): Promise<readonly (readonly EngineRow[])[]> {
-    return this.#exclusive("ingest", { kind: "script", statements }, { label, traceId, queryId: null }, signal);
+    return this.#exclusive(role, { kind: "script", statements }, { label, traceId, queryId: null }, signal);
   }
 
   hashes(file: string, signal: AbortSignal): Promise<SliceHashes> {

@@ -12,6 +12,7 @@ import type { FromWorker, Job, JobResults, ToWorker, WorkerFailure, WorkerSetup 
 const heapOptions: Readonly<Record<WorkerRole, readonly string[]>> = {
   query: ["--max-old-space-size=256"],
   ingest: ["--max-old-space-size=256", "--max-semi-space-size=1"],
+  compute: ["--max-old-space-size=256", "--max-semi-space-size=1"],
   upkeep: ["--max-old-space-size=256", "--max-semi-space-size=1"],
 };
 /**
