@@ -33,21 +33,26 @@ function records(
   const ops = cells(chunk, opAt, rows, typeAt(columns, opAt), "0", "", (value) => String(value));
   const keys = keyTexts(chunk, rows, columns, opAt + 1);
   const objectOf = jsonObjects(chunk, rows, columns.slice(0, opAt));
-  const parts: Buffer[] = [];
+  const objects: string[] = [];
+  let mostBytes = 0;
   for (let row = 0; row < rows; row++) {
-    const op = Number(ops[row]);
-    const key = keys[row] ?? null;
-    const object = op === 1 || op === 2 ? "" : objectOf(row);
-    const [keyBytes, objectBytes] = [key === null ? 0 : Buffer.byteLength(key), Buffer.byteLength(object)];
-    const record = Buffer.allocUnsafe(headBytes + keyBytes + objectBytes);
-    record.writeUInt8(op, 0);
-    record.writeUInt32LE(key === null ? noKey : keyBytes, 1);
-    record.writeUInt32LE(objectBytes, 5);
-    record.write(key ?? "", headBytes, "utf8");
-    record.write(object, headBytes + keyBytes, "utf8");
-    parts.push(record);
+    const isGone = ops[row] === "1" || ops[row] === "2";
+    const object = isGone ? "" : objectOf(row);
+    objects.push(object);
+    mostBytes += headBytes + 3 * ((keys[row]?.length ?? 0) + object.length);
   }
-  return Buffer.concat(parts);
+  const bytes = Buffer.allocUnsafe(mostBytes);
+  let at = 0;
+  for (let row = 0; row < rows; row++) {
+    const key = keys[row] ?? null;
+    const keyBytes = bytes.write(key ?? "", at + headBytes);
+    const objectBytes = bytes.write(objects[row] ?? "", at + headBytes + keyBytes);
+    bytes.writeUInt8(Number(ops[row]), at);
+    bytes.writeUInt32LE(key === null ? noKey : keyBytes, at + 1);
+    bytes.writeUInt32LE(objectBytes, at + 5);
+    at += headBytes + keyBytes + objectBytes;
+  }
+  return bytes.subarray(0, at);
 }
 
 /** The key of each row; null where a column of it is null. */
