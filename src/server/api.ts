@@ -8,6 +8,7 @@ import { type Ingest, Previews, parseFormat, QuarantineRetry } from "../ingest/i
 import type { Lookups } from "../lookups/index.ts";
 import type { Queries } from "../queries/index.ts";
 import { nodeDisk } from "../storage/index.ts";
+import type { Transforms } from "../streams/index.ts";
 import type { TaskQueue } from "../tasks/index.ts";
 import type { openMetrics, RootLogger } from "../telemetry/index.ts";
 import type { Activity } from "./activity.ts";
@@ -34,6 +35,7 @@ export interface ApiOptions {
   readonly tasks: TaskQueue;
   readonly layouts: LayoutTasks;
   readonly resources: ResourceDoor;
+  readonly transforms: Transforms;
   readonly activity: Activity;
   readonly log: RootLogger;
   readonly metrics: ReturnType<typeof openMetrics>;
@@ -92,7 +94,7 @@ export function openApi(options: ApiOptions): Gateway {
       access: identity,
       administration: administrationDoor(identity),
       resources: door,
-      datasets: datasetsDoor(datasets, engines, layouts),
+      datasets: datasetsDoor(datasets, engines, layouts, options.transforms),
       replicas: replicasDoor({
         datasets,
         resources,

@@ -4,6 +4,7 @@ import { blockToJson, type Datasets } from "../datasets/index.ts";
 import type { Engine } from "../engines/index.ts";
 import type { DatasetDoor } from "../gateway/index.ts";
 import { retrySource } from "../ingest/index.ts";
+import type { Transforms } from "../streams/index.ts";
 import type { LayoutTasks } from "./layout-tasks.ts";
 import { taskView } from "./views.ts";
 
@@ -19,7 +20,12 @@ const quarantineRow = z.object({
 const fileRow = quarantineRow.pick({ reason: true, column: true, rows: true }).extend({ file: z.string() });
 
 /** Datasets as the API shows them. */
-export function datasetsDoor(datasets: Datasets, engine: Engine, layouts: LayoutTasks): DatasetDoor {
+export function datasetsDoor(
+  datasets: Datasets,
+  engine: Engine,
+  layouts: LayoutTasks,
+  transforms: Transforms,
+): DatasetDoor {
   return {
     find: (path) => datasets.find(path),
     list: (project, { after, limit }) => datasets.list(project, after === null ? { limit } : { after, limit }),
@@ -27,6 +33,7 @@ export function datasetsDoor(datasets: Datasets, engine: Engine, layouts: Layout
       const head = await datasets.figures(id, signal);
       return { ...head, block: head.block ?? "", lastCommitAt: head.systemTime };
     },
+    transform: (id) => transforms.state(id),
     async slices(id, signal) {
       const { slices } = await datasets.snapshot(id, undefined, signal);
       return slices.map((slice) => ({ ...slice, seq: slice.lastSeq }));

@@ -205,6 +205,7 @@ export async function startRooms(
     tasks: queue,
     layouts,
     resources: door,
+    transforms,
     activity,
     log,
     metrics,

@@ -209,6 +209,7 @@ export function fakeRooms(): FakeRooms {
       },
       datasets: {
         find,
+        transform: () => null,
         list: async () => [],
         head: async () => ({
           seq: 3,

@@ -193,10 +193,22 @@ export interface TransferObject {
   chunks(start: number, end: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
+export interface TransformState {
+  readonly sql: string;
+  readonly mode: "stateless";
+  readonly inputs: readonly DatasetPath[];
+  readonly state: "paused" | "idle" | "waiting" | "running" | "failing";
+  readonly failures: number;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly nextTryAt: Instant | null;
+}
+
 export interface DatasetDoor {
   find(path: DatasetPath): Promise<DatasetRef | null>;
   list(project: ProjectName | null, page: { after: string | null; limit: number }): Promise<readonly DatasetRef[]>;
   head(id: DatasetId, signal: AbortSignal): Promise<DatasetHead>;
+  /** Of a derivative, how its transform stands here; null for any other dataset. */
+  transform(id: DatasetId): TransformState | null;
   slices(id: DatasetId, signal: AbortSignal): Promise<readonly DatasetSlice[]>;
   /** Newest first, from `before` (exclusive; null: the newest). */
   blocks(

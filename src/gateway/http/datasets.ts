@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { asMillraceError, formatDatasetPath, formatInstant } from "../../base/index.ts";
 import { schemaFailure } from "../edge/index.ts";
-import type { DatasetRef, Rooms } from "./contract.ts";
+import type { DatasetRef, Rooms, TransformState } from "./contract.ts";
 import { count, datasetParams, findDataset, ifMatch, project, timeOrNull } from "./parts.ts";
 import { type HttpRoute, jsonRoute, parseJson, streamRoute } from "./route.ts";
 import {
@@ -94,7 +94,8 @@ export function datasetRoutes<Format>({ access, datasets, ingest, replicas, reso
       async handle({ params, principal, signal }) {
         await access.authorize(principal, "dataset.select", { dataset: params });
         const ref = await findDataset(datasets, params);
-        return { ...(await view(ref, signal)), origin: await replicas.origin(ref.id) };
+        const transform = transformView(datasets.transform(ref.id));
+        return { ...(await view(ref, signal)), origin: await replicas.origin(ref.id), transform };
       },
     }),
     jsonRoute({
@@ -255,4 +256,11 @@ const maintenance = {
 type Reason = Awaited<ReturnType<Rooms<unknown>["datasets"]["quarantine"]>>[number];
 function quarantined(reason: Reason): z.infer<typeof quarantineView> {
   return { ...reason, lastReceivedAt: timeOrNull(reason.lastReceivedAt) };
+}
+
+function transformView(state: TransformState | null): z.infer<typeof oneDatasetView>["transform"] {
+  if (state === null) return null;
+  const { sql, mode, failures, error, nextTryAt } = state;
+  const inputs = state.inputs.map(({ project, dataset }) => ({ project, dataset }));
+  return { sql, mode, inputs, state: state.state, failures, error, nextTryAt: timeOrNull(nextTryAt) };
 }

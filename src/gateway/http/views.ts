@@ -83,6 +83,18 @@ export const datasetView = z
 export const oneDatasetView = datasetView
   .extend({
     origin: z.string().nullable().describe("Address of the dataset that this is a copy of; null for one of its own."),
+    transform: z
+      .object({
+        sql: z.string(),
+        mode: z.enum(["stateless"]).describe("How the result is kept right."),
+        inputs: z.array(z.object({ project: z.string(), dataset: z.string() })),
+        state: z.enum(["paused", "idle", "waiting", "running", "failing"]),
+        failures: z.int().describe("Runs that failed in a row."),
+        error: z.object({ code: z.string(), message: z.string() }).nullable(),
+        nextTryAt: time.nullable(),
+      })
+      .nullable()
+      .describe("The SELECT whose result this is; null where its rows come from outside."),
   })
   .meta({ id: "OneDataset" });
 

@@ -6,6 +6,7 @@ import { nowMs } from "../../api/flow.ts";
 import { datasetQuery } from "../../api/queries.ts";
 import { useFlow } from "../../api/rates.ts";
 import { tableName } from "../../api/sql.ts";
+import type { OneDataset } from "../../api/types.ts";
 import { buttonClass } from "../../design/controls.tsx";
 import { ErrorPanel, Name, Page } from "../../design/display.tsx";
 import { bytes, perSecond, rowCount } from "../../design/format.ts";
@@ -54,7 +55,7 @@ export function DatasetPage(): ReactNode {
             <Icon name="workbench" />
             Query
           </Link>
-          {head?.origin === null && (
+          {head !== undefined && takesRows(head) && (
             <Link to="/upload" search={{ into: path }} className={buttonClass()}>
               <Icon name="upload" />
               Add rows
@@ -92,9 +93,11 @@ export function DatasetPage(): ReactNode {
       <DeleteDataset project={project} dataset={dataset} isOpen={isDeleting} onClose={() => setDeleting(false)} />
     </Page>
   );
-  // A copy takes no rows.
-  return typeof head?.origin === "string" ? page : <DropTarget into={path}>{page}</DropTarget>;
+  return head !== undefined && !takesRows(head) ? page : <DropTarget into={path}>{page}</DropTarget>;
 }
+
+/** A copy has those of its origin, a derivative those of its transform. */
+const takesRows = ({ origin, transform }: OneDataset) => origin === null && transform === null;
 
 function About(): ReactNode {
   const { project, dataset, seq } = usePlace();

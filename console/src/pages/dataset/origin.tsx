@@ -7,6 +7,7 @@ import { Ago } from "../../design/time.tsx";
 import { type BlockFacts, factsOf, sourceName } from "./block.ts";
 import css from "./dataset.module.css";
 import { usePlace } from "./place.ts";
+import { TransformFacts } from "./transform-facts.tsx";
 
 /** Where its rows come from, by what the newest commits say, and what it is. */
 export function Origin(): ReactNode {
@@ -22,7 +23,9 @@ export function Origin(): ReactNode {
   return (
     <Card title="Where it comes from">
       <div className={css.sources}>
-        {sources.length === 0 && seq !== undefined && <p className={css.quiet}>There were no rows yet.</p>}
+        {sources.length === 0 && seq !== undefined && data.transform === null && (
+          <p className={css.quiet}>There were no rows yet.</p>
+        )}
         {data.origin !== null && (
           <>
             <p>
@@ -31,7 +34,8 @@ export function Origin(): ReactNode {
             <MillraceCommand args={`pull ${data.origin} --as ${project}.${dataset}`} />
           </>
         )}
-        {sources.length === 0 && seq === undefined && data.origin === null && (
+        {data.transform !== null && <TransformFacts transform={data.transform} />}
+        {sources.length === 0 && seq === undefined && data.origin === null && data.transform === null && (
           <>
             <p>No rows yet. Send the first:</p>
             <MillraceCommand args={`ingest ${project}.${dataset} YOUR_FILE.csv`} />
