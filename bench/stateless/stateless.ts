@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
+import { z } from "zod";
 import { millrace, type Platform, startPlatform } from "../../test/kit/platform.ts";
 import { type Benchmark, cacheDirectory, median, timed } from "../benchmark.ts";
 import { httpSql } from "../http-sql.ts";
@@ -9,6 +10,7 @@ import { webRequests } from "../web-requests.ts";
 
 const rows = 4_000_000;
 const rounds = 5;
+const answer = z.object({ rows: z.tuple([z.object({ n: z.coerce.number() })]) });
 /** The same work for both: of each row a few values, and about half of the rows. */
 const select = (from: string) =>
   `SELECT ts, upper(method) AS method, path, status, bytes * 8 AS bits, agent FROM ${from} WHERE bytes % 2 = 0`;
@@ -27,7 +29,7 @@ export const benchmark: Benchmark = async (tell) => {
     const imported = await millrace(["ingest", "bench.web", file], platform);
     if (imported.code !== 0) throw new Error(imported.stderr);
     const files = slicesOf(dataDirectory);
-    const expected = await httpSql(platform, agent, `SELECT count(*) AS n FROM (${select("bench.web")})`);
+    const expected = await countOf(platform, agent, `(${select("bench.web")})`);
     for (let round = 1; round <= rounds; round++) {
       const plainMs = plainCopy(files, path.join(dataDirectory, "plain.parquet"));
       const transformMs = await timed(() => makeDerivative(platform, agent, `bench.made${round}`, expected));
@@ -79,13 +81,16 @@ function plainCopy(files: readonly string[], output: string): number {
   return Number(stdout);
 }
 
-async function makeDerivative(platform: Platform, agent: http.Agent, name: string, expected: string): Promise<void> {
+async function makeDerivative(platform: Platform, agent: http.Agent, name: string, expected: number): Promise<void> {
   await httpSql(platform, agent, `CREATE DATASET ${name} AS ${select("bench.web")}`);
-  const counted = /"rows":.*/;
   for (let tries = 0; tries < 3_000; tries++) {
-    const found = await httpSql(platform, agent, `SELECT count(*) AS n FROM ${name}`);
-    if (counted.exec(found)?.[0] === counted.exec(expected)?.[0]) return;
+    if ((await countOf(platform, agent, name)) === expected) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   throw new Error(`${name} has not all rows`);
+}
+
+async function countOf(platform: Platform, agent: http.Agent, from: string): Promise<number> {
+  const reply = await httpSql(platform, agent, `SELECT count(*) AS n FROM ${from}`);
+  return answer.parse(JSON.parse(reply)).rows[0].n;
 }
