@@ -52,9 +52,22 @@ export function datasetsDoor(
     transferCopy: (id, name) => datasets.transfer.copy(id, name),
     quarantine: (id, limit, signal) => quarantineReasons(datasets, engine, id, limit, signal),
     maintain: async (ref, work) => taskView(await (work === "compact" ? layouts.compact(ref) : layouts.collect(ref))),
-    verify: (id, { level, signal, progress }) =>
-      datasets.verify(id, { level, signal, progress: (done, total) => progress(done, total) }),
+    verify: (ref, options) => verify(datasets, transforms, ref, options),
   };
+}
+
+/** What the chain names; and at the level `rebuild`, that each run of its transform makes the same rows again. */
+async function verify(
+  datasets: Datasets,
+  transforms: Transforms,
+  ref: Parameters<DatasetDoor["verify"]>[0],
+  { level, signal, progress }: Parameters<DatasetDoor["verify"]>[1],
+): ReturnType<DatasetDoor["verify"]> {
+  const deepest = level === "rebuild" ? "logical" : level;
+  const report = await datasets.verify(ref.id, { level: deepest, signal, progress });
+  if (level !== "rebuild" || !report.ok) return { ...report, rebuilt: null };
+  const { runs, expired, different } = await transforms.rebuild(ref, signal, progress);
+  return { ...report, ok: different === null, broken: different, rebuilt: { runs, expired } };
 }
 
 async function quarantineReasons(

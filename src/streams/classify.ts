@@ -111,6 +111,24 @@ function valueObstacle(value: TreeValue): Obstacle | null {
   return first(Object.values(value), valueObstacle);
 }
 
+/** Columns that every dataset has of its own: a SELECT may say the event time, and cannot say the others. */
+const taken = new Set(["offset", "op", "system_time"]);
+
+/** A column of the result that would be dropped: its name is the platform's. One that a star brings along is its input's. */
+export function takenNameObstacle(node: TreeNode): Obstacle | null {
+  if (node.type === "SET_OPERATION_NODE") return isNode(node.left) ? takenNameObstacle(node.left) : null;
+  const named = nodesOf(node.select_list).find((one) => taken.has(outputName(one).toLowerCase()));
+  return named === undefined
+    ? null
+    : at(named, `the column "${outputName(named)}" is one that every dataset has already`);
+}
+
+function outputName(value: TreeNode): string {
+  const alias = textOf(value, "alias");
+  if (alias !== "" || value.class !== "COLUMN_REF" || !Array.isArray(value.column_names)) return alias;
+  return String(value.column_names.at(-1) ?? "");
+}
+
 /**
  * The first call whose value its arguments do not decide: a run that is repeated would make other rows.
  * Functions of the clock are frozen before this looks.

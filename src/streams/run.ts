@@ -17,6 +17,7 @@ import {
   fieldFromDuckdb,
   ident,
   literal,
+  type Multihash,
   multihash,
   ownColumns,
   schemaWith,
@@ -39,7 +40,7 @@ export interface RunnerOptions {
 
 /** What a run is of. */
 export interface RunTarget {
-  readonly ref: DatasetRef;
+  readonly ref: Pick<DatasetRef, "id" | "path">;
   readonly select: TransformSelect;
   readonly inputs: readonly DatasetRef[];
   readonly traceId: TraceId;
@@ -71,17 +72,11 @@ export class Runner {
   /** @throws sql_*, data_expired, disk_full, worker_lost, out_of_memory; conflict where its columns cannot follow the dataset's */
   async run(target: RunTarget, head: Head, decision: Decision, signal: AbortSignal): Promise<RunOutcome> {
     await using held = new AsyncDisposableStack();
-    const opened = await this.#openInputs(target, decision, held, signal);
-    const sql = await target.select.runSql(decision.clock, (input) => relationIn(opened, input), signal);
-    const made = await this.#describe(sql, target, signal);
-    const fields = fieldsOf(made, target.ref, head.schema);
-    const eventTime = eventTimeSql(made);
-    const watermark = earliest([...opened.values()].map(({ snapshot }) => snapshot.watermark));
+    const run = await this.#prepare(target, head, decision, held, signal);
     const files = path.join(this.#options.directory, target.traceId);
-    const run = { target, head, decision, sql, fields, eventTime, watermark };
     try {
       for (let attempt = 1; attempt <= mostAttempts; attempt++) {
-        const outcome = await this.#attempt({ ...run, output: `${files}.${attempt}.parquet`, attempt }, signal);
+        const outcome = await this.#attempt({ ...run, head, output: `${files}.${attempt}.parquet`, attempt }, signal);
         if (outcome !== "gone") return outcome;
       }
       throw new MillraceError("conflict", "Files of a run were collected before its commit, again and again.");
@@ -89,6 +84,43 @@ export class Runner {
       for (let attempt = 1; attempt <= mostAttempts; attempt++)
         await this.#options.disk.remove(`${files}.${attempt}.parquet`);
     }
+  }
+
+  /**
+   * The logical hash of the rows that a run makes again; null where it makes none. Nothing is committed.
+   * @param head where the derivative stood before the run
+   */
+  async again(
+    target: RunTarget,
+    head: Pick<Head, "nextOffset" | "schema">,
+    decision: Decision,
+    signal: AbortSignal,
+  ): Promise<Multihash | null> {
+    await using held = new AsyncDisposableStack();
+    const run = await this.#prepare(target, head, decision, held, signal);
+    const output = path.join(this.#options.directory, `${target.traceId}.again.parquet`);
+    try {
+      await this.#script(copySql({ ...run, output, attempt: 1 }), target, signal);
+      const { rows, logicalHash } = await this.#options.engine.hashes(output, signal);
+      return rows === 0 ? null : multihash(logicalHash);
+    } finally {
+      await this.#options.disk.remove(output);
+    }
+  }
+
+  async #prepare(
+    target: RunTarget,
+    head: Pick<Head, "nextOffset" | "schema">,
+    decision: Decision,
+    held: AsyncDisposableStack,
+    signal: AbortSignal,
+  ): Promise<PreparedRun> {
+    const opened = await this.#openInputs(target, decision, held, signal);
+    const sql = await target.select.runSql(decision.clock, (input) => relationIn(opened, input), signal);
+    const made = await this.#describe(sql, target, signal);
+    const watermark = earliest([...opened.values()].map(({ snapshot }) => snapshot.watermark));
+    const columns = { fields: fieldsOf(made, target.ref, head.schema), eventTime: eventTimeSql(made) };
+    return { target, nextOffset: head.nextOffset, decision, sql, ...columns, watermark };
   }
 
   /** The columns that a SELECT makes of its inputs as they are; null where one of them has none yet. */
@@ -201,28 +233,35 @@ export class Runner {
   }
 }
 
-interface Attempt {
+interface PreparedRun {
   readonly target: RunTarget;
-  readonly head: Head;
+  readonly nextOffset: number;
   readonly decision: Decision;
   readonly sql: string;
   readonly fields: readonly DataField[];
   /** SQL of a row's event time. */
   readonly eventTime: string;
   readonly watermark: Instant | null;
+}
+
+interface FileOrder extends PreparedRun {
   readonly output: string;
   readonly attempt: number;
 }
 
+interface Attempt extends FileOrder {
+  readonly head: Head;
+}
+
 /** Writes the slice of a run. In another attempt its file has another name: under the former one it may be collected. */
-function copySql({ head, decision, sql, fields, eventTime, output, attempt }: Attempt): string {
+function copySql({ nextOffset, decision, sql, fields, eventTime, output, attempt }: FileOrder): string {
   const columns = fields.map((field) => {
     const name = ident(field.name);
     return `, CAST(${name} AS ${sliceType(duckdbType(field))}) AS ${name}`;
   });
   const tag = attempt === 1 ? "" : `, KV_METADATA {attempt: '${attempt}'}`;
   const system = timestampLiteral(decision.clock);
-  return `COPY (SELECT CAST(row_number() OVER () - 1 + ${head.nextOffset} AS UBIGINT) AS "offset",
+  return `COPY (SELECT CAST(row_number() OVER () - 1 + ${nextOffset} AS UBIGINT) AS "offset",
   CAST(${ident(carried.op)} AS UTINYINT) AS op, ${system} AS system_time,
   coalesce(${eventTime}, ${system}) AS event_time${columns.join("")}
 FROM (${sql})) TO ${literal(output)} (${sliceOptions}${tag})`;
@@ -243,7 +282,11 @@ function isOwn({ name }: ResultColumn): boolean {
  * The dataset's columns once the run's rows are there: those it has, wider where they must be, and new ones behind them.
  * @throws conflict where a column became one that no wider type holds, or is no longer made
  */
-function fieldsOf(made: readonly ResultColumn[], { path: name }: DatasetRef, schema: DataSchema | null): DataField[] {
+function fieldsOf(
+  made: readonly ResultColumn[],
+  { path: name }: Pick<DatasetRef, "path">,
+  schema: DataSchema | null,
+): DataField[] {
   const own = made.filter(isOwn);
   const known = schema === null ? [] : ownColumns(schema);
   const kept = known.map((field) => {

@@ -26,7 +26,7 @@ import {
   textOf,
 } from "../compiler/index.ts";
 import { carryThrough, inputSql } from "./carry.ts";
-import { chanceOf, type Mode, type Obstacle, statelessObstacle } from "./classify.ts";
+import { chanceOf, type Mode, type Obstacle, statelessObstacle, takenNameObstacle } from "./classify.ts";
 import { freezeClock } from "./freeze.ts";
 
 const anyClock = 0 as Instant;
@@ -71,8 +71,19 @@ export class TransformSelect {
         ...placeOf(statement, obstacle),
         hint: "A transform may project, filter, UNNEST and UNION ALL; keep the rest in a query over it.",
       });
+    const name = takenNameObstacle(statement.node);
+    if (name !== null)
+      throw new MillraceError("sql_unsupported", `A transform makes columns of its own, and ${name.why}.`, {
+        ...placeOf(statement, name),
+        hint: "Give it another name with AS.",
+      });
     const named = references(statement.node).map((reference) => pathOf(statement, reference));
     const inputs = [...new Map(named.map((path) => [formatDatasetPath(path), path])).values()];
+    const platforms = inputs.find(({ project }) => project === "system");
+    if (platforms !== undefined)
+      throw new MillraceError("sql_unsupported", "A transform cannot read what the platform tells of itself.", {
+        hint: "Each run would make rows for the next one. Ask the project system by queries.",
+      });
     if (inputs.length === 0) throw new MillraceError("sql_unsupported", "A transform reads at least one dataset.");
     return new TransformSelect(text, tree, parser, inputs);
   }

@@ -79,6 +79,27 @@ describe("a transform", () => {
     expect(report).toMatchObject({ ok: true });
   });
 
+  test("is made again from its inputs by what its chain says, and what was made otherwise is found", async () => {
+    await define("again", "SELECT a, now() AS told FROM web.raw WHERE a > 1");
+    await streams.settle();
+    await commit("raw", ["0", "'none'"]);
+    await commit("raw", ["7", "'more'"]);
+    await streams.settle();
+    const ref = await streams.open.datasets.get(datasetPath("web.again"));
+    const report = await streams.transforms.rebuild(ref, never);
+    expect(report).toEqual({ runs: 3, expired: 0, different: null });
+    // A process that ran another SELECT than the chain says.
+    await define("false", "SELECT a FROM web.raw", { sql: "SELECT a + 1 AS a FROM web.raw" });
+    await streams.settle();
+    const other = await streams.open.datasets.get(datasetPath("web.false"));
+    expect(await streams.transforms.rebuild(other, never)).toMatchObject({
+      runs: 0,
+      different: { object: expect.stringContaining("blocks/f1620"), reason: expect.stringContaining("block 3") },
+    });
+    const root = await streams.open.datasets.get(datasetPath("web.raw"));
+    await expect(streams.transforms.rebuild(root, never)).rejects.toMatchObject({ code: "bad_request" });
+  });
+
   test("gets its input's new columns behind its own, and wider types in their places", async () => {
     const path = datasetPath("web.growing");
     await streams.open.commit(path, { a: "INTEGER" }, [["1"]]);
@@ -141,6 +162,9 @@ describe("a transform", () => {
     ["SELECT current_user FROM web.raw", "current_user"],
     ["SELECT 1", "it reads no dataset"],
     ["SELECT COLUMNS(*) FROM web.raw", "COLUMNS"],
+    ['SELECT "offset", a FROM web.raw', 'the column "offset"'],
+    ["SELECT a AS op FROM web.raw UNION ALL SELECT a FROM web.raw", 'the column "op"'],
+    ["SELECT sql FROM system.queries", "tells of itself"],
   ])("%s is refused, and told why", async (sql, why) => {
     await expect(streams.transforms.check({ sql }, never)).rejects.toMatchObject({
       code: "sql_unsupported",

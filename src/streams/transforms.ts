@@ -16,6 +16,7 @@ import type { DataSchema } from "../slices/index.ts";
 import type { DeclaredTransform, TransformRunRecord, TransformState, TransformsOptions } from "./contract.ts";
 import { type Decision, Decisions } from "./decision.ts";
 import { nextDecision, readSoFar } from "./progress.ts";
+import { type RebuildReport, rebuild } from "./rebuild.ts";
 import { Runner } from "./run.ts";
 import { TransformSelect } from "./select.ts";
 import { Turns } from "./turns.ts";
@@ -151,6 +152,16 @@ export class Transforms implements Service {
   /** Told of every commit; never on its way. */
   committed({ datasetId }: Pick<CommitNews, "datasetId">): void {
     for (const kept of this.#readers.get(datasetId) ?? []) this.#ask(kept);
+  }
+
+  /** Does every run of a derivative again, and tells the first that makes other rows. @throws bad_request, dataset_not_found */
+  rebuild(
+    ref: Pick<DatasetRef, "id" | "path">,
+    signal: AbortSignal,
+    progress: (done: number, total: number) => void = () => {},
+  ): Promise<RebuildReport> {
+    const { datasets, engine, ids } = this.#options;
+    return rebuild({ datasets, parser: engine, runner: this.#runner, ids }, ref, signal, progress);
   }
 
   /** Whether a transform that runs reads a dataset of this name. */

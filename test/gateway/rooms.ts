@@ -238,7 +238,7 @@ export function fakeRooms(): FakeRooms {
           progress(1, 2);
           await Promise.resolve();
           progress(2, 2);
-          return { ok: true, blocks: 4, slices: 1, superseded: 0, expired: 0, rows: 10, broken: null };
+          return { ok: true, blocks: 4, slices: 1, superseded: 0, expired: 0, rows: 10, broken: null, rebuilt: null };
         },
         maintain: async ({ path }, work) => ({ ...task, kind: `dataset.${work}`, project: path.project }),
       },

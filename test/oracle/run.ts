@@ -31,6 +31,9 @@ async function holdsFor(
   }
   await streams.settle();
   await compare(streams, name, sql);
+  const ref = await streams.open.datasets.get(datasetPath(`web.${name}`));
+  const { different } = await streams.transforms.rebuild(ref, new AbortController().signal);
+  if (different !== null) throw new Error(`${sql}\n${different.object}: ${different.reason}`);
   await streams.forget(`web.${name}`);
 }
 

@@ -184,7 +184,7 @@ export interface QuarantineReason {
   readonly lastReceivedAt: Instant | null;
   readonly sample: string | null;
 }
-export type VerifyLevel = "chain" | "physical" | "logical";
+export type VerifyLevel = "chain" | "physical" | "logical" | "rebuild";
 
 export type TransferPart = "blocks" | "data" | "checkpoints" | "quarantine";
 /** An object of a chain, read piece by piece from `start` up to `end` (exclusive). */
@@ -225,7 +225,7 @@ export interface DatasetDoor {
   /** Quarantined rows by reason, most frequent first. */
   quarantine(id: DatasetId, limit: number, signal: AbortSignal): Promise<readonly QuarantineReason[]>;
   verify(
-    id: DatasetId,
+    ref: DatasetRef,
     options: { level: VerifyLevel; signal: AbortSignal; progress: (done: number, total: number | null) => void },
   ): Promise<VerifyReport>;
   /** Asks for work on its layout; where the same waits or runs already, that is it. */

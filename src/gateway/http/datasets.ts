@@ -19,7 +19,7 @@ const tag = "datasets";
 const one = "/api/v1/projects/{project}/datasets/{dataset}";
 /** Of a page of a list, looked at together. */
 const atOnce = 16;
-const verifyBody = z.strictObject({ level: z.enum(["chain", "physical", "logical"]).default("logical") });
+const verifyBody = z.strictObject({ level: z.enum(["chain", "physical", "logical", "rebuild"]).default("logical") });
 
 export function datasetRoutes<Format>({ access, datasets, ingest, replicas, resources }: Rooms<Format>): HttpRoute[] {
   const view = async (ref: DatasetRef, signal: AbortSignal): Promise<z.infer<typeof datasetView>> => {
@@ -200,7 +200,7 @@ export function datasetRoutes<Format>({ access, datasets, ingest, replicas, reso
         const body = verifyBody.safeParse(parseJson(await exchange.text(10_000)));
         if (!body.success) throw schemaFailure(body.error, "body");
         await access.authorize(principal, "dataset.select", { dataset: params });
-        const { id } = await findDataset(datasets, params);
+        const ref = await findDataset(datasets, params);
         exchange.begin(200, { "content-type": "application/x-ndjson" });
         const say = (line: unknown) => exchange.write(`${JSON.stringify(line)}\n`);
         // Only the newest progress waits for a slow client: what it missed is stale.
@@ -218,7 +218,7 @@ export function datasetRoutes<Format>({ access, datasets, ingest, replicas, reso
           writing.catch(() => {}); // a client that is gone aborts the signal, which ends the work
         };
         try {
-          const report = await datasets.verify(id, { level: body.data.level, signal, progress });
+          const report = await datasets.verify(ref, { level: body.data.level, signal, progress });
           await writing;
           await say({ report });
         } catch (error) {

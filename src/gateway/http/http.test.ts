@@ -337,7 +337,7 @@ describe("datasets, tasks, events", () => {
     expect((await served.json(`${at}/slices`)).body).toMatchObject({ slices: [{ hash: "f1620bb", rows: 10 }] });
     const lines = (await (await served.ask(`${at}/verify`, post({ level: "chain" }))).text()).trim().split("\n");
     expect(JSON.parse(lines.at(-1) ?? "")).toEqual({
-      report: { ok: true, blocks: 4, slices: 1, superseded: 0, expired: 0, rows: 10, broken: null },
+      report: { ok: true, blocks: 4, slices: 1, superseded: 0, expired: 0, rows: 10, broken: null, rebuilt: null },
     });
     expect(JSON.parse(lines[0] ?? "")).toMatchObject({ progress: { total: 2 } });
   });

@@ -148,6 +148,10 @@ export const verifyReport = z
     expired: z.int().describe("Of the slices, those whose rows have expired."),
     rows: z.int(),
     broken: z.object({ object: z.string(), reason: z.string() }).nullable().describe("The first broken object."),
+    rebuilt: z
+      .object({ runs: z.int(), expired: z.int().describe("Runs whose inputs' rows have expired.") })
+      .nullable()
+      .describe("Runs of the dataset's transform that made the same rows again; null where none was asked for."),
   })
   .meta({ id: "VerifyReport" });
 export type VerifyReport = z.infer<typeof verifyReport>;
