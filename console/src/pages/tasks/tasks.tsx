@@ -75,6 +75,7 @@ function TaskTable({ tasks }: { readonly tasks: readonly Task[] }): ReactNode {
       columns={[
         {
           head: "Kind",
+          keep: true,
           cell: ({ kind, project }) => (
             <div className={css.stacked}>
               <Data>{kind}</Data>
