@@ -72,7 +72,7 @@ export const datasetSpec = z.strictObject({
   transform: z
     .strictObject({
       sql: z.string().min(1).max(200_000),
-      /** Most rows of one input that one run reads. */
+      /** A run reads of each input up to the end of the commit that has this many rows. */
       maxRows: z.int().min(1).max(1_000_000_000).exactOptional(),
     })
     .exactOptional(),

@@ -139,7 +139,17 @@ export function chanceOf(value: TreeValue): Obstacle | null {
   const name = textOf(value, "function_name");
   if (value.class === "FUNCTION" && (isVolatile(name) || (name === "age" && nodesOf(value.children).length === 1)))
     return at(value, `${name}() is another value each time`);
+  const bare = bareName(value);
+  if (bareClocks.has(bare)) return at(value, `${bare} is another value each time`);
   return first(Object.values(value), chanceOf);
+}
+
+/** What asks the clock without brackets, and is not frozen: DuckDB takes such a name for a function where no column has it. */
+const bareClocks = new Set(["current_time", "localtime", "localtimestamp"]);
+
+function bareName(value: TreeNode): string {
+  const names = value.class === "COLUMN_REF" && Array.isArray(value.column_names) ? value.column_names : [];
+  return names.length === 1 ? String(names[0]).toLowerCase() : "";
 }
 
 function first<Value>(values: readonly Value[], obstacleOf: (value: Value) => Obstacle | null): Obstacle | null {

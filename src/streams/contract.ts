@@ -17,7 +17,7 @@ import type { Mode } from "./classify.ts";
 /** What a declared transform says. */
 export interface TransformSpec {
   readonly sql: string;
-  /** Most rows of one input that one run reads. */
+  /** A run reads of each input up to the end of the commit that has this many rows. */
   readonly maxRows?: number;
 }
 
