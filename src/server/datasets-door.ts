@@ -34,6 +34,9 @@ export function datasetsDoor(
       return { ...head, block: head.block ?? "", lastCommitAt: head.systemTime };
     },
     transform: (id) => transforms.state(id),
+    progress: (id, signal) => transforms.progress(id, signal),
+    columns: (id, signal) => transforms.columns(id, signal),
+    readers: (id) => transforms.readersOf(id),
     async slices(id, signal) {
       const { slices } = await datasets.snapshot(id, undefined, signal);
       return slices.map((slice) => ({ ...slice, seq: slice.lastSeq }));

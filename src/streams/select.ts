@@ -28,6 +28,7 @@ import {
 import { carryThrough, inputSql } from "./carry.ts";
 import { chanceOf, type Mode, type Obstacle, statelessObstacle, takenNameObstacle } from "./classify.ts";
 import { freezeClock } from "./freeze.ts";
+import { columnLineage, type MadeColumn } from "./lineage.ts";
 
 const anyClock = 0 as Instant;
 
@@ -86,6 +87,15 @@ export class TransformSelect {
       });
     if (inputs.length === 0) throw new MillraceError("sql_unsupported", "A transform reads at least one dataset.");
     return new TransformSelect(text, tree, parser, inputs);
+  }
+
+  /** The columns that it makes, each with the input columns that it comes of; null where its text does not tell which it makes. */
+  columnLineage(inputs: (path: DatasetPath) => readonly string[] | null): readonly MadeColumn[] | null {
+    const pathOf = (project: string, dataset: string) => ({
+      project: projectName(foldName(project)),
+      dataset: datasetName(foldName(dataset)),
+    });
+    return columnLineage(openStatement(this.#text, this.#tree).node, { inputs, pathOf });
   }
 
   /**

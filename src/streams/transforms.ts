@@ -12,9 +12,11 @@ import {
   type TraceId,
 } from "../base/index.ts";
 import { type CommitNews, type DatasetRef, datasetId, type Head } from "../datasets/index.ts";
-import type { DataSchema } from "../slices/index.ts";
+import { type DataSchema, ownColumns } from "../slices/index.ts";
+import { type InputProgress, inputProgress } from "./behind.ts";
 import type { DeclaredTransform, TransformRunRecord, TransformState, TransformsOptions } from "./contract.ts";
 import { type Decision, Decisions } from "./decision.ts";
+import { type DerivedColumn, derivedColumns } from "./lineage.ts";
 import { nextDecision, readSoFar } from "./progress.ts";
 import { type RebuildReport, rebuild } from "./rebuild.ts";
 import { Runner } from "./run.ts";
@@ -173,6 +175,33 @@ export class Transforms implements Service {
   /** The derivatives that read a dataset. */
   readersOf(id: DatasetId): DatasetPath[] {
     return [...(this.#readers.get(id) ?? [])].map(({ ref }) => ref.path);
+  }
+
+  /** How far a derivative has read its inputs; null where it is none that is kept here. */
+  async progress(id: DatasetId, signal: AbortSignal): Promise<readonly InputProgress[] | null> {
+    const { datasets, clock } = this.#options;
+    const kept = this.#kept.get(id);
+    return kept === undefined ? null : await inputProgress(datasets, id, kept.inputs, clock.now(), signal);
+  }
+
+  /** The columns of a derivative, each with those that it comes of; null where it is none that is kept here. */
+  async columns(id: DatasetId, signal: AbortSignal): Promise<readonly DerivedColumn[] | null> {
+    const { datasets } = this.#options;
+    const kept = this.#kept.get(id);
+    if (kept === undefined) return null;
+    const schemas = new Map<string, readonly string[] | null>();
+    for (const input of kept.inputs) {
+      const { schema } = await datasets.head(input.id, signal);
+      schemas.set(formatDatasetPath(input.path), schema?.fields.map(({ name }) => name) ?? null);
+    }
+    const { schema } = await datasets.head(id, signal);
+    const made = kept.select.columnLineage((path) => schemas.get(formatDatasetPath(path)) ?? null);
+    return schema === null
+      ? []
+      : derivedColumns(
+          ownColumns(schema).map(({ name }) => name),
+          made,
+        );
   }
 
   /** null where the dataset is no derivative that is kept here. */

@@ -210,6 +210,9 @@ export function fakeRooms(): FakeRooms {
       datasets: {
         find,
         transform: () => null,
+        progress: async () => null,
+        columns: async () => null,
+        readers: () => [],
         list: async () => [],
         head: async () => ({
           seq: 3,

@@ -203,12 +203,31 @@ export interface TransformState {
   readonly nextTryAt: Instant | null;
 }
 
+/** How far a derivative has read one of its inputs. */
+export interface InputProgress {
+  readonly dataset: DatasetPath;
+  readonly readOffset: number;
+  readonly behindRows: number;
+  readonly behindMs: number;
+}
+/** A column of a derivative and the input columns that it comes of; null: the SELECT does not tell. */
+export interface DerivedColumn {
+  readonly name: string;
+  readonly sources: readonly { readonly dataset: DatasetPath; readonly column: string }[] | null;
+}
+
 export interface DatasetDoor {
   find(path: DatasetPath): Promise<DatasetRef | null>;
   list(project: ProjectName | null, page: { after: string | null; limit: number }): Promise<readonly DatasetRef[]>;
   head(id: DatasetId, signal: AbortSignal): Promise<DatasetHead>;
   /** Of a derivative, how its transform stands here; null for any other dataset. */
   transform(id: DatasetId): TransformState | null;
+  /** How far a derivative has read its inputs; null for any other dataset. */
+  progress(id: DatasetId, signal: AbortSignal): Promise<readonly InputProgress[] | null>;
+  /** What the columns of a derivative come of; null for any other dataset. */
+  columns(id: DatasetId, signal: AbortSignal): Promise<readonly DerivedColumn[] | null>;
+  /** The derivatives that read a dataset. */
+  readers(id: DatasetId): readonly DatasetPath[];
   slices(id: DatasetId, signal: AbortSignal): Promise<readonly DatasetSlice[]>;
   /** Newest first, from `before` (exclusive; null: the newest). */
   blocks(

@@ -3,6 +3,7 @@ import { accessRoutes } from "./access.ts";
 import { activityRoutes } from "./activity.ts";
 import type { Rooms } from "./contract.ts";
 import { datasetRoutes } from "./datasets.ts";
+import { lineageRoutes } from "./lineage.ts";
 import { liveRoutes } from "./live.ts";
 import { lookupRoutes } from "./lookups.ts";
 import { odfRoutes } from "./odf.ts";
@@ -42,6 +43,7 @@ export function httpRoutes<Format>(
     ...previewRoutes(rooms),
     ...sqlRoutes(rooms),
     ...lookupRoutes(rooms),
+    ...lineageRoutes(rooms),
     ...workRoutes(rooms, options),
     ...liveRoutes(rooms, options),
   ];

@@ -350,3 +350,53 @@ export const lookupView = z.object({
   problem: z.string().nullable(),
   at: z.string(),
 });
+
+const lineageNode = z
+  .object({
+    id: z.string().describe("By which edges name it."),
+    kind: z.enum(["root", "derivative", "lookup"]).describe("root: its rows come from outside."),
+    project: z.string(),
+    name: z.string(),
+    state: z.string().nullable().describe("As its own view says it; null for a root."),
+    mode: z.string().nullable().describe("How a derivative is kept right."),
+    rows: z.int().describe("Of a lookup: its entries."),
+    lastCommitAt: time.nullable(),
+    behindRows: z.int().nullable().describe("Rows of its inputs that it has not taken in; null for a root."),
+    behindMs: z.int().nullable().describe("Since the oldest of these rows was committed."),
+    problem: z.string().nullable(),
+  })
+  .meta({ id: "LineageNode" });
+
+const lineageEdge = z
+  .object({
+    from: z.string(),
+    to: z.string(),
+    readOffset: z.int().describe("Rows of the input below this offset have been taken in."),
+    behindRows: z.int(),
+    behindMs: z.int(),
+  })
+  .meta({ id: "LineageEdge" });
+
+export const lineageView = z
+  .object({
+    nodes: z.array(lineageNode),
+    edges: z.array(lineageEdge).describe("From an input to what is made of it; they make no circle."),
+    truncated: z.boolean().describe("There are more than `limit`."),
+  })
+  .meta({ id: "Lineage" });
+
+export const datasetLineageView = lineageView
+  .extend({
+    columns: z
+      .array(
+        z.object({
+          name: z.string(),
+          from: z
+            .array(z.object({ project: z.string(), dataset: z.string(), column: z.string() }))
+            .nullable()
+            .describe("null: the SELECT does not tell, or it comes of what you may not read."),
+        }),
+      )
+      .describe("Of a derivative: the input columns that each of its columns is computed of; empty for any other."),
+  })
+  .meta({ id: "DatasetLineage" });
