@@ -19,3 +19,5 @@ export { replaceCurrentUser } from "./rewrite/current-user.ts";
 export { type FileGroup, quarantineSql, relationSql, type TypedColumn, valuesSql } from "./rewrite/relation.ts";
 export { replaceTable } from "./rewrite/replace.ts";
 export { foldName, isNode, locationOf, nodesOf, type TreeNode, type TreeValue, textOf } from "./tree/tree.ts";
+export type { WindowShape } from "./windows/call.ts";
+export { expandWindows, hideBehindWindow, type WindowCall } from "./windows/expand.ts";

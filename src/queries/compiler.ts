@@ -1,6 +1,8 @@
 import { type DatasetId, type DatasetPath, formatDatasetPath, MillraceError } from "../base/index.ts";
 import {
   checkStatement,
+  expandWindows,
+  hideBehindWindow,
   type Listing,
   listings,
   openStatement,
@@ -11,6 +13,7 @@ import {
   type Statement,
   type StatementText,
   valuesSql,
+  type WindowCall,
 } from "../compiler/index.ts";
 import type { Head, SliceObject } from "../datasets/index.ts";
 import type { SqlTree } from "../engines/index.ts";
@@ -61,12 +64,13 @@ export class Compiler {
     const reused = known === undefined ? null : await this.#reuse(known, compilation);
     if (reused !== null) return reused;
     const statement = openStatement(text, await this.#parse(text, compilation.signal));
+    const windows = expandWindows(statement);
     checkStatement(statement);
     const listed = listings(statement);
     for (const listing of listed) await this.#list(listing, compilation);
-    const { inputs, isNewest, columns } = await this.#resolve(statement, compilation);
+    const { inputs, isNewest, columns } = await this.#resolve(statement, windows, compilation);
     const isPersonal = replaceCurrentUser(statement.node, compilation.principal.user, columns);
-    const isUnchanged = inputs.length === 0 && listed.length === 0 && !isPersonal;
+    const isUnchanged = inputs.length === 0 && listed.length + windows.length === 0 && !isPersonal;
     const { head } = text;
     // What depends on more than the text and its datasets' heads is compiled anew each time.
     const isKept = isNewest && listed.length === 0 && !isPersonal;
@@ -78,7 +82,7 @@ export class Compiler {
   }
 
   /** Finds and replaces every dataset of the statement. */
-  async #resolve(statement: Statement, compilation: Compilation) {
+  async #resolve(statement: Statement, windows: readonly WindowCall[], compilation: Compilation) {
     const { datasets, identity } = this.#options;
     const { principal, about, signal } = compilation;
     const resolved = await Promise.all(
@@ -93,7 +97,7 @@ export class Compiler {
     );
     const inputs: Plan["inputs"][number][] = [];
     const columns = new Set<string>();
-    inputs.push(...(await all(resolved.map((one) => this.#replace(one, columns, compilation)))));
+    inputs.push(...(await all(resolved.map((one) => this.#replace(one, windows, columns, compilation)))));
     about.datasets = pathsOf(inputs);
     return { inputs, isNewest: newest.length === resolved.length, columns };
   }
@@ -159,13 +163,21 @@ export class Compiler {
     await Promise.all([...new Set(ids)].map((id) => this.#options.flusher.flush(id, signal)));
   }
 
-  async #replace(resolved: Resolved, columns: Set<string>, compilation: Compilation): Promise<Plan["inputs"][number]> {
+  async #replace(
+    resolved: Resolved,
+    windows: readonly WindowCall[],
+    columns: Set<string>,
+    compilation: Compilation,
+  ): Promise<Plan["inputs"][number]> {
     const { datasets, engine } = this.#options;
     const { about, held, signal } = compilation;
     const { id, path } = resolved.ref;
     const { part } = resolved;
     const snapshot = await datasets.snapshot(id, asOf(resolved.past), signal);
-    for (const field of snapshot.schema?.fields ?? []) columns.add(field.name);
+    const names = snapshot.schema?.fields.map((field) => field.name) ?? [];
+    for (const name of names) columns.add(name);
+    const window = windows.find(({ table }) => table === resolved.reference.table);
+    if (window !== undefined && part === "data") hideBehindWindow(window, names);
     const slices = part === "data" ? neededSlices(resolved.reference, snapshot) : [];
     const files = part === "data" ? slices : await datasets.quarantines(id, snapshot.seq, signal);
     const skipped = part === "data" ? snapshot.slices.length - slices.length : 0;

@@ -306,3 +306,51 @@ describe("started without waiting", () => {
     expect(open.records.at(-1)).toMatchObject({ errorCode: "shutting_down" });
   });
 });
+
+describe("windows in FROM", () => {
+  const span = { seen_at: "TIMESTAMPTZ", window_start: "VARCHAR" };
+  beforeAll(async () => {
+    await open.commit(pathOf("seen"), span, [
+      ["'1970-01-01 00:00:59+00'", "'mine'"],
+      ["NULL", "'mine'"],
+    ]);
+    await open.commit(pathOf("seen"), span, [["'1969-12-31 23:59:59+00'", "'mine'"]]);
+  });
+  const call = "tumble(web.seen, seen_at, INTERVAL '1 minute')";
+
+  test("a dataset's rows are in them; its columns of their names are hidden", async () => {
+    const sql = `SELECT window_start, window_end, count(*) AS n FROM ${call} GROUP BY ALL ORDER BY ALL`;
+    const border = "1970-01-01T00:00:00.000000Z";
+    const minutes = [
+      { window_start: "1969-12-31T23:59:00.000000Z", window_end: border, n: 1 },
+      { window_start: border, window_end: "1970-01-01T00:01:00.000000Z", n: 1 },
+    ];
+    for (const time of ["first", "by its kept plan"]) expect(await ask(sql), time).toEqual(minutes);
+    expect(open.records.at(-1)).toMatchObject({ datasets: ["web.seen"], slicesRead: 2 });
+    const columns = (await ask(`DESCRIBE FROM ${call}`)) as { column_name: string }[];
+    expect(columns.map((one) => one.column_name)).toEqual([
+      "offset",
+      "op",
+      "system_time",
+      "event_time",
+      "seen_at",
+      "window_start",
+      "window_end",
+    ]);
+  });
+
+  test("of its past, and of no dataset, by a CTE", async () => {
+    const past = "WITH t AS (SELECT * FROM web.seen AT (VERSION => 2)) SELECT count(*) AS n FROM";
+    expect(await ask(`${past} session(t, seen_at, INTERVAL 1 DAY)`)).toEqual([{ n: 1 }]);
+    const none = "WITH t AS (SELECT unnest(range(3)) AS x, make_timestamptz(x * 60_000_000) AS seen_at)";
+    expect(
+      await ask(`${none} SELECT count(DISTINCT window_start) AS n FROM tumble(t, seen_at, INTERVAL 2 MINUTE)`),
+    ).toEqual([{ n: 2 }]);
+  });
+
+  test("open no dataset to who may not read it, and no file", async () => {
+    const code = async (sql: string) => await ask(sql, open.guest).catch((cause: MillraceError) => cause.code);
+    expect(await code(`SELECT * FROM ${call}`)).toBe("dataset_not_found");
+    expect(await code(`SELECT * FROM tumble("/etc/passwd", seen_at, INTERVAL 1 DAY)`)).toBe("dataset_not_found");
+  });
+});
