@@ -28,7 +28,7 @@ export type { OpenSlices } from "./open-slices.ts";
 export type { CommitNews, DatasetsOptions, LayoutSizes } from "./options.ts";
 export type { PackReport } from "./packs/packer.ts";
 export type { ReindexReport } from "./reindex.ts";
-export { type OffsetBounds, relationOf } from "./relation.ts";
+export { changesOf, type OffsetBounds, type RelationFiles, relationOf } from "./relation.ts";
 export type { Snapshot } from "./snapshot.ts";
 export { type StoredDataset, storedDatasets } from "./stored.ts";
 export type { ObjectPart } from "./transfer/named-objects.ts";

@@ -1,6 +1,16 @@
 import { type DatasetPath, formatDatasetPath, MillraceError } from "../base/index.ts";
 import { type FileGroup, relationSql, type TypedColumn } from "../compiler/index.ts";
-import { copyColumns, type DataSchema, duckdbType, sliceType } from "../slices/index.ts";
+import {
+  copyColumns,
+  type DataSchema,
+  duckdbType,
+  ident,
+  isChangelog,
+  retractsField,
+  sliceType,
+  systemFields,
+  userColumns,
+} from "../slices/index.ts";
 import type { LiveSlice } from "./layout/live-slices.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -17,12 +27,27 @@ export interface OffsetBounds {
 }
 
 /**
- * SQL of a snapshot's rows, in order of their offsets: columns as the newest schema of the snapshot types them. Groups follow the
- * schemas that the slices were written with.
+ * SQL of what a snapshot's rows say: of a changelog, those that hold; of another dataset, all.
+ * @param files of a changelog all of the snapshot's, for what is taken back may stand in any
+ * @throws sql_binding where the dataset has no columns yet
+ */
+export function relationOf(path: DatasetPath, snapshot: Snapshot, files: RelationFiles): string {
+  const changes = changesOf(path, snapshot, files);
+  if (snapshot.schema === null || !isChangelog(snapshot.schema)) return changes;
+  const columns = [...systemFields, ...userColumns(snapshot.schema)].map(({ name }) => `"mr:all".${ident(name)}`);
+  const retracts = ident(retractsField.name);
+  return `SELECT ${columns.join(", ")} FROM (${changes}) AS "mr:all"
+ANTI JOIN (SELECT ${retracts} FROM (${changes}) WHERE "op" IN (1, 2)) AS "mr:gone" ON "mr:all"."offset" = "mr:gone".${retracts}
+WHERE "mr:all"."op" IN (0, 3)`;
+}
+
+/**
+ * SQL of a snapshot's rows as they stand in its slices, in order of their offsets: columns as the newest schema of the snapshot types
+ * them. Groups follow the schemas that the slices were written with.
  * @param bounds only these rows; all that have not expired, unless said
  * @throws sql_binding where the dataset has no columns yet
  */
-export function relationOf(
+export function changesOf(
   path: DatasetPath,
   snapshot: Snapshot,
   files: RelationFiles,

@@ -1,9 +1,10 @@
 import { type Condition, conditionOf, mayMatch, type Reference, type StoredColumns } from "../compiler/index.ts";
 import type { LiveSlice, Snapshot } from "../datasets/index.ts";
-import { duckdbType } from "../slices/index.ts";
+import { duckdbType, isChangelog } from "../slices/index.ts";
 
-/** The slices of a snapshot that a reference may need. */
+/** The slices of a snapshot that a reference may need. Of a changelog all: what takes a row back may stand in any. */
 export function neededSlices(reference: Reference, snapshot: Snapshot): readonly LiveSlice[] {
+  if (snapshot.schema !== null && isChangelog(snapshot.schema)) return snapshot.slices;
   const columns = new Map(snapshot.schema?.fields.map((field) => [field.name, duckdbType(field)]));
   const condition = conditionOf(reference.select, reference.table, [...columns.keys()]);
   return condition === null ? snapshot.slices : snapshot.slices.filter((slice) => isNeeded(slice, condition));

@@ -103,14 +103,14 @@ export class Statements implements Definer {
     const sql = "sql" in of ? of.sql.replace(/;\s*$/, "") : await this.#transformOf(of, about);
     const mayRead = this.#reads(about.principal);
     try {
-      const { select, inputs, schema } = await transforms.check({ sql }, signal);
+      const { plan, inputs, schema } = await transforms.check({ sql }, signal);
       for (const { path } of inputs)
         if (!(await mayRead(path)))
           throw new MillraceError("dataset_not_found", `There is no dataset ${path.project}.${path.dataset}.`);
       const columns = schema?.fields.map(({ name }) => name).join(", ") ?? "not known before its inputs have columns";
       const rows = [
-        ["mode", select.mode],
-        ["why", "each row of the result comes of one row of one input"],
+        ["mode", plan.mode],
+        ["why", plan.why],
         ["state kept", "none"],
         ["inputs", inputs.map(({ path }) => `${path.project}.${path.dataset}`).join(", ")],
         ["watermark", "the earliest of its inputs"],

@@ -1,3 +1,4 @@
+export { isChangelog, isRetracts, retractsField, userColumns } from "./changelog.ts";
 export { type CopyColumn, copyColumns, type FieldId } from "./copy-columns.ts";
 export {
   type DataField,

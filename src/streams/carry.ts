@@ -1,30 +1,57 @@
 import { isNode, nodesOf, type TreeNode, textOf } from "../compiler/index.ts";
 import { ctesOf } from "./classify.ts";
 
-/** Columns of ours beside the user's, from each input row to the rows that come of it. A colon keeps their names apart. */
-export const carried = { op: "mr:op", eventTime: "mr:time" } as const;
+/**
+ * Columns of ours beside the user's, from each input row to the rows that come of it: its operation, its event time, and its place
+ * among all rows of the inputs. A colon keeps their names apart.
+ */
+export const carried = { op: "mr:op", eventTime: "mr:time", row: "mr:row" } as const;
 const names = Object.values(carried);
 
+/** Room for the offsets of one input among the places of all. */
+const placesOfInput = 2n ** 48n;
+
 /**
- * Has every SELECT of a stateless query hand on which operation its row is and when it happened. Each input must bring both
- * (`inputSql`), and takes the tables' places afterwards. Stars leave them out, so that they are named once.
+ * Has every SELECT of a stateless query hand on what its rows carry. Each input must bring it (`inputSql`), and takes the
+ * tables' places afterwards. Stars leave it out, so that it is named once.
  */
 export function carryThrough(node: TreeNode): void {
   if (node.type === "SET_OPERATION_NODE") {
     for (const part of [node.left, node.right]) if (isNode(part)) carryThrough(part);
     return;
   }
+  carryInto(node);
+  const alias = sourceName(node);
+  leaveOutOfStars(node);
+  node.select_list = [...nodesOf(node.select_list), ...names.map((name) => carriedColumn(alias, name))];
+}
+
+/** Has what a SELECT reads hand on what its rows carry, so that the SELECT can name it. */
+export function carryInto(node: TreeNode): void {
   for (const inner of ctesOf(node)) carryThrough(inner);
-  const table = isNode(node.from_table) ? bringing(node.from_table) : null;
-  const inner = isNode(table?.subquery) ? table.subquery.node : undefined;
-  if (isNode(inner)) carryThrough(inner);
-  const alias = table === null ? "" : textOf(table, "alias") || textOf(table, "table_name");
-  const list = nodesOf(node.select_list);
-  for (const star of list.filter((one) => one.class === "STAR")) {
+  const inner = innerOf(node);
+  if (inner !== null) carryThrough(inner);
+}
+
+/** Stars of a SELECT over rows that carry would bring it along. */
+export function leaveOutOfStars(node: TreeNode): void {
+  const alias = sourceName(node);
+  for (const star of nodesOf(node.select_list).filter((one) => one.class === "STAR")) {
     const of = textOf(star, "relation_name");
     if (of === "" || of.toLowerCase() === alias.toLowerCase()) star.exclude_list = [...excluded(star), ...names];
   }
-  node.select_list = [...list, ...names.map((name) => columnOf(alias, name))];
+}
+
+/** The name under which a SELECT's expressions find the table that brings its rows. */
+export function sourceName(node: TreeNode): string {
+  const table = isNode(node.from_table) ? bringing(node.from_table) : null;
+  return table === null ? "" : textOf(table, "alias") || textOf(table, "table_name");
+}
+
+function innerOf(node: TreeNode): TreeNode | null {
+  const table = isNode(node.from_table) ? bringing(node.from_table) : null;
+  const inner = isNode(table?.subquery) ? table.subquery.node : undefined;
+  return isNode(inner) ? inner : null;
 }
 
 function excluded(star: TreeNode) {
@@ -32,11 +59,11 @@ function excluded(star: TreeNode) {
 }
 
 /** The table of a FROM that brings the rows; beside it stand lists of theirs. */
-function bringing(table: TreeNode): TreeNode {
+export function bringing(table: TreeNode): TreeNode {
   return table.type === "JOIN" && isNode(table.left) ? bringing(table.left) : table;
 }
 
-function columnOf(alias: string, name: string): TreeNode {
+export function carriedColumn(alias: string, name: string): TreeNode {
   return {
     class: "COLUMN_REF",
     type: "COLUMN_REF",
@@ -46,7 +73,8 @@ function columnOf(alias: string, name: string): TreeNode {
   };
 }
 
-/** An input's rows with what is handed on. */
-export function inputSql(relation: string): string {
-  return `SELECT *, "op" AS "${carried.op}", "event_time" AS "${carried.eventTime}" FROM (${relation})`;
+/** An input's rows with what is handed on. @param at the input's place among those that a statement names */
+export function inputSql(relation: string, at: number): string {
+  const row = `CAST("offset" AS UBIGINT) + ${BigInt(at) * placesOfInput}::UBIGINT AS "${carried.row}"`;
+  return `SELECT *, "op" AS "${carried.op}", "event_time" AS "${carried.eventTime}", ${row} FROM (${relation})`;
 }

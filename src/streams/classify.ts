@@ -10,7 +10,14 @@ import {
 } from "../compiler/index.ts";
 
 /** How a transform is kept right as rows arrive. */
-export type Mode = "stateless";
+export type Mode =
+  | "stateless"
+  | "windowed aggregate"
+  | "keyed aggregate"
+  | "dedup"
+  | "latest by key"
+  | "window functions by key"
+  | "full refresh with diff";
 
 /** Why a SELECT has no mode, and where in its text, in bytes. */
 export interface Obstacle {
@@ -54,6 +61,11 @@ function selectObstacle(node: TreeNode): Obstacle | null {
   );
 }
 
+/** What stands behind a SELECT, of some kinds. */
+export function modifiersOf(node: TreeNode, ...types: readonly string[]): TreeNode[] {
+  return nodesOf(node.modifiers).filter((modifier) => types.includes(textOf(modifier, "type")));
+}
+
 /** ORDER BY, LIMIT and DISTINCT look at more than one row. */
 function modifierObstacle(node: TreeNode): Obstacle | null {
   const [modifier] = nodesOf(node.modifiers);
@@ -74,7 +86,7 @@ export function ctesOf(node: TreeNode): TreeNode[] {
 }
 
 /** One table, maybe with its own lists taken apart beside it. */
-function fromObstacle(table: TreeNode): Obstacle | null {
+export function fromObstacle(table: TreeNode): Obstacle | null {
   if (isNode(table.sample)) return at(table, "a sample is another one each time");
   switch (table.type) {
     case "BASE_TABLE":
@@ -111,8 +123,20 @@ function valueObstacle(value: TreeValue): Obstacle | null {
   return first(Object.values(value), valueObstacle);
 }
 
+/** What picks rows by chance, or by the past: no order of the inputs' rows decides it. */
+export function pickedObstacle(value: TreeValue): Obstacle | null {
+  if (Array.isArray(value)) return first(value, pickedObstacle);
+  if (!isNode(value)) return null;
+  if (isNode(value.sample)) return at(value, "a sample is another one each time");
+  if (isNode(value.at_clause)) return at(value, "AT reads a past that no new rows change");
+  const picks = modifiersOf(value, "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER").length > 0;
+  if (picks && modifiersOf(value, "ORDER_MODIFIER").length === 0)
+    return at(value, "LIMIT takes any rows where ORDER BY does not say which");
+  return first(Object.values(value), pickedObstacle);
+}
+
 /** Columns that every dataset has of its own: a SELECT may say the event time, and cannot say the others. */
-const taken = new Set(["offset", "op", "system_time"]);
+const taken = new Set(["offset", "op", "system_time", "retracts"]);
 
 /** A column of the result that would be dropped: its name is the platform's. One that a star brings along is its input's. */
 export function takenNameObstacle(node: TreeNode): Obstacle | null {

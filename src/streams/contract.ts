@@ -17,6 +17,8 @@ import type { Mode } from "./classify.ts";
 /** What a declared transform says. */
 export interface TransformSpec {
   readonly sql: string;
+  /** The result has one row of each value of these columns; of rows that come of one input row each, the latest holds. */
+  readonly key?: readonly string[] | undefined;
   /** A run reads of each input up to the end of the commit that has this many rows. */
   readonly maxRows?: number;
 }
@@ -48,7 +50,10 @@ export interface TransformRunRecord {
 export interface TransformState {
   readonly path: DatasetPath;
   readonly mode: Mode;
+  /** Why this mode, as a sentence's end. */
+  readonly why: string;
   readonly sql: string;
+  readonly key: readonly string[];
   readonly inputs: readonly DatasetPath[];
   readonly state: "paused" | "idle" | "waiting" | "running" | "failing";
   /** Runs of this process that failed in a row. */

@@ -10,7 +10,7 @@ interface ReadSoFar {
   readonly nextOffset: number;
 }
 
-/** How far the runs in a derivative's chain have read, by input: its last run tells. */
+/** How far the runs of a derivative's newest transform have read, by input: the last of them tells. */
 export async function readSoFar(
   datasets: Datasets,
   id: DatasetId,
@@ -19,6 +19,7 @@ export async function readSoFar(
 ): Promise<ReadonlyMap<DatasetId, ReadSoFar>> {
   const range = { from: 0, to: seq, newestFirst: true };
   for await (const { block } of datasets.blocks(id, range, signal)) {
+    if (block.event.kind === "SetTransform") return new Map();
     if (block.event.kind !== "ExecuteTransform") continue;
     return new Map(
       block.event.queryInputs.flatMap(({ datasetId, newBlockHash, prevBlockHash, newOffset, prevOffset }) => {
@@ -54,7 +55,7 @@ export async function nextDecision(datasets: Datasets, next: NextRun, signal: Ab
 async function decidedInput(
   datasets: Datasets,
   { id }: DatasetRef,
-  { read, maxRows }: NextRun,
+  { head, read, maxRows }: NextRun,
   signal: AbortSignal,
 ): Promise<DecidedInput | null> {
   const newest = await datasets.snapshot(id, undefined, signal);
@@ -63,8 +64,12 @@ async function decidedInput(
   const fromOffset = before?.nextOffset ?? 0;
   // Many rows are read in turns; a turn ends with a block, whose versions tell where that is.
   const last = Math.max(fromOffset, newest.expiredBefore) + maxRows - 1;
+  // A transform that takes another's place is done with all rows at once: readers see one result or the other.
+  const takesPlace = read.size === 0 && head.nextOffset > 0;
   const until =
-    last >= newest.rows - 1 ? newest : await datasets.snapshot(id, { kind: "offset", offset: last }, signal);
+    takesPlace || last >= newest.rows - 1
+      ? newest
+      : await datasets.snapshot(id, { kind: "offset", offset: last }, signal);
   return {
     datasetId: id,
     readBlock: before?.block ?? null,

@@ -69,7 +69,8 @@ export async function rebuild(
 }
 
 async function declaredBy(datasets: Datasets, parser: SqlParser, { transform, inputs }: Declared, signal: AbortSignal) {
-  const select = await TransformSelect.read(transform.query ?? "", parser, signal);
+  const key = transform.temporalTables?.[0]?.primaryKey;
+  const select = await TransformSelect.read({ sql: transform.query ?? "", key }, parser, signal);
   const refs = await Promise.all(
     inputs.map(async ({ datasetRef, alias }) => {
       const ref = await datasets.get(datasetPath(alias ?? ""));

@@ -1,34 +1,31 @@
 import path from "node:path";
 import { z } from "zod";
 import { type Disk, formatDatasetPath, type Instant, instant, MillraceError, type TraceId } from "../base/index.ts";
-import {
-  type DatasetRef,
-  type Datasets,
-  type Head,
-  type OpenSlices,
-  relationOf,
-  type Snapshot,
-} from "../datasets/index.ts";
+import { foldName } from "../compiler/index.ts";
+import type { DatasetRef, Datasets, Head } from "../datasets/index.ts";
 import type { Engine, ResultColumn } from "../engines/index.ts";
 import {
   type DataField,
   type DataSchema,
   duckdbType,
   fieldFromDuckdb,
-  ident,
-  literal,
+  isChangelog,
+  isRetracts,
   type Multihash,
   multihash,
   ownColumns,
+  retractsField,
   schemaWith,
-  sliceOptions,
   sliceType,
   systemColumns,
-  timestampLiteral,
   widen,
 } from "../slices/index.ts";
 import { carried } from "./carry.ts";
 import type { DecidedInput, Decision } from "./decision.ts";
+import { differenceSql } from "./difference.ts";
+import { allRows, byName, newRows, noRows, type SeenInput, seeInputs } from "./open-inputs.ts";
+import type { Plan } from "./plan.ts";
+import { appendSql, changedTables, type RunFile, resultTables, saysTime, twiceSql } from "./run-sql.ts";
 import type { TransformSelect } from "./select.ts";
 
 export interface RunnerOptions {
@@ -51,17 +48,11 @@ export type RunOutcome =
   /** Another process has committed behind the same block: its run is this one, or the chain has moved on. */
   | { readonly outcome: "lost" };
 
-/** The rows of one input that a run reads, held open. */
-interface OpenInput {
-  readonly snapshot: Snapshot;
-  readonly relation: string;
-  readonly open: OpenSlices;
-}
-
 const mostAttempts = 5;
 const described = z.array(z.object({ name: z.string(), type: z.string() }));
+const twice = z.array(z.object({ twice: z.number() }));
 
-/** Does what was decided: a pure function of the decision, committed once. */
+/** Does what was decided: a pure function of the decision and of what the derivative was, committed once. */
 export class Runner {
   readonly #options: RunnerOptions;
 
@@ -76,7 +67,8 @@ export class Runner {
     const files = path.join(this.#options.directory, target.traceId);
     try {
       for (let attempt = 1; attempt <= mostAttempts; attempt++) {
-        const outcome = await this.#attempt({ ...run, head, output: `${files}.${attempt}.parquet`, attempt }, signal);
+        const file = { output: `${files}.${attempt}.parquet`, attempt };
+        const outcome = await this.#attempt(run, head, file, signal);
         if (outcome !== "gone") return outcome;
       }
       throw new MillraceError("conflict", "Files of a run were collected before its commit, again and again.");
@@ -90,17 +82,12 @@ export class Runner {
    * The logical hash of the rows that a run makes again; null where it makes none. Nothing is committed.
    * @param head where the derivative stood before the run
    */
-  async again(
-    target: RunTarget,
-    head: Pick<Head, "nextOffset" | "schema">,
-    decision: Decision,
-    signal: AbortSignal,
-  ): Promise<Multihash | null> {
+  async again(target: RunTarget, head: RunHead, decision: Decision, signal: AbortSignal): Promise<Multihash | null> {
     await using held = new AsyncDisposableStack();
     const run = await this.#prepare(target, head, decision, held, signal);
     const output = path.join(this.#options.directory, `${target.traceId}.again.parquet`);
     try {
-      await this.#script(copySql({ ...run, output, attempt: 1 }), target, signal);
+      await this.#write(run, { output, attempt: 1 }, signal);
       const { rows, logicalHash } = await this.#options.engine.hashes(output, signal);
       return rows === 0 ? null : multihash(logicalHash);
     } finally {
@@ -108,100 +95,123 @@ export class Runner {
     }
   }
 
-  async #prepare(
-    target: RunTarget,
-    head: Pick<Head, "nextOffset" | "schema">,
-    decision: Decision,
-    held: AsyncDisposableStack,
-    signal: AbortSignal,
-  ): Promise<PreparedRun> {
-    const opened = await this.#openInputs(target, decision, held, signal);
-    const sql = await target.select.runSql(decision.clock, (input) => relationIn(opened, input), signal);
-    const made = await this.#describe(sql, target, signal);
-    const watermark = earliest([...opened.values()].map(({ snapshot }) => snapshot.watermark));
-    const columns = { fields: fieldsOf(made, target.ref, head.schema), eventTime: eventTimeSql(made) };
-    return { target, nextOffset: head.nextOffset, decision, sql, ...columns, watermark };
-  }
-
-  /** The columns that a SELECT makes of its inputs as they are; null where one of them has none yet. */
+  /** How a SELECT is kept right over its inputs as they are, and the columns that it makes of them; null where one has none yet. */
   async columns(
     select: TransformSelect,
     inputs: readonly DatasetRef[],
     signal: AbortSignal,
-  ): Promise<DataSchema | null> {
-    const relations = new Map<string, string>();
-    for (const { id, path: name } of inputs) {
-      const snapshot = await this.#options.datasets.snapshot(id, undefined, signal);
-      if (snapshot.schema === null) return null;
-      relations.set(formatDatasetPath(name), relationOf(name, snapshot, { slices: [], paths: [] }));
-    }
-    const sql = await select.runSql(instant(0), (input) => relations.get(formatDatasetPath(input)) ?? "", signal);
-    const described = await this.#options.engine.describe(sql, signal);
-    return schemaWith(described.filter(isOwn).map(({ name, type }) => fieldFromDuckdb(name, type)));
-  }
-
-  /** Not `engine.describe`, which waits behind queries. */
-  async #describe(sql: string, target: RunTarget, signal: AbortSignal): Promise<readonly ResultColumn[]> {
-    const rows = await this.#script(
-      `SELECT column_name AS name, column_type AS type FROM (DESCRIBE ${sql})`,
-      target,
-      signal,
+  ): Promise<{ readonly plan: Plan; readonly schema: DataSchema | null }> {
+    const { datasets, engine } = this.#options;
+    const seen = await Promise.all(
+      inputs.map(async (ref) => ({ ref, snapshot: await datasets.snapshot(ref.id, undefined, signal) })),
     );
-    return described.parse(rows);
+    if (seen.some(({ snapshot }) => snapshot.schema === null))
+      return { plan: select.plan(() => null, null), schema: null };
+    const { plan, made } = await planned(select, seen, instant(0), (sql) => engine.describe(sql, signal), signal);
+    const fields = made.filter(isOwn).map(({ name, type }) => fieldFromDuckdb(name, type));
+    const isChanging = plan.scope !== null || seen.some(bringsChanges);
+    return { plan, schema: schemaWith(isChanging ? [...fields, retractsField] : fields) };
   }
 
-  async #script(sql: string, { ref, traceId }: RunTarget, signal: AbortSignal): Promise<readonly unknown[]> {
-    const statements = [{ sql, rows: true }];
-    const label = formatDatasetPath(ref.path);
-    const [rows = []] = await this.#options.engine.script({ traceId, label, statements, role: "compute" }, signal);
-    return rows;
-  }
-
-  async #openInputs(
-    { inputs }: RunTarget,
+  async #prepare(
+    target: RunTarget,
+    head: RunHead,
     decision: Decision,
     held: AsyncDisposableStack,
     signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, OpenInput>> {
-    const opened = new Map<string, OpenInput>();
-    for (const decided of decision.inputs) {
-      const ref = inputs.find(({ id }) => id === decided.datasetId);
-      if (ref === undefined)
-        throw new MillraceError("conflict", "A run was decided over a dataset that the transform does not read.");
-      opened.set(formatDatasetPath(ref.path), await this.#openInput(ref, decided, held, signal));
-    }
-    return opened;
-  }
-
-  async #openInput(
-    { id, path: name }: DatasetRef,
-    { seq, fromOffset, belowOffset }: DecidedInput,
-    held: AsyncDisposableStack,
-    signal: AbortSignal,
-  ): Promise<OpenInput> {
+  ): Promise<Run> {
     const { datasets } = this.#options;
-    for (let isRefreshed = false; ; isRefreshed = true) {
-      const snapshot = await datasets.snapshot(id, { kind: "version", seq }, signal);
-      const bounds = { fromOffset: Math.max(fromOffset, snapshot.expiredBefore), belowOffset };
-      const slices = snapshot.slices.filter(
-        ({ firstOffset, lastOffset }) => lastOffset >= bounds.fromOffset && firstOffset < belowOffset,
-      );
-      try {
-        const open = held.use(await datasets.openSlices(id, slices, signal));
-        return { snapshot, open, relation: relationOf(name, snapshot, { slices, paths: open.paths }, bounds) };
-      } catch (error) {
-        // Compacted meanwhile: the same rows are in other files.
-        const isGone = error instanceof MillraceError && error.code === "data_expired";
-        if (isRefreshed || !isGone) throw error;
-        await datasets.refresh(id, signal);
+    const { select } = target;
+    const seen = await seeInputs(datasets, target.inputs, decision, signal);
+    const { clock } = decision;
+    const { plan, made } = await planned(select, seen, clock, (sql) => this.#describe(sql, target, signal), signal);
+    const kind = kindOf(plan, seen, decision, head);
+    const fields = fieldsOf(made, target.ref, head.schema, kind !== "append");
+    const about = { clock, nextOffset: head.nextOffset, fields, made };
+    const watermark = earliest(seen.map(({ snapshot }) => snapshot.watermark));
+    const fresh = async () => byName(seen, await each(seen, (input) => newRows(datasets, input, held, signal)));
+    const all = async () => byName(seen, await each(seen, (input) => allRows(datasets, input, held, signal)));
+    const own = () => this.#ownRows(target, head, decision, held, signal);
+    const rest = { target, decision, fields, watermark, key: select.key };
+    switch (kind) {
+      case "append":
+        return { ...rest, tables: [], copy: appendSql(await select.rowsSql(clock, await fresh(), signal), about) };
+      case "changes": {
+        const rows = await select.rowsSql(clock, await fresh(), signal);
+        const difference = { pairBy: [], comparesTime: true, ...about };
+        return {
+          ...rest,
+          tables: changedTables(rows, await own(), about),
+          copy: (file) => differenceSql({ ...difference, ...file }),
+        };
+      }
+      case "scope":
+      case "all": {
+        const restricted = kind === "scope";
+        const result = await select.resultSql(plan, { clock, relationOf: await all(), restricted }, signal);
+        const scope = restricted ? (plan.scope ?? []) : [];
+        const values = restricted ? await select.scopeSql(plan, clock, await fresh(), signal) : null;
+        const difference = { pairBy: pairsBy(plan, select.key, fields), comparesTime: saysTime(made), ...about };
+        const names = scope.map(({ name }) => name);
+        const tables = resultTables({ result, own: await own(), values, scope: names }, about);
+        return { ...rest, tables, copy: (file) => differenceSql({ ...difference, ...file }) };
       }
     }
   }
 
-  async #attempt(run: Attempt, signal: AbortSignal): Promise<RunOutcome | "gone"> {
+  /** SQL of the derivative's rows that held before the run; null where it had none. */
+  async #ownRows(
+    { ref }: RunTarget,
+    head: RunHead,
+    decision: Decision,
+    held: AsyncDisposableStack,
+    signal: AbortSignal,
+  ): Promise<string | null> {
+    if (head.nextOffset === 0) return null;
+    const { datasets } = this.#options;
+    const snapshot = await datasets.snapshot(ref.id, { kind: "version", seq: decision.behindSeq }, signal);
+    return await allRows(datasets, { ref, snapshot }, held, signal);
+  }
+
+  /** Not `engine.describe`, which waits behind queries. */
+  async #describe(sql: string, target: RunTarget, signal: AbortSignal): Promise<readonly ResultColumn[]> {
+    const statement = `SELECT column_name AS name, column_type AS type FROM (DESCRIBE ${sql})`;
+    const [rows] = await this.#script([{ sql: statement, rows: true }], target, signal);
+    return described.parse(rows);
+  }
+
+  async #script(
+    statements: readonly { readonly sql: string; readonly rows: boolean }[],
+    { ref, traceId }: RunTarget,
+    signal: AbortSignal,
+  ): Promise<readonly (readonly unknown[])[]> {
+    const label = formatDatasetPath(ref.path);
+    return await this.#options.engine.script({ traceId, label, statements, role: "compute" }, signal);
+  }
+
+  /** Writes the slice of a run. @throws conflict where two rows have one key */
+  async #write(run: Run, file: RunFile, signal: AbortSignal): Promise<void> {
+    const { target, tables, copy, key } = run;
+    const statements = [...tables.map((sql) => ({ sql, rows: false })), { sql: copy(file), rows: false }];
+    const isChecked = key.length > 0 && tables.length > 0;
+    const check = isChecked ? [{ sql: twiceSql(key), rows: true }] : [];
+    const answers = await this.#script([...statements, ...check], target, signal);
+    const found = isChecked ? (twice.parse(answers.at(-1))[0]?.twice ?? 0) : 0;
+    if (found > 0)
+      throw new MillraceError(
+        "conflict",
+        `The SELECT makes more than one row of ${found} values of its KEY (${key.join(", ")}).`,
+        {
+          hint: "Group by the KEY, or pick one row of each in the SELECT.",
+        },
+      );
+  }
+
+  async #attempt(run: Run, head: Head, file: RunFile, signal: AbortSignal): Promise<RunOutcome | "gone"> {
     const { engine, datasets } = this.#options;
-    const { target, head, decision, fields, watermark, output } = run;
-    await this.#script(copySql(run), target, signal);
+    const { target, decision, fields, watermark } = run;
+    const { output } = file;
+    await this.#write(run, file, signal);
     const [hashes, statistics] = await Promise.all([
       engine.hashes(output, signal),
       engine.columnStatistics(output, signal),
@@ -233,50 +243,81 @@ export class Runner {
   }
 }
 
-interface PreparedRun {
+/** Where a derivative stood before a run. */
+type RunHead = Pick<Head, "nextOffset" | "schema">;
+
+/** A run that is ready to be written. */
+interface Run {
   readonly target: RunTarget;
-  readonly nextOffset: number;
   readonly decision: Decision;
-  readonly sql: string;
   readonly fields: readonly DataField[];
-  /** SQL of a row's event time. */
-  readonly eventTime: string;
   readonly watermark: Instant | null;
+  readonly key: readonly string[];
+  /** What makes the tables that the slice is made of. */
+  readonly tables: readonly string[];
+  readonly copy: (file: RunFile) => string;
 }
 
-interface FileOrder extends PreparedRun {
-  readonly output: string;
-  readonly attempt: number;
+/**
+ * How a run makes its block of new rows: one row of each (append), changes of each (changes), what they may change (scope), or everything
+ * anew (all).
+ */
+type RunKind = "append" | "changes" | "scope" | "all";
+
+function kindOf(plan: Plan, seen: readonly SeenInput[], { inputs }: Decision, head: RunHead): RunKind {
+  // The first run of a transform that takes another's place: what is there is compared with everything.
+  const isFirst = inputs.every(({ readBlock }) => readBlock === null);
+  if (isFirst && head.nextOffset > 0) return "all";
+  if (plan.scope === null) return seen.some(bringsChanges) ? "changes" : "append";
+  return plan.scope.length === 0 || isFirst ? "all" : "scope";
 }
 
-interface Attempt extends FileOrder {
-  readonly head: Head;
+function bringsChanges({ snapshot }: Pick<SeenInput, "snapshot">): boolean {
+  return snapshot.schema !== null && isChangelog(snapshot.schema);
 }
 
-/** Writes the slice of a run. In another attempt its file has another name: under the former one it may be collected. */
-function copySql({ nextOffset, decision, sql, fields, eventTime, output, attempt }: FileOrder): string {
-  const columns = fields.map((field) => {
-    const name = ident(field.name);
-    return `, CAST(${name} AS ${sliceType(duckdbType(field))}) AS ${name}`;
-  });
-  const tag = attempt === 1 ? "" : `, KV_METADATA {attempt: '${attempt}'}`;
-  const system = timestampLiteral(decision.clock);
-  return `COPY (SELECT CAST(row_number() OVER () - 1 + ${nextOffset} AS UBIGINT) AS "offset",
-  CAST(${ident(carried.op)} AS UTINYINT) AS op, ${system} AS system_time,
-  coalesce(${eventTime}, ${system}) AS event_time${columns.join("")}
-FROM (${sql})) TO ${literal(output)} (${sliceOptions}${tag})`;
+/** The plan over inputs as they are, and the columns that it makes of them. */
+async function planned(
+  select: TransformSelect,
+  seen: readonly Pick<SeenInput, "ref" | "snapshot">[],
+  clock: Instant,
+  describe: (sql: string) => Promise<readonly ResultColumn[]>,
+  signal: AbortSignal,
+): Promise<{ readonly plan: Plan; readonly made: readonly ResultColumn[] }> {
+  const columns = new Map(seen.map(({ ref, snapshot }) => [formatDatasetPath(ref.path), snapshot.schema]));
+  const columnsOf = (name: DatasetRef["path"]) =>
+    columns.get(formatDatasetPath(name))?.fields.map((field) => field.name) ?? null;
+  const empty = new Map(seen.map((one) => [formatDatasetPath(one.ref.path), noRows(one)]));
+  const relationOf = (name: DatasetRef["path"]) => empty.get(formatDatasetPath(name)) ?? "";
+  const first = select.plan(columnsOf, null);
+  const sql =
+    first.scope === null
+      ? await select.rowsSql(clock, relationOf, signal)
+      : await select.resultSql(first, { clock, relationOf, restricted: false }, signal);
+  const made = await describe(sql);
+  return {
+    plan: select.plan(
+      columnsOf,
+      made.map(({ name }) => name),
+    ),
+    made,
+  };
 }
 
-/** The input row's own, unless the SELECT makes a column of that name. */
-function eventTimeSql(made: readonly ResultColumn[]): string {
-  const said = made.find(({ name }) => name.toLowerCase() === "event_time");
-  const own = ident(carried.eventTime);
-  return said === undefined ? own : `coalesce(CAST(${ident(said.name)} AS TIMESTAMPTZ), ${own})`;
+async function each<Of, Made>(all: readonly Of[], make: (one: Of) => Promise<Made>): Promise<Made[]> {
+  const made: Made[] = [];
+  for (const one of all) made.push(await make(one));
+  return made;
 }
 
-function isOwn({ name }: ResultColumn): boolean {
-  return !systemColumns.includes(name.toLowerCase()) && !Object.values<string>(carried).includes(name);
+/** Rows that a changed row replaces are those of its key, or of its scope. */
+function pairsBy(plan: Plan, key: readonly string[], fields: readonly DataField[]): string[] {
+  const wanted = key.length > 0 ? key : (plan.scope ?? []).map(({ name }) => name);
+  return fields.map(({ name }) => name).filter((name) => wanted.some((one) => foldName(one) === foldName(name)));
 }
+
+const isOwn = ({ name }: ResultColumn) =>
+  !systemColumns.includes(name.toLowerCase()) && !Object.values<string>(carried).includes(name);
 
 /**
  * The dataset's columns once the run's rows are there: those it has, wider where they must be, and new ones behind them.
@@ -286,10 +327,12 @@ function fieldsOf(
   made: readonly ResultColumn[],
   { path: name }: Pick<DatasetRef, "path">,
   schema: DataSchema | null,
+  isChanging: boolean,
 ): DataField[] {
   const own = made.filter(isOwn);
   const known = schema === null ? [] : ownColumns(schema);
   const kept = known.map((field) => {
+    if (isRetracts(field)) return field;
     const now = own.find((column) => column.name === field.name);
     if (now === undefined) throw changed(name, field.name, "is no longer made");
     const before = duckdbType(field);
@@ -298,7 +341,8 @@ function fieldsOf(
     return type === before ? field : fieldFromDuckdb(field.name, type);
   });
   const added = own.filter((column) => !known.some((field) => field.name === column.name));
-  return [...kept, ...added.map((column) => fieldFromDuckdb(column.name, column.type))];
+  const fields = [...kept, ...added.map((column) => fieldFromDuckdb(column.name, column.type))];
+  return isChanging && !fields.some(isRetracts) ? [...fields, retractsField] : fields;
 }
 
 function changed(name: DatasetRef["path"], column: string, what: string): MillraceError {
@@ -315,12 +359,6 @@ function executedInput({ datasetId, readBlock, block, fromOffset, belowOffset }:
     ...(fromOffset === 0 ? {} : { prevOffset: fromOffset - 1 }),
     ...(belowOffset === fromOffset ? {} : { newOffset: belowOffset - 1 }),
   };
-}
-
-function relationIn(opened: ReadonlyMap<string, OpenInput>, input: DatasetRef["path"]): string {
-  const found = opened.get(formatDatasetPath(input));
-  if (found === undefined) throw new Error(`a run does not read ${formatDatasetPath(input)}`);
-  return found.relation;
 }
 
 /** null where one input has none: it may bring any time. */

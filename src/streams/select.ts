@@ -12,6 +12,8 @@ import {
 import {
   checkStatement,
   foldName,
+  locationOf,
+  nodesOf,
   openStatement,
   parseStatement,
   positionInText,
@@ -23,19 +25,40 @@ import {
   type SqlParser,
   type Statement,
   type StatementText,
+  type TreeNode,
   textOf,
 } from "../compiler/index.ts";
-import { carryThrough, inputSql } from "./carry.ts";
-import { chanceOf, type Mode, type Obstacle, statelessObstacle, takenNameObstacle } from "./classify.ts";
+import { ident } from "../slices/index.ts";
+import { carried, carryInto, carryThrough, inputSql } from "./carry.ts";
+import {
+  chanceOf,
+  modifiersOf,
+  type Obstacle,
+  pickedObstacle,
+  statelessObstacle,
+  takenNameObstacle,
+} from "./classify.ts";
 import { freezeClock } from "./freeze.ts";
 import { columnLineage, type MadeColumn } from "./lineage.ts";
+import { type Plan, planOf, type ScopeColumn } from "./plan.ts";
+import { carryOut, orderless, restrictToScope, rowSql, scopeColumn, scopeTable, selectScope } from "./scope.ts";
 
 const anyClock = 0 as Instant;
 
-/** The SELECT of a transform: parsed, checked and classified; its text and tree never change. */
+/** What a transform says of its result. */
+export interface SelectText {
+  readonly sql: string;
+  /** The result has one row of each; empty where it may have more. */
+  readonly key?: readonly string[] | undefined;
+}
+
+/** SQL of a dataset's rows. */
+export type RelationOf = (path: DatasetPath) => string;
+
+/** The SELECT of a transform: parsed, checked and planned; its text and tree never change. */
 export class TransformSelect {
   readonly sql: string;
-  readonly mode: Mode;
+  readonly key: readonly string[];
   /** Names the plan: the same text has the same. */
   readonly planHash: string;
   /** What it reads, each once, in the order of the text. */
@@ -44,10 +67,18 @@ export class TransformSelect {
   readonly #tree: string;
   readonly #parser: SqlParser;
 
-  private constructor(text: StatementText, tree: string, parser: SqlParser, inputs: readonly DatasetPath[]) {
+  private constructor(
+    text: StatementText,
+    key: readonly string[],
+    tree: string,
+    parser: SqlParser,
+    inputs: readonly DatasetPath[],
+  ) {
     this.sql = text.sql;
-    this.mode = "stateless";
-    this.planHash = createHash("sha256").update(text.sql).digest("hex");
+    this.key = key;
+    this.planHash = createHash("sha256")
+      .update(JSON.stringify([text.sql, key]))
+      .digest("hex");
     this.inputs = inputs;
     this.#text = text;
     this.#tree = tree;
@@ -58,26 +89,16 @@ export class TransformSelect {
    * Reads a SELECT.
    * @throws sql_syntax, sql_refused; sql_unsupported where it is none that can be kept right; each with its place
    */
-  static async read(sql: string, parser: SqlParser, signal?: AbortSignal): Promise<TransformSelect> {
+  static async read({ sql, key = [] }: SelectText, parser: SqlParser, signal?: AbortSignal): Promise<TransformSelect> {
     const text = readStatementText(sql);
     if (text.head !== "") throw new MillraceError("sql_unsupported", "A transform is a SELECT, not an EXPLAIN.");
     const tree = await parseStatement(text, parser, signal);
     const statement = openStatement(text, tree);
     checkStatement(statement);
+    dropOrder(statement.node);
     freezeClock(statement.node, anyClock);
     refuseChance(statement);
-    const obstacle = statelessObstacle(statement.node);
-    if (obstacle !== null)
-      throw new MillraceError("sql_unsupported", `This SELECT cannot be kept right as rows arrive: ${obstacle.why}.`, {
-        ...placeOf(statement, obstacle),
-        hint: "A transform may project, filter, UNNEST and UNION ALL; keep the rest in a query over it.",
-      });
-    const name = takenNameObstacle(statement.node);
-    if (name !== null)
-      throw new MillraceError("sql_unsupported", `A transform makes columns of its own, and ${name.why}.`, {
-        ...placeOf(statement, name),
-        hint: "Give it another name with AS.",
-      });
+    refuseOthers(statement);
     const named = references(statement.node).map((reference) => pathOf(statement, reference));
     const inputs = [...new Map(named.map((path) => [formatDatasetPath(path), path])).values()];
     const platforms = inputs.find(({ project }) => project === "system");
@@ -86,7 +107,10 @@ export class TransformSelect {
         hint: "Each run would make rows for the next one. Ask the project system by queries.",
       });
     if (inputs.length === 0) throw new MillraceError("sql_unsupported", "A transform reads at least one dataset.");
-    return new TransformSelect(text, tree, parser, inputs);
+    const select = new TransformSelect(text, key, tree, parser, inputs);
+    const plan = select.plan(() => null, null);
+    if (!plan.carries) refuseOrderless(statement);
+    return select;
   }
 
   /** The columns that it makes, each with the input columns that it comes of; null where its text does not tell which it makes. */
@@ -99,21 +123,137 @@ export class TransformSelect {
   }
 
   /**
-   * The SQL of one run: each dataset's place is taken by the relation of the rows that the run reads of it. Its rows carry
-   * `carried` beside the SELECT's own columns, in the order of the inputs' rows.
+   * How it is kept right.
+   * @param columnsOf names of a dataset's columns; null where they are not known
+   * @param made names of the result's columns, in order; null where they are not known
    */
-  async runSql(clock: Instant, relationOf: (path: DatasetPath) => string, signal: AbortSignal): Promise<string> {
-    const statement = openStatement(this.#text, this.#tree);
-    freezeClock(statement.node, clock);
+  plan(columnsOf: (path: DatasetPath) => readonly string[] | null, made: readonly string[] | null): Plan {
+    const statement = this.#open(anyClock);
+    const paths = new Map(references(statement.node).map((one) => [one.table, pathOf(statement, one)]));
+    const of = (table: TreeNode) => {
+      const path = paths.get(table);
+      const columns = path === undefined ? null : columnsOf(path);
+      return columns === null ? null : new Set(columns.map(foldName));
+    };
+    return planOf(statement.node, this.key, { of, made });
+  }
+
+  /**
+   * Of rows that carry, each to the rows that come of it: in the order of the inputs' rows.
+   */
+  async rowsSql(clock: Instant, relationOf: RelationOf, signal: AbortSignal): Promise<string> {
+    const statement = this.#open(clock);
     const found = references(statement.node);
     carryThrough(statement.node);
-    for (const reference of found) {
-      const relation = inputSql(relationOf(pathOf(statement, reference)));
+    return await this.#over(statement, found, relationOf, true, signal);
+  }
+
+  /**
+   * The result, with the event times of its rows where they are known.
+   * @param restricted only rows whose scope is in `mr:keys`
+   */
+  async resultSql(
+    plan: Plan,
+    { clock, relationOf, restricted }: { clock: Instant; relationOf: RelationOf; restricted: boolean },
+    signal: AbortSignal,
+  ): Promise<string> {
+    const scope = restricted ? (plan.scope ?? []) : [];
+    if (this.#isKeyedRows(plan)) return latestSql(await this.rowsSql(clock, relationOf, signal), this.key, scope);
+    const statement = this.#open(clock);
+    const found = references(statement.node);
+    if (plan.carries) {
+      if (scope.length > 0) restrictToScope(statement.node, scope);
+      carryInto(statement.node);
+      carryOut(statement.node);
+    }
+    return await this.#over(statement, found, relationOf, plan.carries, signal);
+  }
+
+  /** The values of the scope that rows have. */
+  async scopeSql(plan: Plan, clock: Instant, relationOf: RelationOf, signal: AbortSignal): Promise<string> {
+    const scope = plan.scope ?? [];
+    if (this.#isKeyedRows(plan)) {
+      const keys = scope.map(({ name }, at) => `${ident(name)} AS ${scopeColumn(at)}`).join(", ");
+      return `SELECT DISTINCT ${keys} FROM (${await this.rowsSql(clock, relationOf, signal)})`;
+    }
+    const statement = this.#open(clock);
+    const found = references(statement.node);
+    carryInto(statement.node);
+    selectScope(statement.node, scope);
+    return await this.#over(statement, found, relationOf, true, signal);
+  }
+
+  /** Whether KEY, and not the SELECT, says which of several rows holds. */
+  #isKeyedRows({ mode }: Plan): boolean {
+    return this.key.length > 0 && mode === "latest by key" && statelessObstacle(this.#open(anyClock).node) === null;
+  }
+
+  #open(clock: Instant): Statement {
+    const statement = openStatement(this.#text, this.#tree);
+    dropOrder(statement.node);
+    freezeClock(statement.node, clock);
+    return statement;
+  }
+
+  async #over(
+    statement: Statement,
+    found: readonly Reference[],
+    relationOf: RelationOf,
+    carries: boolean,
+    signal: AbortSignal,
+  ): Promise<string> {
+    for (const [at, reference] of found.entries()) {
+      const relation = relationOf(pathOf(statement, reference));
       const name = textOf(reference.table, "table_name");
-      replaceTable(reference.table, await this.#parser.serialize(relation, signal), name);
+      const tree = await this.#parser.serialize(carries ? inputSql(relation, at) : relation, signal);
+      replaceTable(reference.table, tree, name);
     }
     return await this.#parser.deserialize(JSON.stringify(statement.root), signal);
   }
+}
+
+/** The latest row of each key, of rows that carry. */
+function latestSql(rows: string, key: readonly string[], scope: readonly ScopeColumn[]): string {
+  const names = key.map(ident).join(", ");
+  const where =
+    scope.length === 0
+      ? ""
+      : ` WHERE ${rowSql(key.map(ident))} IN (SELECT ${rowSql(scope.map((_, at) => scopeColumn(at)))} FROM ${ident(scopeTable)})`;
+  const order = [carried.eventTime, carried.row].map((name) => `${ident(name)} DESC`).join(", ");
+  return `SELECT * FROM (${rows})${where} QUALIFY row_number() OVER (PARTITION BY ${names} ORDER BY ${order}) = 1`;
+}
+
+/** A dataset has no order but that of its offsets: ORDER BY means something only where rows are picked by it. */
+function dropOrder(node: TreeNode): void {
+  const picks = modifiersOf(node, "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER").length > 0;
+  const [distinct] = modifiersOf(node, "DISTINCT_MODIFIER");
+  if (picks || nodesOf(distinct?.distinct_on_targets).length > 0) return;
+  node.modifiers = nodesOf(node.modifiers).filter(({ type }) => type !== "ORDER_MODIFIER");
+}
+
+/** What is no function of the inputs' rows, and what a result cannot be. */
+function refuseOthers(statement: Statement): void {
+  const obstacle = pickedObstacle(statement.node);
+  if (obstacle !== null)
+    throw new MillraceError("sql_unsupported", `This SELECT cannot be kept right as rows arrive: ${obstacle.why}.`, {
+      ...placeOf(statement, obstacle),
+    });
+  const name = takenNameObstacle(statement.node);
+  if (name !== null)
+    throw new MillraceError("sql_unsupported", `A transform makes columns of its own, and ${name.why}.`, {
+      ...placeOf(statement, name),
+      hint: "Give it another name with AS.",
+    });
+}
+
+function refuseOrderless(statement: Statement): void {
+  const call = orderless(statement.node);
+  if (call === null) return;
+  const name = textOf(call, "function_name");
+  throw new MillraceError("sql_unsupported", `${name}() is another value each time where no order is said.`, {
+    ...placeOf(statement, { location: locationOf(call) }),
+    hint: `Say one: ${name}(... ORDER BY ...).`,
+  });
 }
 
 function refuseChance(statement: Statement): void {

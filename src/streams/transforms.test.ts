@@ -142,16 +142,22 @@ describe("a transform", () => {
   });
 
   test.each([
-    ["SELECT count(*) FROM web.raw", "count() makes one value of many rows"],
-    ["SELECT a FROM web.raw GROUP BY a", "GROUP BY"],
-    ["SELECT DISTINCT a FROM web.raw", "DISTINCT"],
-    ["SELECT a FROM web.raw ORDER BY a", "ORDER BY"],
-    ["SELECT a FROM web.raw LIMIT 1", "LIMIT"],
-    ["SELECT row_number() OVER () FROM web.raw", "a window function"],
+    ["SELECT count(*) AS n FROM web.raw", "count() makes one value of many rows"],
+    ["SELECT row_number() OVER () AS n FROM web.raw", "a window function"],
     ["SELECT x.a FROM web.raw x JOIN web.raw y ON x.a = y.a", "a join"],
-    ["SELECT a, (SELECT max(a) FROM web.raw) FROM web.raw", "a subquery in an expression"],
+    ["SELECT a, (SELECT max(a) FROM web.raw) AS m FROM web.raw", "a subquery in an expression"],
     ["SELECT a FROM web.raw UNION SELECT a FROM web.raw", "UNION compares"],
     ["SELECT a FROM web.raw EXCEPT SELECT a FROM web.raw", "EXCEPT compares"],
+    ["SELECT a FROM web.raw ORDER BY a LIMIT 1", "LIMIT looks at all rows"],
+    ["SELECT b, a, count(*) AS n FROM web.raw GROUP BY ROLLUP (a, b)", "grouping sets"],
+    ["SELECT COLUMNS(*) FROM web.raw", "COLUMNS"],
+  ])("%s is made anew each time, and compared; and told why", async (sql, why) => {
+    const { plan } = await streams.transforms.check({ sql }, never);
+    expect(plan).toMatchObject({ mode: "full refresh with diff", why: expect.stringContaining(why) });
+  });
+
+  test.each([
+    ["SELECT a FROM web.raw LIMIT 1", "LIMIT"],
     ["SELECT a FROM web.raw TABLESAMPLE 10%", "a sample"],
     ["SELECT a FROM web.raw AT (VERSION => 1)", "AT reads a past"],
     ["SELECT random() FROM web.raw", "random() is another value each time"],
@@ -160,9 +166,13 @@ describe("a transform", () => {
     ["SELECT current_time FROM web.raw", "current_time is another value each time"],
     ["SELECT a FROM web.raw WHERE LocalTimestamp > '2026-01-01'", "localtimestamp is another value each time"],
     ["SELECT (SELECT localtime) FROM web.raw", "localtime is another value each time"],
-    ["SELECT 1", "it reads no dataset"],
-    ["SELECT COLUMNS(*) FROM web.raw", "COLUMNS"],
+    ["SELECT 1", "reads at least one dataset"],
+    [
+      "SELECT x.b, first(x.a) FROM web.raw x JOIN web.raw y ON x.a = y.a GROUP BY 1",
+      "first() is another value each time",
+    ],
     ['SELECT "offset", a FROM web.raw', 'the column "offset"'],
+    ["SELECT a AS retracts FROM web.raw", 'the column "retracts"'],
     ["SELECT a AS op FROM web.raw UNION ALL SELECT a FROM web.raw", 'the column "op"'],
     ["SELECT sql FROM system.queries", "tells of itself"],
   ])("%s is refused, and told why", async (sql, why) => {

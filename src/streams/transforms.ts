@@ -12,11 +12,12 @@ import {
   type TraceId,
 } from "../base/index.ts";
 import { type CommitNews, type DatasetRef, datasetId, type Head } from "../datasets/index.ts";
-import { type DataSchema, ownColumns } from "../slices/index.ts";
+import { type DataSchema, userColumns } from "../slices/index.ts";
 import { type InputProgress, inputProgress } from "./behind.ts";
 import type { DeclaredTransform, TransformRunRecord, TransformState, TransformsOptions } from "./contract.ts";
 import { type Decision, Decisions } from "./decision.ts";
 import { type DerivedColumn, derivedColumns } from "./lineage.ts";
+import type { Plan } from "./plan.ts";
 import { nextDecision, readSoFar } from "./progress.ts";
 import { type RebuildReport, rebuild } from "./rebuild.ts";
 import { Runner } from "./run.ts";
@@ -35,6 +36,8 @@ interface Kept {
   readonly ref: DatasetRef;
   readonly select: TransformSelect;
   readonly inputs: readonly DatasetRef[];
+  /** As of the newest run. */
+  plan: Plan;
   failures: number;
   error: MillraceError | null;
   nextTryAt: Instant | null;
@@ -94,16 +97,17 @@ export class Transforms implements Service {
    * @throws sql_*, dataset_not_found
    */
   async check(
-    { sql }: Pick<DeclaredTransform, "sql">,
+    said: Pick<DeclaredTransform, "sql" | "key">,
     signal: AbortSignal,
   ): Promise<{
     readonly inputs: readonly DatasetRef[];
     readonly schema: DataSchema | null;
     readonly select: TransformSelect;
+    readonly plan: Plan;
   }> {
-    const select = await TransformSelect.read(sql, this.#options.engine, signal);
+    const select = await TransformSelect.read(said, this.#options.engine, signal);
     const inputs = await this.#inputsOf(select);
-    return { inputs, select, schema: await this.#runner.columns(select, inputs, signal) };
+    return { inputs, select, ...(await this.#runner.columns(select, inputs, signal)) };
   }
 
   /** Keeps a declared transform right from now on, whose derivative is there; or as its declaration has changed. */
@@ -116,9 +120,8 @@ export class Transforms implements Service {
       this.#ask(known);
       return;
     }
-    const select = await TransformSelect.read(declared.sql, this.#options.engine, this.#stopping.signal);
-    const inputs = await this.#inputsOf(select);
-    const state = { failures: 0, error: null, nextTryAt: null, wake: null, isRunning: false };
+    const { select, inputs, plan } = await this.check(declared, this.#stopping.signal);
+    const state = { plan, failures: 0, error: null, nextTryAt: null, wake: null, isRunning: false };
     const kept: Kept = { declared, ref, select, inputs, ...state };
     this.#kept.set(ref.id, kept);
     for (const { id, path } of inputs) {
@@ -199,7 +202,7 @@ export class Transforms implements Service {
     return schema === null
       ? []
       : derivedColumns(
-          ownColumns(schema).map(({ name }) => name),
+          userColumns(schema).map(({ name }) => name),
           made,
         );
   }
@@ -208,13 +211,16 @@ export class Transforms implements Service {
   state(id: DatasetId): TransformState | null {
     const kept = this.#kept.get(id);
     if (kept === undefined) return null;
-    const { declared, ref, select, failures, error, nextTryAt } = kept;
-    const { mode, sql, inputs } = select;
+    const { declared, ref, select, plan, failures, error, nextTryAt } = kept;
+    const { mode, why } = plan;
+    const { sql, key, inputs } = select;
     const told = error === null ? null : { code: error.code, message: error.message };
     return {
       path: ref.path,
       mode,
+      why,
       sql,
+      key,
       inputs,
       state: this.#stateOf(kept, declared),
       failures,
@@ -351,7 +357,7 @@ export class Transforms implements Service {
     }));
     record({
       dataset: formatDatasetPath(kept.ref.path),
-      mode: kept.select.mode,
+      mode: kept.plan.mode,
       state: error === null ? "done" : "failed",
       startedAt,
       elapsedMs: clock.now() - startedAt,

@@ -85,12 +85,17 @@ export async function openStreams(options: Partial<TransformsOptions> = {}): Pro
     runs,
     transforms: await make(),
     async define(name, sql, more = {}) {
-      const { inputs, schema } = await streams.transforms.check({ sql }, new AbortController().signal);
+      const { inputs, schema } = await streams.transforms.check({ sql, key: more.key }, new AbortController().signal);
       await open.datasets.create(datasetPath(name), {
         ...(schema === null ? {} : { schema }),
         transform: {
           inputs: inputs.map(({ id, path: input }) => ({ datasetRef: id, alias: formatDatasetPath(input) })),
-          transform: { kind: "Sql", engine: "duckdb", query: sql },
+          transform: {
+            kind: "Sql",
+            engine: "duckdb",
+            query: sql,
+            ...(more.key === undefined ? {} : { temporalTables: [{ name, primaryKey: more.key }] }),
+          },
         },
       });
       const one = { path: datasetPath(name), sql, paused: false, ...more };

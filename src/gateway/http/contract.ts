@@ -195,7 +195,9 @@ export interface TransferObject {
 
 export interface TransformState {
   readonly sql: string;
-  readonly mode: "stateless";
+  readonly mode: string;
+  readonly why: string;
+  readonly key: readonly string[];
   readonly inputs: readonly DatasetPath[];
   readonly state: "paused" | "idle" | "waiting" | "running" | "failing";
   readonly failures: number;

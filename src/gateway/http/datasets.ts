@@ -260,7 +260,17 @@ function quarantined(reason: Reason): z.infer<typeof quarantineView> {
 
 function transformView(state: TransformState | null): z.infer<typeof oneDatasetView>["transform"] {
   if (state === null) return null;
-  const { sql, mode, failures, error, nextTryAt } = state;
+  const { sql, mode, why, failures, error, nextTryAt } = state;
   const inputs = state.inputs.map(({ project, dataset }) => ({ project, dataset }));
-  return { sql, mode, inputs, state: state.state, failures, error, nextTryAt: timeOrNull(nextTryAt) };
+  return {
+    sql,
+    mode,
+    why,
+    key: [...state.key],
+    inputs,
+    state: state.state,
+    failures,
+    error,
+    nextTryAt: timeOrNull(nextTryAt),
+  };
 }

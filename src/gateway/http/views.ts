@@ -86,7 +86,11 @@ export const oneDatasetView = datasetView
     transform: z
       .object({
         sql: z.string(),
-        mode: z.enum(["stateless"]).describe("How the result is kept right."),
+        mode: z.string().describe("How the result is kept right."),
+        why: z.string().describe("Why it is kept right that way."),
+        key: z
+          .array(z.string())
+          .describe("The columns of which the result has one row each; empty where it has no KEY."),
         inputs: z.array(z.object({ project: z.string(), dataset: z.string() })),
         state: z.enum(["paused", "idle", "waiting", "running", "failing"]),
         failures: z.int().describe("Runs that failed in a row."),

@@ -6,7 +6,13 @@ import {
   MillraceError,
   type QueryId,
 } from "../../base/index.ts";
-import { type Datasets, type OffsetBounds, relationOf, type Snapshot } from "../../datasets/index.ts";
+import {
+  changesOf,
+  type Datasets,
+  type OffsetBounds,
+  type RelationFiles,
+  type Snapshot,
+} from "../../datasets/index.ts";
 import type { Engine } from "../../engines/index.ts";
 import { systemColumns } from "../../slices/index.ts";
 
@@ -102,12 +108,8 @@ export class EntryReader {
 }
 
 /** @throws conflict */
-function entriesSql(
-  { dataset, snapshot, key }: Part,
-  files: Parameters<typeof relationOf>[2],
-  bounds: OffsetBounds,
-): string {
-  const relation = relationOf(dataset, snapshot, files, bounds);
+function entriesSql({ dataset, snapshot, key }: Part, files: RelationFiles, bounds: OffsetBounds): string {
+  const relation = changesOf(dataset, snapshot, files, bounds);
   const names = (snapshot.schema?.fields ?? []).map(({ name }) => name).filter((name) => !systemColumns.includes(name));
   const keys = key.map((wanted) => {
     const found = names.find((name) => name.toLowerCase() === wanted.toLowerCase());

@@ -1,0 +1,166 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { until } from "../../test/kit/index.ts";
+import { type OpenStreams, openStreams } from "../../test/streams/open.ts";
+import { datasetPath, type TraceId } from "../base/index.ts";
+import { changesOf } from "../datasets/index.ts";
+
+let streams: OpenStreams;
+const names: string[] = [];
+const never = new AbortController().signal;
+const columns = { a: "BIGINT", b: "VARCHAR" } as const;
+
+beforeAll(async () => {
+  streams = await openStreams();
+}, 60_000);
+afterAll(() => streams[Symbol.asyncDispose]());
+afterEach(async () => {
+  for (const name of names.splice(0).reverse()) await streams.forget(name);
+});
+
+const commit = (name: string, ...rows: readonly (readonly string[])[]) =>
+  streams.open.commit(datasetPath(`web.${name}`), columns, rows);
+
+async function define(name: string, sql: string, more = {}): Promise<void> {
+  await streams.define(`web.${name}`, sql, more);
+  names.push(`web.${name}`);
+}
+
+async function stateOf(name: string) {
+  const { id } = await streams.open.datasets.get(datasetPath(`web.${name}`));
+  return streams.transforms.state(id);
+}
+
+describe("a transform", () => {
+  const cases = [
+    ["keyed aggregate", "SELECT b, count(*) AS n, sum(a) AS s FROM {t} GROUP BY b"],
+    ["keyed aggregate", "SELECT upper(b) AS b, max(a) AS m FROM {t} WHERE a > 0 GROUP BY ALL HAVING count(*) > 1"],
+    [
+      "windowed aggregate",
+      "SELECT time_bucket(INTERVAL '1 minute', event_time) AS w, count(*) AS n FROM {t} GROUP BY 1",
+    ],
+    ["dedup", "SELECT DISTINCT b FROM {t}"],
+    ["dedup", 'SELECT DISTINCT * EXCLUDE ("offset", op, system_time, event_time) FROM {t}'],
+    ["latest by key", "SELECT DISTINCT ON (b) b, a FROM {t} ORDER BY b, a DESC"],
+    ["latest by key", "SELECT b, a FROM {t} QUALIFY row_number() OVER (PARTITION BY b ORDER BY a DESC) = 1"],
+    ["window functions by key", "SELECT b, a, sum(a) OVER (PARTITION BY b) AS total FROM {t}"],
+    ["full refresh with diff", "SELECT count(*) AS n FROM {t}"],
+    ["full refresh with diff", "SELECT x.b, count(*) AS n FROM {t} AS x JOIN {t} AS y ON x.b = y.b GROUP BY 1"],
+    ["full refresh with diff", "SELECT a, b FROM {t} ORDER BY a DESC, b LIMIT 2"],
+  ] as const;
+  test.each(cases)("in the mode %s is kept right: %s", async (mode, said) => {
+    const input = `m${names.length}_${cases.findIndex((one) => one[1] === said)}`;
+    const sql = said.replaceAll("{t}", `web.${input}`);
+    await commit(input, ["1", "'x'"], ["2", "'y'"], ["3", "'x'"]);
+    await define(`${input}_d`, sql);
+    await streams.settle();
+    for (const rows of [
+      [["4", "'x'"]],
+      [
+        ["1", "NULL"],
+        ["9", "'z'"],
+      ],
+      [
+        ["5", "NULL"],
+        ["2", "'y'"],
+      ],
+    ]) {
+      await commit(input, ...rows);
+      await streams.settle();
+      const own = "COLUMNS(c -> c NOT IN ('offset', 'op', 'system_time', 'event_time'))";
+      const [kept, full] = [`SELECT ${own} FROM web.${input}_d`, `SELECT ${own} FROM (${sql})`];
+      const differs = await streams.rows(`(${kept} EXCEPT ALL ${full}) UNION ALL (${full} EXCEPT ALL ${kept})`);
+      const state = await stateOf(`${input}_d`);
+      expect({ differs, error: state?.error, mode: state?.mode }).toEqual({ differs: [], error: null, mode });
+    }
+    const ref = await streams.open.datasets.get(datasetPath(`web.${input}_d`));
+    const rebuilt = await streams.transforms.rebuild(ref, new AbortController().signal);
+    expect(rebuilt.different).toBeNull();
+  });
+
+  test("tells what it takes back, corrects and adds, each with its own offset", async () => {
+    await commit("ops", ["1", "'x'"], ["2", "'y'"]);
+    await define("ops_d", "SELECT b, CAST(sum(a) AS BIGINT) AS s FROM web.ops GROUP BY b HAVING sum(a) < 10");
+    await streams.settle();
+    await commit("ops", ["3", "'x'"], ["20", "'y'"], ["4", "'z'"]);
+    await streams.settle();
+    expect(await changes("ops_d")).toEqual([
+      { offset: 0, op: 0, b: "x", s: 1, retracts: null },
+      { offset: 1, op: 0, b: "y", s: 2, retracts: null },
+      { offset: 2, op: 1, b: "y", s: 2, retracts: 1 },
+      { offset: 3, op: 2, b: "x", s: 1, retracts: 0 },
+      { offset: 4, op: 3, b: "x", s: 4, retracts: null },
+      { offset: 5, op: 0, b: "z", s: 4, retracts: null },
+    ]);
+    expect(await streams.rows('SELECT "offset", op, b FROM web.ops_d ORDER BY ALL')).toEqual([
+      { offset: 4, op: 3, b: "x" },
+      { offset: 5, op: 0, b: "z" },
+    ]);
+    const ref = await streams.open.datasets.get(datasetPath("web.ops_d"));
+    const { seq } = await streams.open.datasets.snapshot(ref.id, { kind: "offset", offset: 1 });
+    expect(await streams.rows(`SELECT b FROM web.ops_d AT (VERSION => ${seq}) ORDER BY b`)).toEqual([
+      { b: "x" },
+      { b: "y" },
+    ]);
+  });
+
+  test("over what changes takes back what came of it", async () => {
+    await commit("chain", ["1", "'x'"], ["5", "'y'"]);
+    await define("chain_1", "SELECT b, sum(a) AS s FROM web.chain GROUP BY b");
+    await define("chain_2", "SELECT s % 2 AS odd, b FROM web.chain_1 WHERE s > 1");
+    await define("chain_3", "SELECT odd, count(*) AS n FROM web.chain_2 GROUP BY odd");
+    for (const rows of [
+      [["2", "'x'"]],
+      [["-9", "'y'"]],
+      [
+        ["1", "'x'"],
+        ["0", "'x'"],
+      ],
+    ]) {
+      await commit("chain", ...rows);
+      await streams.settle();
+    }
+    await streams.settle();
+    expect(await streams.rows("SELECT odd, b FROM web.chain_2")).toEqual([{ odd: "0", b: "x" }]);
+    expect(await streams.rows("SELECT odd, n FROM web.chain_3")).toEqual([{ odd: "0", n: 1 }]);
+  });
+
+  test("with a KEY keeps the latest row of each, by event time and then by offset", async () => {
+    await commit("keyed", ["1", "'x'"], ["2", "'y'"], ["3", "'x'"]);
+    await define("keyed_d", "SELECT b, a FROM web.keyed", { key: ["b"] });
+    await streams.settle();
+    expect(await stateOf("keyed_d")).toMatchObject({ mode: "latest by key", key: ["b"] });
+    await commit("keyed", ["4", "'y'"], ["5", "NULL"]);
+    await streams.settle();
+    expect(await streams.rows("SELECT b, a FROM web.keyed_d ORDER BY b")).toEqual([
+      { b: "x", a: 3 },
+      { b: "y", a: 4 },
+      { b: null, a: 5 },
+    ]);
+  });
+
+  test("whose SELECT makes two rows of one KEY fails, and commits nothing", async () => {
+    await commit("double", ["1", "'x'"], ["2", "'x'"]);
+    await define("double_d", "SELECT b, a, count(*) AS n FROM web.double GROUP BY ALL", { key: ["b"] });
+    await until("it has failed", async () => (await stateOf("double_d"))?.state === "failing");
+    expect((await stateOf("double_d"))?.error).toMatchObject({
+      code: "conflict",
+      message: expect.stringContaining("KEY"),
+    });
+    expect(await changes("double_d")).toEqual([]);
+  });
+});
+
+/** A changelog's rows as they stand in its slices. */
+async function changes(name: string): Promise<unknown> {
+  const { datasets, pool } = streams.open;
+  const ref = await datasets.get(datasetPath(`web.${name}`));
+  const snapshot = await datasets.snapshot(ref.id);
+  if (snapshot.schema === null || snapshot.rows === 0) return [];
+  await using open = await datasets.openSlices(ref.id, snapshot.slices);
+  const relation = changesOf(ref.path, snapshot, { slices: snapshot.slices, paths: open.paths });
+  const own = `SELECT * EXCLUDE (system_time, event_time) FROM (${relation}) ORDER BY "offset"`;
+  const statements = [{ sql: own, rows: true }];
+  const traceId = "0000000000000000" as TraceId;
+  const [rows] = await pool.pool.script({ traceId, label: "test", statements, role: "compute" }, never);
+  return rows;
+}
