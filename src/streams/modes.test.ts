@@ -38,6 +38,27 @@ describe("a transform", () => {
       "windowed aggregate",
       "SELECT time_bucket(INTERVAL '1 minute', event_time) AS w, count(*) AS n FROM {t} GROUP BY 1",
     ],
+    [
+      "windowed aggregate",
+      "SELECT window_start, b, sum(a) AS s FROM tumble({t}, event_time, INTERVAL '1 minute') GROUP BY ALL",
+    ],
+    [
+      "windowed aggregate",
+      "SELECT window_end AS e, count(*) AS n FROM hop({t}, event_time, INTERVAL '1 minute', INTERVAL '3 minutes') GROUP BY 1",
+    ],
+    [
+      "windowed aggregate",
+      "SELECT b, window_start, window_end, count(*) AS n FROM session({t}, event_time, INTERVAL '1 minute', b) GROUP BY ALL",
+    ],
+    [
+      "windowed aggregate",
+      "SELECT b, max(window_end) AS e, count(*) AS n FROM session({t}, event_time, INTERVAL '1 minute', b) GROUP BY b, window_start",
+    ],
+    ["stateless", "SELECT a, window_start FROM tumble({t}, event_time, INTERVAL '1 minute')"],
+    [
+      "full refresh with diff",
+      "SELECT window_start, count(*) AS n FROM session({t}, event_time, INTERVAL '1 minute') GROUP BY ALL",
+    ],
     ["dedup", "SELECT DISTINCT b FROM {t}"],
     ["dedup", 'SELECT DISTINCT * EXCLUDE ("offset", op, system_time, event_time) FROM {t}'],
     ["latest by key", "SELECT DISTINCT ON (b) b, a FROM {t} ORDER BY b, a DESC"],

@@ -8,7 +8,9 @@ import {
   relationOf,
   type Snapshot,
 } from "../datasets/index.ts";
+import { systemFields, userColumns } from "../slices/index.ts";
 import type { DecidedInput, Decision } from "./decision.ts";
+import type { Relation } from "./select.ts";
 
 /** One input as a run was decided to see it. */
 export interface SeenInput {
@@ -67,12 +69,22 @@ export function noRows({ ref, snapshot }: Pick<SeenInput, "ref" | "snapshot">): 
   return relationOf(ref.path, snapshot, { slices: [], paths: [] });
 }
 
+/** Names of the columns that a SELECT sees. */
+export function columnsOf({ snapshot }: Pick<SeenInput, "snapshot">): readonly string[] {
+  return snapshot.schema === null ? [] : [...systemFields, ...userColumns(snapshot.schema)].map(({ name }) => name);
+}
+
 /** A relation for each input, by its name. */
 export function byName(
-  inputs: readonly SeenInput[],
+  inputs: readonly Pick<SeenInput, "ref" | "snapshot">[],
   relations: readonly string[],
-): (path: DatasetRef["path"]) => string {
-  const known = new Map(inputs.map(({ ref }, at) => [formatDatasetPath(ref.path), relations[at] ?? ""]));
+): (path: DatasetRef["path"]) => Relation {
+  const known = new Map(
+    inputs.map((input, at) => [
+      formatDatasetPath(input.ref.path),
+      { sql: relations[at] ?? "", columns: columnsOf(input) },
+    ]),
+  );
   return (path) => {
     const found = known.get(formatDatasetPath(path));
     if (found === undefined) throw new Error(`a run does not read ${formatDatasetPath(path)}`);

@@ -1,4 +1,13 @@
-import { foldName, isAggregate, isNode, nodesOf, type TreeNode, type TreeValue, textOf } from "../compiler/index.ts";
+import {
+  foldName,
+  isAggregate,
+  isNode,
+  nodesOf,
+  type TreeNode,
+  type TreeValue,
+  textOf,
+  type WindowCall,
+} from "../compiler/index.ts";
 import { bringing } from "./carry.ts";
 import { fromObstacle, type Mode, modifiersOf, type Obstacle, statelessObstacle } from "./classify.ts";
 
@@ -9,6 +18,8 @@ export interface ScopeColumn {
   /** What it is of an input row. */
   readonly expression: TreeNode;
 }
+
+type Session = Extract<WindowCall["shape"], { kind: "session" }>;
 
 /** How a SELECT is kept right. */
 export interface Plan {
@@ -30,6 +41,8 @@ export interface KnownColumns {
   readonly of: (table: TreeNode) => ReadonlySet<string> | null;
   /** Names of the result's columns, in order; null where they are not known. */
   readonly made: readonly string[] | null;
+  /** Windows of time in its FROM. */
+  readonly windows: readonly WindowCall[];
 }
 
 /** Plans a SELECT that is deterministic. */
@@ -44,10 +57,11 @@ export function planOf(node: TreeNode, key: readonly string[], known: KnownColum
     };
   if (obstacle === null) return keyedPlan(key);
   if (node.type !== "SELECT_NODE") return fullRefresh(obstacle.why, false);
-  const hindrance = scopeHindrance(node);
+  const session = sessionOf(node, known.windows);
+  const hindrance = scopeHindrance(node, session);
   if (hindrance !== null) return fullRefresh(hindrance.why, false);
   const shape = shapeOf(node);
-  const scope = scopeOf(node, shape, known);
+  const scope = scopeOf(node, shape, known).filter((column) => session === null || isOfPartition(column, session));
   const within =
     key.length === 0 ? scope : scope.filter(({ name }) => key.some((one) => foldName(one) === foldName(name)));
   if (within.length > 0) return { ...labelOf(node, shape, within), scope: within, carries: true };
@@ -95,12 +109,22 @@ export function shapeOf(node: TreeNode): Shape {
   };
 }
 
+/** The sessions that a SELECT reads: which session a row is in is decided by the other rows of its partition. */
+function sessionOf(node: TreeNode, windows: readonly WindowCall[]): Session | null {
+  const call = windows.find(({ subquery }) => subquery === node.from_table);
+  return call?.shape.kind === "session" ? call.shape : null;
+}
+
+function isOfPartition({ expression }: ScopeColumn, { partition }: Session): boolean {
+  return partition.some((name) => foldName(name) === lastName(expression));
+}
+
 /** Why a SELECT over single rows cannot be made anew for some of them alone. */
-function scopeHindrance(node: TreeNode): Obstacle | null {
+function scopeHindrance(node: TreeNode, session: Session | null): Obstacle | null {
   if (modifiersOf(node, "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER").length > 0)
     return { why: "LIMIT looks at all rows", location: null };
   const from = isNode(node.from_table) ? fromObstacle(node.from_table) : { why: "it reads no dataset", location: null };
-  if (from !== null) return from;
+  if (from !== null && session === null) return from;
   if (Array.isArray(node.group_sets) && node.group_sets.length > 1)
     return { why: "its grouping sets overlap", location: null };
   const values = [...nodesOf(node.select_list), node.where_clause ?? null, node.having ?? null, node.qualify ?? null];
@@ -241,7 +265,8 @@ const bucketing = new Set(["time_bucket", "date_trunc", "datetrunc"]);
 
 function labelOf(node: TreeNode, shape: Shape, scope: readonly ScopeColumn[]): Pick<Plan, "mode" | "why"> {
   const names = scope.map(({ name }) => name).join(", ");
-  if (shape.grouped && scope.some(({ expression }) => isOfWindow(expression)))
+  const groups = [...nodesOf(node.group_expressions), ...nodesOf(node.select_list)];
+  if (shape.grouped && groups.some(isOfWindow))
     return { mode: "windowed aggregate", why: `new rows change the windows and groups of their ${names} alone` };
   if (shape.grouped) return { mode: "keyed aggregate", why: `new rows change the groups of their ${names} alone` };
   if (shape.windows.some(({ type }) => type === "WINDOW_ROW_NUMBER") && isNode(node.qualify))

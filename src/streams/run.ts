@@ -284,12 +284,9 @@ async function planned(
   describe: (sql: string) => Promise<readonly ResultColumn[]>,
   signal: AbortSignal,
 ): Promise<{ readonly plan: Plan; readonly made: readonly ResultColumn[] }> {
-  const columns = new Map(seen.map(({ ref, snapshot }) => [formatDatasetPath(ref.path), snapshot.schema]));
-  const columnsOf = (name: DatasetRef["path"]) =>
-    columns.get(formatDatasetPath(name))?.fields.map((field) => field.name) ?? null;
-  const empty = new Map(seen.map((one) => [formatDatasetPath(one.ref.path), noRows(one)]));
-  const relationOf = (name: DatasetRef["path"]) => empty.get(formatDatasetPath(name)) ?? "";
-  const first = select.plan(columnsOf, null);
+  const relationOf = byName(seen, seen.map(noRows));
+  const known = (name: DatasetRef["path"]) => relationOf(name).columns;
+  const first = select.plan(known, null);
   const sql =
     first.scope === null
       ? await select.rowsSql(clock, relationOf, signal)
@@ -297,7 +294,7 @@ async function planned(
   const made = await describe(sql);
   return {
     plan: select.plan(
-      columnsOf,
+      known,
       made.map(({ name }) => name),
     ),
     made,

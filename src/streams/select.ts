@@ -11,7 +11,9 @@ import {
 } from "../base/index.ts";
 import {
   checkStatement,
+  expandWindows,
   foldName,
+  hideBehindWindow,
   locationOf,
   nodesOf,
   openStatement,
@@ -27,6 +29,8 @@ import {
   type StatementText,
   type TreeNode,
   textOf,
+  type WindowCall,
+  windowColumns,
 } from "../compiler/index.ts";
 import { ident } from "../slices/index.ts";
 import { carried, carryInto, carryThrough, inputSql } from "./carry.ts";
@@ -52,8 +56,18 @@ export interface SelectText {
   readonly key?: readonly string[] | undefined;
 }
 
-/** SQL of a dataset's rows. */
-export type RelationOf = (path: DatasetPath) => string;
+/** SQL of a dataset's rows, and the names of its columns. */
+export interface Relation {
+  readonly sql: string;
+  readonly columns: readonly string[];
+}
+export type RelationOf = (path: DatasetPath) => Relation;
+
+/** A fresh tree of the SELECT, its windows expanded. */
+interface OpenSelect {
+  readonly statement: Statement;
+  readonly windows: readonly WindowCall[];
+}
 
 /** The SELECT of a transform: parsed, checked and planned; its text and tree never change. */
 export class TransformSelect {
@@ -94,6 +108,7 @@ export class TransformSelect {
     if (text.head !== "") throw new MillraceError("sql_unsupported", "A transform is a SELECT, not an EXPLAIN.");
     const tree = await parseStatement(text, parser, signal);
     const statement = openStatement(text, tree);
+    expandWindows(statement);
     checkStatement(statement);
     dropOrder(statement.node);
     freezeClock(statement.node, anyClock);
@@ -119,7 +134,7 @@ export class TransformSelect {
       project: projectName(foldName(project)),
       dataset: datasetName(foldName(dataset)),
     });
-    return columnLineage(openStatement(this.#text, this.#tree).node, { inputs, pathOf });
+    return columnLineage(this.#open(anyClock).statement.node, { inputs, pathOf });
   }
 
   /**
@@ -128,24 +143,27 @@ export class TransformSelect {
    * @param made names of the result's columns, in order; null where they are not known
    */
   plan(columnsOf: (path: DatasetPath) => readonly string[] | null, made: readonly string[] | null): Plan {
-    const statement = this.#open(anyClock);
+    const { statement, windows } = this.#open(anyClock);
     const paths = new Map(references(statement.node).map((one) => [one.table, pathOf(statement, one)]));
     const of = (table: TreeNode) => {
-      const path = paths.get(table);
+      const window = windows.find(({ subquery }) => subquery === table);
+      const path = paths.get(window?.table ?? table);
       const columns = path === undefined ? null : columnsOf(path);
-      return columns === null ? null : new Set(columns.map(foldName));
+      return columns === null
+        ? null
+        : new Set([...columns, ...(window === undefined ? [] : windowColumns)].map(foldName));
     };
-    return planOf(statement.node, this.key, { of, made });
+    return planOf(statement.node, this.key, { of, made, windows });
   }
 
   /**
    * Of rows that carry, each to the rows that come of it: in the order of the inputs' rows.
    */
   async rowsSql(clock: Instant, relationOf: RelationOf, signal: AbortSignal): Promise<string> {
-    const statement = this.#open(clock);
-    const found = references(statement.node);
-    carryThrough(statement.node);
-    return await this.#over(statement, found, relationOf, true, signal);
+    const opened = this.#open(clock);
+    const found = references(opened.statement.node);
+    carryThrough(opened.statement.node);
+    return await this.#over(opened, found, relationOf, true, signal);
   }
 
   /**
@@ -159,14 +177,15 @@ export class TransformSelect {
   ): Promise<string> {
     const scope = restricted ? (plan.scope ?? []) : [];
     if (this.#isKeyedRows(plan)) return latestSql(await this.rowsSql(clock, relationOf, signal), this.key, scope);
-    const statement = this.#open(clock);
-    const found = references(statement.node);
+    const opened = this.#open(clock);
+    const { node } = opened.statement;
+    const found = references(node);
     if (plan.carries) {
-      if (scope.length > 0) restrictToScope(statement.node, scope);
-      carryInto(statement.node);
-      carryOut(statement.node);
+      if (scope.length > 0) restrictToScope(node, scope);
+      carryInto(node);
+      carryOut(node);
     }
-    return await this.#over(statement, found, relationOf, plan.carries, signal);
+    return await this.#over(opened, found, relationOf, plan.carries, signal);
   }
 
   /** The values of the scope that rows have. */
@@ -176,36 +195,41 @@ export class TransformSelect {
       const keys = scope.map(({ name }, at) => `${ident(name)} AS ${scopeColumn(at)}`).join(", ");
       return `SELECT DISTINCT ${keys} FROM (${await this.rowsSql(clock, relationOf, signal)})`;
     }
-    const statement = this.#open(clock);
-    const found = references(statement.node);
-    carryInto(statement.node);
-    selectScope(statement.node, scope);
-    return await this.#over(statement, found, relationOf, true, signal);
+    const opened = this.#open(clock);
+    const found = references(opened.statement.node);
+    carryInto(opened.statement.node);
+    selectScope(opened.statement.node, scope);
+    return await this.#over(opened, found, relationOf, true, signal);
   }
 
   /** Whether KEY, and not the SELECT, says which of several rows holds. */
   #isKeyedRows({ mode }: Plan): boolean {
-    return this.key.length > 0 && mode === "latest by key" && statelessObstacle(this.#open(anyClock).node) === null;
+    return (
+      this.key.length > 0 && mode === "latest by key" && statelessObstacle(this.#open(anyClock).statement.node) === null
+    );
   }
 
-  #open(clock: Instant): Statement {
+  #open(clock: Instant): OpenSelect {
     const statement = openStatement(this.#text, this.#tree);
+    const windows = expandWindows(statement);
     dropOrder(statement.node);
     freezeClock(statement.node, clock);
-    return statement;
+    return { statement, windows };
   }
 
   async #over(
-    statement: Statement,
+    { statement, windows }: OpenSelect,
     found: readonly Reference[],
     relationOf: RelationOf,
     carries: boolean,
     signal: AbortSignal,
   ): Promise<string> {
     for (const [at, reference] of found.entries()) {
-      const relation = relationOf(pathOf(statement, reference));
+      const { sql, columns } = relationOf(pathOf(statement, reference));
+      const window = windows.find(({ table }) => table === reference.table);
+      if (window !== undefined) hideBehindWindow(window, columns);
       const name = textOf(reference.table, "table_name");
-      const tree = await this.#parser.serialize(carries ? inputSql(relation, at) : relation, signal);
+      const tree = await this.#parser.serialize(carries ? inputSql(sql, at) : sql, signal);
       replaceTable(reference.table, tree, name);
     }
     return await this.#parser.deserialize(JSON.stringify(statement.root), signal);
