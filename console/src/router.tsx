@@ -96,6 +96,32 @@ const sample = datasetPart("/sample", () => import("./pages/dataset/sample.tsx")
 const chain = datasetPart("/chain", () => import("./pages/dataset/chain.tsx"), "Chain");
 const quarantine = datasetPart("/quarantine", () => import("./pages/dataset/quarantine.tsx"), "Quarantine");
 
+const datasetLineage = datasetPart("/lineage", () => import("./pages/dataset/lineage.tsx"), "DatasetLineage");
+
+const lineage = createRoute({
+  getParentRoute: () => inside,
+  path: "/lineage",
+  validateSearch: (
+    search: Record<string, unknown>,
+  ): { project?: string; view?: string; find?: string; pick?: string; focus?: string; fold?: string } =>
+    texts(search, ["project", "view", "find", "pick", "focus", "fold"]),
+  component: lazyRouteComponent(() => import("./pages/lineage/lineage.tsx"), "Lineage"),
+});
+
+const lookups = createRoute({
+  getParentRoute: () => inside,
+  path: "/lookups",
+  component: lazyRouteComponent(() => import("./pages/lookups/lookups.tsx"), "Lookups"),
+});
+
+const lookup = createRoute({
+  getParentRoute: () => inside,
+  path: "/lookups/$project/$lookup",
+  validateSearch: (search: Record<string, unknown>): { key?: string; prefix?: string } =>
+    texts(search, ["key", "prefix"]),
+  component: lazyRouteComponent(() => import("./pages/lookups/lookup.tsx"), "LookupPage"),
+});
+
 const workbench = createRoute({
   getParentRoute: () => inside,
   path: "/workbench",
@@ -145,7 +171,10 @@ const tree = root.addChildren([
     home,
     datasets,
     upload,
-    dataset.addChildren([overview, schema, sample, chain, quarantine]),
+    dataset.addChildren([overview, schema, sample, chain, quarantine, datasetLineage]),
+    lineage,
+    lookups,
+    lookup,
     workbench,
     tasks,
     events,

@@ -21,6 +21,12 @@ beforeAll(async () => {
   const { code, stderr } = await millrace(["ingest", "web.birds", file], platform);
   expect(stderr).not.toContain("error");
   expect(code).toBe(0);
+  const heavy = "CREATE DATASET web.heavy AS SELECT id, upper(bird) AS bird, weight FROM web.birds WHERE weight > 10";
+  const sql = [heavy, "CREATE DATASET web.names AS SELECT bird FROM web.heavy", "PAUSE DATASET web.names"];
+  for (const statement of sql) expect(await millrace(["sql", statement], platform)).toMatchObject({ code: 0 });
+  const manifest = path.join(folder.path, "lookup.yaml");
+  await writeFile(manifest, "kind: Lookup\nproject: web\nname: birds\nspec:\n  dataset: birds\n  key: [bird, id]\n");
+  expect(await millrace(["apply", manifest], platform)).toMatchObject({ code: 0 });
 });
 afterAll(() => held.disposeAsync());
 
@@ -46,6 +52,13 @@ const views: Readonly<Record<string, readonly [address: string, before?: (page: 
   workbench: [workbench],
   "workbench-grid": [workbench, run],
   "workbench-chart": [workbench, chart],
+  lineage: ["/lineage"],
+  "lineage-pick": ["/lineage?project=web&pick=dataset:web.heavy"],
+  "lineage-list": ["/lineage?view=list"],
+  "dataset-lineage": ["/datasets/web/heavy/lineage"],
+  lookups: ["/lookups"],
+  lookup: ["/lookups/web/birds?key=rail:1&prefix=rail:1"],
+  "lookup-absent": ["/lookups/web/birds?key=rook:1"],
   tasks: ["/tasks"],
   events: ["/events"],
   access: ["/access"],

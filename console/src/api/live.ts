@@ -19,6 +19,9 @@ export interface LiveState {
 const keptActivity = 300;
 const keptEvents = 500;
 const refreshMs = 500;
+/** What every commit of any dataset changes a little is asked for again this often at most. */
+const slowRefreshMs = 2_000;
+const slowKeys: readonly (readonly string[])[] = [["lineage"], ["lookups"]];
 /** A list of more datasets than these is asked for again once in a while only. */
 const fewDatasets = 1_000;
 const manyRefreshMs = 5_000;
@@ -42,6 +45,7 @@ class LiveStream {
   #commits: PlatformEvent[] = [];
   #refreshing: ReturnType<typeof setTimeout> | null = null;
   #listing: ReturnType<typeof setTimeout> | null = null;
+  #slow: ReturnType<typeof setTimeout> | null = null;
 
   open(client: QueryClient): void {
     if (this.#source !== null) return;
@@ -95,7 +99,13 @@ class LiveStream {
   /** Answers that an event made old are asked for again, together and at most twice a second. */
   #invalidate(client: QueryClient, event: PlatformEvent): void {
     for (const key of staleKeys(event)) this.#stale.add(JSON.stringify(key));
-    if (event.type === "dataset.committed") this.#commits.push(event);
+    if (event.type === "dataset.committed") {
+      this.#commits.push(event);
+      this.#slow ??= setTimeout(() => {
+        this.#slow = null;
+        for (const queryKey of slowKeys) void client.invalidateQueries({ queryKey });
+      }, slowRefreshMs);
+    }
     this.#refreshing ??= setTimeout(() => {
       this.#refreshing = null;
       const isListStale = this.#stale.delete(JSON.stringify(datasetsQuery.queryKey));
@@ -140,9 +150,9 @@ function staleKeys({ type, subject }: PlatformEvent): string[][] {
     const [project = "", dataset = ""] = subject.split(/\.(.*)/s);
     return [["dataset", project, dataset]];
   }
-  if (type.startsWith("dataset.")) return [["datasets"], ["dataset"]];
+  if (type.startsWith("dataset.")) return [["datasets"], ["dataset"], ["lineage"], ["lookups"]];
   if (type.startsWith("task.")) return [["tasks"]];
-  if (type.startsWith("resource.")) return [["resources"], ["datasets"], ["saved"]];
+  if (type.startsWith("resource.")) return [["resources"], ["datasets"], ["saved"], ["lineage"], ["lookups"]];
   if (type.startsWith("identity.") || type.startsWith("user.") || type.startsWith("token.")) return [["access"]];
   return [];
 }

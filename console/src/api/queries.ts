@@ -1,6 +1,19 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { ask, path } from "./client.ts";
-import type { Activity, Block, Dataset, OneDataset, PlatformEvent, Query, Resource, Setting, Task } from "./types.ts";
+import type {
+  Activity,
+  Block,
+  Dataset,
+  DatasetLineage,
+  Lineage,
+  Lookup,
+  OneDataset,
+  PlatformEvent,
+  Query,
+  Resource,
+  Setting,
+  Task,
+} from "./types.ts";
 
 /** What the console reads, each with its key in the cache: the live stream says by these keys what has changed. */
 
@@ -110,4 +123,32 @@ export const resourceQuery = (project: string, kind: string, name: string) =>
   queryOptions({
     queryKey: ["resources", kind, project, name],
     queryFn: ({ signal }) => ask<Resource>(path`/api/v1/projects/${project}/resources/${kind}/${name}`, { signal }),
+  });
+
+/** Most nodes of a graph that are asked for. */
+const mostNodes = 1_000;
+
+/** What is made of what: of a project and its neighbours, or of all. */
+export const lineageQuery = (project: string | undefined) =>
+  queryOptions({
+    queryKey: ["lineage", "of", project ?? null],
+    queryFn: ({ signal }) => ask<Lineage>("/api/v1/lineage", { query: { project, limit: mostNodes }, signal }),
+  });
+
+export const datasetLineageQuery = (project: string, dataset: string) =>
+  queryOptions({
+    queryKey: ["lineage", "around", project, dataset],
+    queryFn: ({ signal }) =>
+      ask<DatasetLineage>(path`/api/v1/projects/${project}/datasets/${dataset}/lineage`, { signal }),
+  });
+
+export const lookupsQuery = queryOptions({
+  queryKey: ["lookups"],
+  queryFn: async ({ signal }) => (await ask<{ lookups: Lookup[] }>("/api/v1/lookups", { signal })).lookups,
+});
+
+export const lookupQuery = (project: string, lookup: string) =>
+  queryOptions({
+    queryKey: ["lookups", project, lookup],
+    queryFn: ({ signal }) => ask<Lookup>(path`/api/v1/lookups/${project}/${lookup}`, { signal }),
   });

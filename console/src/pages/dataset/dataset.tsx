@@ -25,6 +25,7 @@ const parts = [
   { to: "/datasets/$project/$dataset/sample", label: "Sample" },
   { to: "/datasets/$project/$dataset/chain", label: "Chain" },
   { to: "/datasets/$project/$dataset/quarantine", label: "Quarantine" },
+  { to: "/datasets/$project/$dataset/lineage", label: "Lineage" },
 ] as const;
 
 /** What all parts of a dataset's page share: its name, its size, what can be done with it, and as of when it is seen. */

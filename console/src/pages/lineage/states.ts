@@ -1,0 +1,26 @@
+import type { Tone } from "../../design/display.tsx";
+import { compact, duration } from "../../design/format.ts";
+
+const tones: Readonly<Record<string, Tone>> = {
+  paused: "warn",
+  idle: "good",
+  waiting: "accent",
+  running: "accent",
+  failing: "bad",
+  loading: "accent",
+  ready: "good",
+  failed: "bad",
+};
+
+/** How a state of a transform or a lookup is told; its word always stands beside. */
+export const toneOf = (state: string | null): Tone => (state === null ? "plain" : (tones[state] ?? "plain"));
+
+/** "12 rows, 3.2 s behind"; null where it is not. */
+export function behindText(behindRows: number | null, behindMs: number | null): string | null {
+  if (behindRows === null || behindRows === 0) return null;
+  return `${compact(behindRows)} ${behindRows === 1 ? "row" : "rows"}, ${duration(behindMs ?? 0)} behind`;
+}
+
+/** What a node reads, for who cannot see where its lines come from. */
+export const readsText = (inputs: readonly string[]): string =>
+  inputs.length === 0 ? "" : `, reads ${inputs.join(" and ")}`;
