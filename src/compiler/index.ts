@@ -10,6 +10,7 @@ export {
   type Statement,
   type StatementText,
 } from "./parse/statement.ts";
+export { inUsersText } from "./parse/users-text.ts";
 export { type Condition, conditionOf } from "./prune/condition.ts";
 export { mayMatch, type StoredColumn, type StoredColumns } from "./prune/prune.ts";
 export { type Listing, listings } from "./resolve/listings.ts";

@@ -1,11 +1,5 @@
-import { asMillraceError, deadlineSignal, MillraceError, positionAt, type QueryId } from "../base/index.ts";
-import {
-  type Definition,
-  readDefinition,
-  readStatementText,
-  type StatementText,
-  valuesSql,
-} from "../compiler/index.ts";
+import { asMillraceError, deadlineSignal, MillraceError, type QueryId } from "../base/index.ts";
+import { type Definition, inUsersText, readDefinition, readStatementText, valuesSql } from "../compiler/index.ts";
 import type { Principal } from "../identity/index.ts";
 import { type Compilation, Compiler } from "./compiler.ts";
 import type { Ending, QueriesOptions, QueryRequest, QueryResult, QueryState, StartedResult } from "./contract.ts";
@@ -208,7 +202,7 @@ export class Queries {
       if (result !== null) ran(result.sql);
       return result;
     } catch (error) {
-      throw inUsersText(error, text);
+      throw inUsersText(error, text.sql);
     }
   }
 
@@ -268,20 +262,4 @@ async function whileCurrent<Result extends AsyncDisposable>(
 function abortError(signal: AbortSignal): MillraceError {
   const reason: unknown = signal.reason;
   return reason instanceof MillraceError ? reason : new MillraceError("query_cancelled", "The query was cancelled.");
-}
-
-/**
- * A worker's error speaks of the rewritten text: its positions are not the caller's. Where it names something, the first
- * place of that name in the caller's own text is a good guess; else there is no position.
- */
-function inUsersText(error: unknown, text: StatementText): unknown {
-  if (!(error instanceof MillraceError) || error.position === undefined) return error;
-  const named = /"([^"]+)"/.exec(error.message)?.[1];
-  const at = named === undefined ? -1 : text.sql.indexOf(named);
-  const message = error.message.split("\n")[0] ?? error.message;
-  return new MillraceError(error.code, message, {
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-    ...(at < 0 ? {} : { position: positionAt(text.sql, at) }),
-    cause: error,
-  });
 }

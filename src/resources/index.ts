@@ -5,6 +5,7 @@ export {
   connectionKind,
   type DatasetSpec,
   datasetKind,
+  type LookupSpec,
   lookupDataset,
   lookupKind,
   projectKind,

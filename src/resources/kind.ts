@@ -13,7 +13,7 @@ export interface Kind<Spec = unknown> {
   readonly kind: string;
   readonly scope: "organization" | "project";
   readonly schema: z.ZodType<Spec>;
-  /** Members of the spec that cannot change once set. */
+  /** Members of the spec that cannot change once set; `member.inner` for one within another. */
   readonly immutable?: readonly string[];
   /** Its spec holds hashes or sealed values: not for readers of the API, nor for events. */
   readonly internal?: boolean;

@@ -27,6 +27,15 @@ const columnType = z.string().min(1).max(1_000).refine(isColumnType, {
   message: "that is no type of DuckDB, as BIGINT, DECIMAL(18,2), VARCHAR[] or STRUCT(a DATE)",
 });
 
+/** Columns whose values, together, name a row. */
+const keyColumns = z
+  .array(columnName)
+  .min(1)
+  .max(16)
+  .refine((key) => new Set(key.map((column) => column.toLowerCase())).size === key.length, {
+    message: "a column stands twice in the key",
+  });
+
 export const datasetSpec = z.strictObject({
   description: text.exactOptional(),
   keywords: z.array(z.string().max(200)).max(100).exactOptional(),
@@ -72,6 +81,8 @@ export const datasetSpec = z.strictObject({
   transform: z
     .strictObject({
       sql: z.string().min(1).max(200_000),
+      /** The result has one row of each value of these columns. */
+      key: keyColumns.exactOptional(),
       /** A run reads of each input up to the end of the commit that has this many rows. */
       maxRows: z.int().min(1).max(1_000_000_000).exactOptional(),
     })
@@ -105,7 +116,7 @@ export const datasetKind: Kind<DatasetSpec> = {
           message: "a dataset with a transform has none: its SELECT says it",
         });
   }),
-  immutable: ["replica", "transform"],
+  immutable: ["replica", "transform.sql", "transform.key"],
   checkName: (name) => void datasetName(name),
 };
 
@@ -141,18 +152,13 @@ const lookupSpec = z.strictObject({
     .refine((name) => !name.startsWith("system."), {
       message: "the system's own datasets announce no commits that a lookup could follow",
     }),
-  /** Columns whose values, together, name a row. */
-  key: z
-    .array(columnName)
-    .min(1)
-    .max(16)
-    .refine((key) => new Set(key.map((column) => column.toLowerCase())).size === key.length, {
-      message: "a column stands twice in the key",
-    }),
+  key: keyColumns,
 });
 
+export type LookupSpec = z.infer<typeof lookupSpec>;
+
 /** A dataset's rows by key, held in memory by servers. */
-export const lookupKind: Kind<z.infer<typeof lookupSpec>> = {
+export const lookupKind: Kind<LookupSpec> = {
   kind: "Lookup",
   scope: "project",
   schema: lookupSpec,
@@ -164,7 +170,7 @@ export const lookupKind: Kind<z.infer<typeof lookupSpec>> = {
 };
 
 /** The dataset that a lookup of this project stands on. @throws bad_name */
-export function lookupDataset(project: string, { dataset }: z.infer<typeof lookupSpec>): DatasetPath {
+export function lookupDataset(project: string, { dataset }: LookupSpec): DatasetPath {
   if (dataset.includes(".")) return datasetPath(dataset);
   return { project: projectName(project), dataset: datasetName(dataset) };
 }

@@ -6,6 +6,7 @@ import {
   formatDatasetPath,
   type Logger,
   MillraceError,
+  nearest,
   projectName,
   type Service,
 } from "../base/index.ts";
@@ -17,7 +18,8 @@ import {
   type ResourceName,
   type Resources,
 } from "../resources/index.ts";
-import type { DeclaredTransform, Transforms } from "../streams/index.ts";
+import { type DataSchema, ownColumns } from "../slices/index.ts";
+import type { DeclaredTransform, TransformSpec, Transforms } from "../streams/index.ts";
 
 export interface DeclaredElsewhereOptions {
   readonly resources: Resources;
@@ -29,8 +31,6 @@ export interface DeclaredElsewhereOptions {
 
 const waitMs = 250;
 const mostWaits = 40;
-
-type MayRead = (dataset: DatasetPath) => Promise<boolean>;
 
 /** Who writes a transform's blocks, and the engine whose SQL it is, as Open Data Fabric's SetTransform names it. */
 const engine = "duckdb";
@@ -60,25 +60,52 @@ export async function declaredTransforms(
   return all.map(declaredTransform).filter((one) => one !== null);
 }
 
+export interface TransformCheck {
+  readonly mayRead?: ((dataset: DatasetPath) => Promise<boolean>) | undefined;
+  /** Places an error of the SELECT in the text that it stands in. */
+  readonly within?: ((error: unknown) => unknown) | undefined;
+}
+
 /**
  * Looks at a transform before it is declared. What its author may not read is not found.
- * @throws sql_*, dataset_not_found; sql_unsupported where no transforms run
+ * @throws sql_*, dataset_not_found; conflict on a key of no column; sql_unsupported where no transforms run
  */
 export async function checkTransform(
   transforms: Transforms | null,
   input: ManifestInput,
-  mayRead: MayRead = async () => false,
+  { mayRead = async () => false, within = (error) => error }: TransformCheck,
 ): Promise<void> {
   const spec = input.kind === "Dataset" ? datasetKind.schema.safeParse(input.spec) : null;
   const transform = spec?.success === true ? spec.data.transform : undefined;
   if (transform === undefined) return;
   if (transforms === null) throw new MillraceError("sql_unsupported", "No transforms run here.");
   const own = `${input.project ?? ""}.${input.name}`;
-  const { inputs } = await transforms.check(transform, new AbortController().signal);
+  const ask = async (asked: TransformSpec) =>
+    await transforms.check(asked, new AbortController().signal).catch((error: unknown) => {
+      throw within(error);
+    });
+  const { inputs, schema } = await ask({ sql: transform.sql });
   for (const { path } of inputs) {
     const said = formatDatasetPath(path);
     if (said === own) throw new MillraceError("conflict", `The transform of ${own} reads its own result.`);
     if (!(await mayRead(path))) throw new MillraceError("dataset_not_found", `There is no dataset ${said}.`);
+  }
+  if (transform.key === undefined) return;
+  if (schema !== null) checkKeyColumns(transform.key, schema, input);
+  await ask(transform);
+}
+
+/** @throws conflict, where the key stands */
+function checkKeyColumns(key: readonly string[], schema: DataSchema, input: ManifestInput): void {
+  const names = ownColumns(schema).map(({ name }) => name);
+  for (const [at, wanted] of key.entries()) {
+    if (names.some((name) => name.toLowerCase() === wanted.toLowerCase())) continue;
+    const position = input.locate?.(["spec", "transform", "key", at]);
+    const near = nearest(wanted, names);
+    throw new MillraceError("conflict", `The SELECT makes no column "${wanted}" for the key.`, {
+      ...(position === undefined ? {} : { position }),
+      hint: near === null ? "A key is of columns of the result." : `Did you mean "${near}"?`,
+    });
   }
 }
 
@@ -128,17 +155,19 @@ export class DeclaredElsewhere implements Service {
   }
 }
 
-/** What the chain of a derivative begins with. */
+/** What the chain of a derivative begins with; its key as the one table that its SELECT makes. */
 export async function derivative(
   transforms: Transforms,
-  sql: string,
+  path: DatasetPath,
+  { sql, key }: TransformSpec,
 ): Promise<Pick<NewDataset, "schema" | "transform">> {
-  const { inputs, schema } = await transforms.check({ sql }, new AbortController().signal);
+  const { inputs, schema } = await transforms.check({ sql, key }, new AbortController().signal);
+  const tables = key === undefined ? {} : { temporalTables: [{ name: formatDatasetPath(path), primaryKey: key }] };
   return {
     ...(schema === null ? {} : { schema }),
     transform: {
-      inputs: inputs.map(({ id, path }) => ({ datasetRef: id, alias: formatDatasetPath(path) })),
-      transform: { kind: "Sql", engine, query: sql },
+      inputs: inputs.map(({ id, path: input }) => ({ datasetRef: id, alias: formatDatasetPath(input) })),
+      transform: { kind: "Sql", engine, query: sql, ...tables },
     },
   };
 }

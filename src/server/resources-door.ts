@@ -7,7 +7,7 @@ import {
   projectName,
 } from "../base/index.ts";
 import type { DatasetRef, Datasets } from "../datasets/index.ts";
-import type { ResourceDoor } from "../gateway/index.ts";
+import type { Applied, ResourceDoor } from "../gateway/index.ts";
 import {
   type DatasetSpec,
   datasetKind,
@@ -20,7 +20,20 @@ import {
 } from "../resources/index.ts";
 import { duckdbType, fieldFromDuckdb, mayBecome, schemaWith, systemColumns } from "../slices/index.ts";
 import type { Transforms } from "../streams/index.ts";
-import { checkTransform, declaredTransform, derivative, refuseReadInput } from "./derivatives.ts";
+import { checkTransform, declaredTransform, derivative, refuseReadInput, type TransformCheck } from "./derivatives.ts";
+
+type ApplyOptions = Parameters<ResourceDoor["apply"]>[1];
+type ResourceRef = Parameters<ResourceDoor["delete"]>[0];
+
+/** Resources for statements, too, which change several at once: all of them or none. */
+export interface DefinitionDoor extends ResourceDoor {
+  applyAll(
+    inputs: readonly ManifestInput[],
+    options: ApplyOptions & Pick<TransformCheck, "within">,
+  ): Promise<readonly Applied[]>;
+  /** In this order: what stands on another thing before it. */
+  deleteAll(refs: readonly ResourceRef[], options: { by: string; expectedGeneration?: number }): Promise<void>;
+}
 
 /**
  * Resources as the API shows them, and what follows from a change at once: a Dataset has its chain when its apply has
@@ -32,59 +45,63 @@ export function resourcesDoor(
   changed: () => void,
   deleting: (ref: DatasetRef) => Promise<void> = async () => {},
   transforms: Transforms | null = null,
-): ResourceDoor {
-  return {
+): DefinitionDoor {
+  const check = async (input: ManifestInput, by: TransformCheck) => {
+    await checkColumns(datasets, input);
+    await checkKey(datasets, input);
+    await checkTransform(transforms, input, by);
+  };
+  const door: DefinitionDoor = {
     parse: parseManifests,
-    async apply(input, { mayRead, ...options }) {
-      await checkColumns(datasets, input);
-      await checkKey(datasets, input);
-      await checkTransform(transforms, input, mayRead);
-      const applied = await resources.apply(input, options).catch(async (error: unknown) => {
-        // Declared already, maybe by a process that was killed before it made the chain.
-        const known =
-          input.kind === "Dataset" && input.project
-            ? await resources.get(datasetKind, input.project, input.name)
-            : null;
-        if (known !== null) await ensureChain(resources, datasets, known, transforms);
-        throw error;
-      });
-      if (applied.resource.kind === "Dataset") {
-        await ensureChain(resources, datasets, applied.resource, transforms);
-        const declared = declaredTransform(applied.resource);
+    async apply(input, options) {
+      const [applied] = await door.applyAll([input], options);
+      if (applied === undefined) throw new Error("a change has no answer");
+      return applied;
+    },
+    async applyAll(inputs, { mayRead, within, ...options }) {
+      for (const input of inputs) await check(input, { mayRead, within });
+      const all = await resources
+        .change((changes) => inTurn(inputs, (input) => changes.apply(input, options)))
+        .catch(async (error: unknown) => {
+          // Declared already, maybe by a process that was killed before it made the chain.
+          for (const { kind, project, name } of inputs) {
+            const known = kind === "Dataset" && project ? await resources.get(datasetKind, project, name) : null;
+            if (known !== null) await ensureChain(resources, datasets, known, transforms);
+          }
+          throw error;
+        });
+      for (const { resource } of all) {
+        if (resource.kind !== "Dataset") continue;
+        await ensureChain(resources, datasets, resource, transforms);
+        const declared = declaredTransform(resource);
         if (declared !== null) await transforms?.keep(declared);
       }
       changed();
-      return applied;
+      return all;
     },
     rehearse: (inputs, { mayRead, ...options }) =>
-      resources.rehearse(async (changes) => {
-        const applied = [];
-        for (const input of inputs) {
-          await checkColumns(datasets, input);
-          await checkKey(datasets, input);
-          await checkTransform(transforms, input, mayRead);
-          applied.push(await changes.apply(input, options));
-        }
-        return applied;
-      }),
+      resources.rehearse((changes) =>
+        inTurn(inputs, async (input) => {
+          await check(input, { mayRead });
+          return await changes.apply(input, options);
+        }),
+      ),
     lookupDataset: lookupDatasetOf,
     diff: (input) => resources.diff(input),
     get: (ref) => resources.get(resources.kind(ref.kind), ref.project, ref.name),
     list: (kind, filter) => resources.list(resources.kind(kind), filter),
-    async delete(ref, options) {
-      const path =
-        ref.kind === "Dataset" && ref.project !== null
-          ? { project: projectName(ref.project), dataset: datasetName(ref.name) }
-          : null;
-      const chain = path === null ? null : await datasets.find(path);
-      if (chain !== null) refuseReadInput(transforms, chain);
+    delete: (ref, options) => door.deleteAll([ref], options),
+    async deleteAll(refs, options) {
+      const chains = (await inTurn(refs, (ref) => chainOf(datasets, ref))).filter((chain) => chain !== null);
+      for (const chain of chains) refuseReadInput(transforms, chain);
       try {
-        await resources.delete(ref, options);
+        for (const { kind } of refs) resources.kind(kind);
+        await resources.change((changes) => inTurn(refs, (ref) => changes.delete(ref, options)));
       } catch (error) {
         // An earlier deletion was cut off between the declaration and the chain: this one ends it.
-        if (chain === null || !(error instanceof MillraceError) || error.code !== "not_found") throw error;
+        if (chains.length === 0 || !(error instanceof MillraceError) || error.code !== "not_found") throw error;
       }
-      if (chain !== null) {
+      for (const chain of chains) {
         await deleting(chain);
         await datasets.delete(chain);
         await transforms?.drop(chain.id);
@@ -92,6 +109,21 @@ export function resourcesDoor(
       changed();
     },
   };
+  return door;
+}
+
+async function inTurn<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<readonly Result[]> {
+  const done: Result[] = [];
+  for (const item of items) done.push(await work(item));
+  return done;
+}
+
+async function chainOf(datasets: Datasets, { kind, project, name }: ResourceRef): Promise<DatasetRef | null> {
+  if (kind !== "Dataset" || project === null) return null;
+  return await datasets.find({ project: projectName(project), dataset: datasetName(name) });
 }
 
 /**
@@ -178,7 +210,7 @@ export async function ensureChain(
   if (ref === null && replica !== undefined) return; // only its origin's first block makes it
   if (ref === null && transform !== undefined && transforms === null) return;
   if (ref === null) {
-    const derived = transform === undefined || transforms === null ? {} : await derivative(transforms, transform.sql);
+    const derived = transform === undefined || transforms === null ? {} : await derivative(transforms, path, transform);
     try {
       ref = await datasets.create(path, {
         ...(description === undefined ? {} : { description }),

@@ -1,25 +1,29 @@
 import { datasetName, MillraceError, positionAt, projectName } from "../base/index.ts";
 import type { DefinedName, Definition } from "../compiler/index.ts";
 import type { Datasets } from "../datasets/index.ts";
-import type { ResourceDoor } from "../gateway/index.ts";
+import type { ResourceState } from "../gateway/index.ts";
 import type { Identity, Principal } from "../identity/index.ts";
 import type { Definer, DefinitionAnswer } from "../queries/index.ts";
-import { type DatasetSpec, datasetKind } from "../resources/index.ts";
-import { type Transforms, within } from "../streams/index.ts";
+import { type DatasetSpec, datasetKind, type LookupSpec, lookupDataset, lookupKind } from "../resources/index.ts";
+import { type TransformSpec, type Transforms, within } from "../streams/index.ts";
+import type { DefinitionDoor } from "./resources-door.ts";
 
 export interface StatementsOptions {
   readonly identity: Identity;
   readonly datasets: Datasets;
-  readonly resources: ResourceDoor;
+  readonly resources: DefinitionDoor;
   readonly transforms: Transforms;
 }
+
+type Thing = "dataset" | "lookup";
 
 interface About {
   readonly sql: string;
   readonly principal: Principal;
 }
 
-type Created = Extract<Definition, { kind: "create dataset" }>;
+type Created = Extract<Definition, { kind: "create dataset" | "create lookup" }>;
+type Dropped = Extract<Definition, { kind: "drop dataset" | "drop lookup" }>;
 
 /** Does what a statement defines, by the same `apply` that manifests end in. */
 export class Statements implements Definer {
@@ -32,66 +36,133 @@ export class Statements implements Definer {
   async define(definition: Definition, about: About, signal: AbortSignal): Promise<DefinitionAnswer> {
     switch (definition.kind) {
       case "create dataset":
+      case "create lookup":
         return await this.#create(definition, about);
       case "drop dataset":
-        return await this.#drop(definition, about);
+        return await this.#dropDataset(definition, about);
+      case "drop lookup":
+        return await this.#dropLookup(definition, about);
       case "pause dataset":
-        return await this.#pause(definition.name, true, about);
       case "resume dataset":
-        return await this.#pause(definition.name, false, about);
+        return await this.#pause(definition.name, definition.kind === "pause dataset", "dataset", about);
+      case "pause lookup":
+      case "resume lookup":
+        await this.#lookupOfItsOwn(definition.name, about);
+        return await this.#pause(definition.name, definition.kind === "pause lookup", "lookup", about);
+      case "set options":
+        return await this.#set(definition, about);
       case "explain transform":
         return await this.#explain(definition.of, about, signal);
     }
   }
 
-  async #create({ name, ifNotExists, options, query }: Created, about: About): Promise<DefinitionAnswer> {
-    const ref = await this.#edited(name, about);
-    if (ifNotExists && (await this.#options.resources.get(ref)) !== null) return outcome(name, "unchanged");
-    const maxRows = maxRowsOf(options, about.sql);
-    const spec: DatasetSpec = { transform: { sql: query.sql.replace(/;\s*$/, ""), ...maxRows } };
-    const mayRead = this.#reads(about.principal);
-    const by = about.principal.user;
+  /** A dataset; of a lookup, the lookup of its name too, in the same change. */
+  async #create(definition: Created, about: About): Promise<DefinitionAnswer> {
+    const { name, ifNotExists, options, key, query } = definition;
+    const thing = definition.kind === "create lookup" ? "lookup" : "dataset";
+    const dataset = await this.#edited(name, about);
+    const lookup = { ...dataset, kind: lookupKind.kind };
+    const refs = thing === "lookup" ? [dataset, lookup] : [dataset];
+    const { resources } = this.#options;
+    if (ifNotExists && (await resources.get(thing === "lookup" ? lookup : dataset)) !== null)
+      return outcome(thing, name, "unchanged");
+    const columns = key.map((column) => column.name);
+    const sql = query.sql.replace(/;\s*$/, "");
+    const transform = { sql, ...(key.length === 0 ? {} : { key: columns }), ...maxRowsOf(options, about.sql) };
+    const specs: readonly [DatasetSpec, LookupSpec] = [{ transform }, { dataset: name.dataset, key: columns }];
+    const locate = (path: readonly PropertyKey[]) =>
+      positionAt(about.sql, key[Number(path.at(-1))]?.at ?? (path.includes("sql") ? query.at : name.at));
+    const inputs = refs.map((ref, index) => ({ ...ref, spec: specs[index], locate }));
     try {
-      await this.#options.resources.apply({ ...ref, spec }, { by, mayRead, expectedGeneration: 0 });
+      await resources.applyAll(inputs, {
+        by: about.principal.user,
+        mayRead: this.#reads(about.principal),
+        expectedGeneration: 0,
+        within: (error) => within(about.sql, query.at, error),
+      });
     } catch (error) {
-      if (error instanceof MillraceError && error.code === "precondition_failed")
-        throw new MillraceError("already_exists", `The dataset ${said(name)} exists already.`, {
-          position: positionAt(about.sql, name.at),
-        });
-      throw within(about.sql, query.at, error);
-    }
-    return outcome(name, "created");
-  }
-
-  async #drop(
-    { name, ifExists }: Extract<Definition, { kind: "drop dataset" }>,
-    about: About,
-  ): Promise<DefinitionAnswer> {
-    const ref = await this.#edited(name, about);
-    if ((await this.#options.resources.get(ref)) === null) {
-      if (ifExists) return outcome(name, "absent");
-      throw absent(name, about.sql);
-    }
-    await this.#options.resources.delete(ref, { by: about.principal.user });
-    return outcome(name, "dropped");
-  }
-
-  async #pause(name: DefinedName, paused: boolean, about: About): Promise<DefinitionAnswer> {
-    const ref = await this.#edited(name, about);
-    const found = await this.#options.resources.get(ref);
-    if (found === null) throw absent(name, about.sql);
-    const { paused: _, ...spec } = datasetKind.schema.parse(found.spec);
-    if (spec.transform === undefined)
-      throw new MillraceError("sql_unsupported", `The dataset ${said(name)} has no transform to pause.`, {
+      if (!(error instanceof MillraceError) || error.code !== "precondition_failed") throw error;
+      const found = (await resources.get(dataset)) === null ? "lookup" : "dataset";
+      throw new MillraceError("already_exists", `The ${found} ${said(name)} exists already.`, {
         position: positionAt(about.sql, name.at),
       });
-    const input = { ...ref, labels: found.labels, spec: paused ? { ...spec, paused } : spec };
+    }
+    return outcome(thing, name, "created");
+  }
+
+  async #dropDataset({ name, ifExists }: Dropped, about: About): Promise<DefinitionAnswer> {
+    const ref = await this.#edited(name, about);
+    if ((await this.#options.resources.get(ref)) === null) {
+      if (ifExists) return outcome("dataset", name, "absent");
+      throw absent("dataset", name, about.sql);
+    }
+    await this.#options.resources.delete(ref, { by: about.principal.user });
+    return outcome("dataset", name, "dropped");
+  }
+
+  /** And the dataset that it stands on, where that is one as CREATE LOOKUP makes it; another one stays. */
+  async #dropLookup({ name, ifExists }: Dropped, about: About): Promise<DefinitionAnswer> {
+    const { resources } = this.#options;
+    const dataset = await this.#edited(name, about);
+    const lookup = { ...dataset, kind: lookupKind.kind };
+    const found = await resources.get(lookup);
+    if (found === null) {
+      if (ifExists) return outcome("lookup", name, "absent");
+      throw absent("lookup", name, about.sql);
+    }
+    const both = isMadeWith(await resources.get(dataset), found);
+    await resources.deleteAll(both ? [lookup, dataset] : [lookup], { by: about.principal.user });
+    return outcome("lookup", name, "dropped");
+  }
+
+  /** @throws not_found; sql_unsupported where the lookup stands on another dataset */
+  async #lookupOfItsOwn(name: DefinedName, about: About): Promise<void> {
+    const { resources } = this.#options;
+    const dataset = await this.#edited(name, about);
+    const lookup = await resources.get({ ...dataset, kind: lookupKind.kind });
+    if (lookup === null) throw absent("lookup", name, about.sql);
+    if (isMadeWith(await resources.get(dataset), lookup)) return;
+    throw new MillraceError(
+      "sql_unsupported",
+      `The lookup ${said(name)} stands on a dataset that it was not made with.`,
+      {
+        position: positionAt(about.sql, name.at),
+        hint: "Pause that dataset, where it has a transform.",
+      },
+    );
+  }
+
+  async #pause(name: DefinedName, paused: boolean, thing: Thing, about: About): Promise<DefinitionAnswer> {
+    await this.#change(name, about, ({ paused: _, ...spec }) => (paused ? { ...spec, paused } : spec));
+    return outcome(thing, name, paused ? "paused" : "resumed");
+  }
+
+  async #set({ name, options }: Extract<Definition, { kind: "set options" }>, about: About): Promise<DefinitionAnswer> {
+    const maxRows = maxRowsOf(options, about.sql);
+    await this.#change(name, about, ({ transform, ...spec }) => ({ ...spec, transform: { ...transform, ...maxRows } }));
+    return outcome("dataset", name, "altered");
+  }
+
+  /** Applies a derivative's spec with a change. @throws dataset_not_found; sql_unsupported where it is none */
+  async #change(
+    name: DefinedName,
+    about: About,
+    changed: (spec: DatasetSpec & { transform: NonNullable<DatasetSpec["transform"]> }) => DatasetSpec,
+  ): Promise<void> {
+    const ref = await this.#edited(name, about);
+    const found = await this.#options.resources.get(ref);
+    if (found === null) throw absent("dataset", name, about.sql);
+    const { transform, ...spec } = datasetKind.schema.parse(found.spec);
+    if (transform === undefined)
+      throw new MillraceError("sql_unsupported", `The dataset ${said(name)} has no transform.`, {
+        position: positionAt(about.sql, name.at),
+      });
+    const input = { ...ref, labels: found.labels, spec: changed({ ...spec, transform }) };
     await this.#options.resources.apply(input, {
       by: about.principal.user,
       expectedGeneration: found.generation,
       mayRead: this.#reads(about.principal),
     });
-    return outcome(name, paused ? "paused" : "resumed");
   }
 
   async #explain(
@@ -100,10 +171,10 @@ export class Statements implements Definer {
     signal: AbortSignal,
   ): Promise<DefinitionAnswer> {
     const { transforms } = this.#options;
-    const sql = "sql" in of ? of.sql.replace(/;\s*$/, "") : await this.#transformOf(of, about);
+    const transform = "sql" in of ? { sql: of.sql.replace(/;\s*$/, "") } : await this.#transformOf(of, about);
     const mayRead = this.#reads(about.principal);
     try {
-      const { plan, inputs, schema } = await transforms.check({ sql }, signal);
+      const { plan, inputs, schema } = await transforms.check(transform, signal);
       for (const { path } of inputs)
         if (!(await mayRead(path)))
           throw new MillraceError("dataset_not_found", `There is no dataset ${path.project}.${path.dataset}.`);
@@ -122,14 +193,14 @@ export class Statements implements Definer {
     }
   }
 
-  async #transformOf(name: DefinedName, { principal, sql }: About): Promise<string> {
+  async #transformOf(name: DefinedName, { principal, sql }: About): Promise<TransformSpec> {
     const { identity, datasets, transforms } = this.#options;
     const path = pathOf(name);
     const isVisible = await identity.allows(principal, "dataset.select", { dataset: path });
     const ref = isVisible ? await datasets.find(path) : null;
-    if (ref === null) throw absent(name, sql);
+    if (ref === null) throw absent("dataset", name, sql);
     const state = transforms.state(ref.id);
-    if (state !== null) return state.sql;
+    if (state !== null) return { sql: state.sql, ...(state.key.length === 0 ? {} : { key: state.key }) };
     throw new MillraceError("sql_unsupported", `The dataset ${said(name)} has no transform.`, {
       position: positionAt(sql, name.at),
     });
@@ -154,14 +225,22 @@ function pathOf({ project, dataset }: DefinedName) {
 
 const said = ({ project, dataset }: DefinedName) => `${project}.${dataset}`;
 
-function outcome(name: DefinedName, what: string): DefinitionAnswer {
-  return { columns: ["dataset", "outcome"], rows: [[said(name), what]] };
+function outcome(thing: Thing, name: DefinedName, what: string): DefinitionAnswer {
+  return { columns: [thing, "outcome"], rows: [[said(name), what]] };
 }
 
-function absent(name: DefinedName, sql: string): MillraceError {
-  return new MillraceError("dataset_not_found", `There is no dataset ${said(name)}.`, {
-    position: positionAt(sql, name.at),
-  });
+function absent(thing: Thing, name: DefinedName, sql: string): MillraceError {
+  const code = thing === "dataset" ? "dataset_not_found" : "not_found";
+  return new MillraceError(code, `There is no ${thing} ${said(name)}.`, { position: positionAt(sql, name.at) });
+}
+
+/** Whether a dataset and the lookup of its name are as CREATE LOOKUP makes them: the lookup's key is the transform's. */
+function isMadeWith(dataset: ResourceState | null, lookup: ResourceState): boolean {
+  const key = dataset === null ? undefined : datasetKind.schema.parse(dataset.spec).transform?.key;
+  const spec = lookupKind.schema.parse(lookup.spec);
+  const of = lookupDataset(lookup.project ?? "", spec);
+  const isItsOwn = of.project === lookup.project && of.dataset === lookup.name;
+  return isItsOwn && JSON.stringify(key) === JSON.stringify(spec.key);
 }
 
 /** @throws sql_syntax on an option that is not known, or is no number */

@@ -1,5 +1,11 @@
 export type { InputProgress } from "./behind.ts";
-export type { DeclaredTransform, TransformRunRecord, TransformState, TransformsOptions } from "./contract.ts";
+export type {
+  DeclaredTransform,
+  TransformRunRecord,
+  TransformSpec,
+  TransformState,
+  TransformsOptions,
+} from "./contract.ts";
 export type { DerivedColumn } from "./lineage.ts";
 export { within } from "./select.ts";
 export { Transforms } from "./transforms.ts";

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { z } from "zod";
 import { type Disk, formatDatasetPath, type Instant, instant, MillraceError, type TraceId } from "../base/index.ts";
-import { foldName } from "../compiler/index.ts";
+import { foldName, inUsersText } from "../compiler/index.ts";
 import type { DatasetRef, Datasets, Head } from "../datasets/index.ts";
 import type { Engine, ResultColumn } from "../engines/index.ts";
 import {
@@ -107,7 +107,11 @@ export class Runner {
     );
     if (seen.some(({ snapshot }) => snapshot.schema === null))
       return { plan: select.plan(() => null, null), schema: null };
-    const { plan, made } = await planned(select, seen, instant(0), (sql) => engine.describe(sql, signal), signal);
+    const describe = async (sql: string) =>
+      await engine.describe(sql, signal).catch((error: unknown) => {
+        throw inUsersText(error, select.sql);
+      });
+    const { plan, made } = await planned(select, seen, instant(0), describe, signal);
     const fields = made.filter(isOwn).map(({ name, type }) => fieldFromDuckdb(name, type));
     const isChanging = plan.scope !== null || seen.some(bringsChanges);
     return { plan, schema: schemaWith(isChanging ? [...fields, retractsField] : fields) };

@@ -10,6 +10,9 @@ const tables = [
   "range(3) r(i)",
   "generate_series(1, 5) r(i)",
   "(VALUES (1, 'x'), (2, NULL)) v(i, s)",
+  "tumble(fuzz.a, event_time, INTERVAL '1 minute')",
+  "hop(fuzz.b, event_time, INTERVAL 1 SECOND, INTERVAL 1 DAY)",
+  "session(t, i, INTERVAL '3 hours', name)",
   "no_such.t",
   "unnest([1, 2]) u(i)",
   "fuzz.a AT (VERSION => 1)",
@@ -191,6 +194,10 @@ const words = [
   "EXPLAIN",
   "DESCRIBE",
   "SUMMARIZE",
+  "TRANSFORM",
+  "CREATE LOOKUP",
+  "KEY",
+  "EMIT CHANGES",
   "AT",
   "VERSION",
   "=>",
@@ -250,6 +257,16 @@ function statement(dice: Dice, depth: number): string {
       ]);
     case 8:
       return `${select(dice, depth)} ${dice.pick(["UNION", "UNION ALL BY NAME", "INTERSECT", "EXCEPT ALL"])} ${select(dice, depth - 1)}`;
+    case 9:
+      return `EXPLAIN TRANSFORM ${select(dice, depth)}`;
+    case 10:
+      return dice.pick([
+        `CREATE DATASET fuzz.a KEY (id, "n") WITH (max_rows = 3) AS ${select(dice, depth)}`,
+        `CREATE LOOKUP IF NOT EXISTS nowhere.l KEY (id) AS ${select(dice, depth)}`,
+        "DROP LOOKUP IF EXISTS fuzz.a",
+        "PAUSE LOOKUP fuzz.a",
+        "ALTER DATASET fuzz.a SET (max_rows = 'x')",
+      ]);
     default:
       return select(dice, depth);
   }

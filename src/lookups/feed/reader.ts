@@ -14,7 +14,7 @@ import {
   type Snapshot,
 } from "../../datasets/index.ts";
 import type { Engine } from "../../engines/index.ts";
-import { systemColumns } from "../../slices/index.ts";
+import { userColumns } from "../../slices/index.ts";
 
 const usualPartRows = 200_000;
 const partBytes = 256e6;
@@ -110,7 +110,7 @@ export class EntryReader {
 /** @throws conflict */
 function entriesSql({ dataset, snapshot, key }: Part, files: RelationFiles, bounds: OffsetBounds): string {
   const relation = changesOf(dataset, snapshot, files, bounds);
-  const names = (snapshot.schema?.fields ?? []).map(({ name }) => name).filter((name) => !systemColumns.includes(name));
+  const names = snapshot.schema === null ? [] : userColumns(snapshot.schema).map(({ name }) => name);
   const keys = key.map((wanted) => {
     const found = names.find((name) => name.toLowerCase() === wanted.toLowerCase());
     if (found !== undefined) return found;

@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { type TempDirectory, tempDirectory, until } from "../kit/index.ts";
+import { type Platform, startPlatform } from "../kit/platform.ts";
+
+/** What statements define, on a real server: datasets, and lookups with the datasets that they stand on. */
+let folder: TempDirectory;
+let platform: Platform;
+beforeAll(async () => {
+  folder = await tempDirectory();
+  platform = await startPlatform({ dataDirectory: folder.path });
+  await push({ id: "a", n: 1 }, { id: "b", n: 2 });
+}, 60_000);
+afterAll(async () => {
+  await platform?.[Symbol.asyncDispose]();
+  await folder?.[Symbol.asyncDispose]();
+});
+
+const failure = z.object({
+  error: z.object({ code: z.string(), message: z.string(), position: z.object({ offset: z.number() }).nullable() }),
+});
+
+async function call(method: string, route: string, body?: string, type = "application/json") {
+  const headers = { authorization: `Bearer ${platform.token}`, "content-type": type };
+  const reply = await fetch(`${platform.url}/api/v1/${route}`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body }),
+  });
+  const text = await reply.text();
+  return { status: reply.status, body: text === "" ? null : JSON.parse(text) };
+}
+
+async function push(...lines: readonly object[]): Promise<void> {
+  const body = lines.map((line) => JSON.stringify(line)).join("\n");
+  const route = "projects/web/datasets/raw/rows?create=true&ack=committed";
+  expect((await call("POST", route, body, "application/x-ndjson")).status).toBe(200);
+}
+
+async function rows(sql: string): Promise<readonly unknown[]> {
+  const { status, body } = await call("POST", "sql", sql, "text/plain");
+  expect(status, JSON.stringify(body)).toBe(200);
+  return z.object({ rows: z.array(z.unknown()) }).parse(body).rows;
+}
+
+async function refusal(sql: string) {
+  const { code, message, position } = failure.parse((await call("POST", "sql", sql, "text/plain")).body).error;
+  return { code, message, offset: position?.offset };
+}
+
+const spec = async (kind: string, name: string) =>
+  (await call("GET", `projects/web/resources/${kind}/${name}`)).body?.spec ?? null;
+const rowOf = async (lookup: string, key: string) => (await call("GET", `lookups/web/${lookup}/rows/${key}`)).body;
+
+describe("CREATE LOOKUP", () => {
+  const sql = "CREATE LOOKUP web.newest KEY (id) AS SELECT id, n * 10 AS n FROM web.raw";
+
+  test("makes a dataset and the lookup on it, which answers by key", async () => {
+    expect(await rows(sql)).toEqual([{ lookup: "web.newest", outcome: "created" }]);
+    await until("it is loaded", async () => (await rowOf("newest", "b"))?.n === 20);
+    await push({ id: "b", n: 3 });
+    await until("it has followed", async () => (await rowOf("newest", "b"))?.n === 30);
+    expect(await rows("SELECT max(n) AS n FROM web.newest")).toEqual([{ n: 30 }]);
+    expect(await spec("Lookup", "newest")).toEqual({ dataset: "newest", key: ["id"] });
+    expect(await spec("Dataset", "newest")).toEqual({
+      transform: { sql: "SELECT id, n * 10 AS n FROM web.raw", key: ["id"] },
+    });
+  });
+
+  test("is paused, resumed and dropped with its dataset", async () => {
+    expect(await rows("PAUSE LOOKUP web.newest")).toEqual([{ lookup: "web.newest", outcome: "paused" }]);
+    await push({ id: "b", n: 4 });
+    expect(await spec("Dataset", "newest")).toMatchObject({ paused: true });
+    expect(await rowOf("newest", "b")).toEqual({ id: "b", n: 30 });
+    expect(await rows("RESUME LOOKUP web.newest")).toEqual([{ lookup: "web.newest", outcome: "resumed" }]);
+    await until("it goes on", async () => (await rowOf("newest", "b"))?.n === 40);
+    expect(await refusal("DROP DATASET web.newest")).toMatchObject({ code: "conflict" });
+    expect(await rows("DROP LOOKUP web.newest")).toEqual([{ lookup: "web.newest", outcome: "dropped" }]);
+    for (const kind of ["Lookup", "Dataset"]) expect(await spec(kind, "newest"), kind).toBeNull();
+    expect(await refusal("SELECT * FROM web.newest")).toMatchObject({ code: "dataset_not_found" });
+    expect(await rows("DROP LOOKUP IF EXISTS web.newest")).toEqual([{ lookup: "web.newest", outcome: "absent" }]);
+    expect(await refusal("DROP LOOKUP web.newest")).toMatchObject({ code: "not_found", offset: 12 });
+  });
+
+  test("makes both or neither", async () => {
+    await rows("CREATE DATASET web.taken AS SELECT id FROM web.raw");
+    expect(await refusal("CREATE LOOKUP web.taken KEY (id) AS SELECT id FROM web.raw")).toMatchObject({
+      code: "already_exists",
+      message: expect.stringContaining("The dataset web.taken exists already."),
+      offset: 14,
+    });
+    expect(await spec("Lookup", "taken")).toBeNull();
+    const lookup = JSON.stringify({ spec: { dataset: "raw", key: ["id"] } });
+    await call("PUT", "projects/web/resources/Lookup/other", lookup);
+    expect(await refusal("CREATE LOOKUP web.other KEY (id) AS SELECT id FROM web.raw")).toMatchObject({
+      code: "already_exists",
+      message: expect.stringContaining("The lookup web.other exists already."),
+    });
+    expect(await spec("Dataset", "other")).toBeNull();
+    expect(await rows("CREATE LOOKUP IF NOT EXISTS web.other KEY (id) AS SELECT id FROM web.raw")).toEqual([
+      { lookup: "web.other", outcome: "unchanged" },
+    ]);
+  });
+
+  test("a lookup on a dataset that it was not made with goes alone", async () => {
+    const lookup = JSON.stringify({ spec: { dataset: "raw", key: ["id"] } });
+    await call("PUT", "projects/web/resources/Lookup/raw", lookup);
+    expect(await refusal("PAUSE LOOKUP web.raw")).toMatchObject({ code: "sql_unsupported", offset: 13 });
+    expect(await rows("DROP LOOKUP web.raw")).toEqual([{ lookup: "web.raw", outcome: "dropped" }]);
+    expect(await spec("Dataset", "raw")).not.toBeNull();
+  });
+});
+
+describe("a definition", () => {
+  test("is refused at its place, in its head and in its SELECT", async () => {
+    const at = async (sql: string, mark: string) => {
+      const { code, offset } = await refusal(sql);
+      expect(offset, sql).toBe(sql.indexOf(mark));
+      return code;
+    };
+    expect(await at("CREATE DATASET web.x KEY (id, m) AS SELECT id, n FROM web.raw", "m)")).toBe("conflict");
+    expect(await at("CREATE DATASET web.x KEY (id) AS SELECT id, upper(q) FROM web.raw", "q)")).toBe("sql_binding");
+    expect(await at("CREATE DATASET web.x KEY (op) AS SELECT id FROM web.raw", "op)")).toBe("bad_manifest");
+    expect(await at("CREATE LOOKUP web.x KEY (id) AS SELECT id FROM web.raw GROUP IP", "IP")).toBe("sql_syntax");
+    expect(await at("CREATE DATASET web.x KEY (id) AS SELECT pragma_version() FROM web.raw", "pragma")).toBe(
+      "sql_refused",
+    );
+    expect(await at("CREATE DATASET web.x WITH (rows = 1) AS SELECT id FROM web.raw", "1)")).toBe("sql_syntax");
+    expect(await at("CREATE LOOKUP web.x AS SELECT id FROM web.raw", "AS")).toBe("sql_syntax");
+    for (const kind of ["Dataset", "Lookup"]) expect(await spec(kind, "x")).toBeNull();
+    expect(await refusal("CREATE TABLE web.x (a INT)")).toMatchObject({
+      code: "sql_unsupported",
+      message: expect.stringContaining("those that define datasets and lookups"),
+    });
+  });
+
+  test("of options is changed, that of the SELECT and its key is not", async () => {
+    await rows("CREATE DATASET web.few WITH (max_rows = 5) AS SELECT id FROM web.raw");
+    expect(await rows("ALTER DATASET web.few SET (max_rows = 7)")).toEqual([
+      { dataset: "web.few", outcome: "altered" },
+    ]);
+    const transform = { sql: "SELECT id FROM web.raw", maxRows: 7 };
+    expect(await spec("Dataset", "few")).toEqual({ transform });
+    expect(await refusal("ALTER DATASET web.raw SET (max_rows = 7)")).toMatchObject({ code: "sql_unsupported" });
+    expect(await refusal("ALTER DATASET web.few SET (rows = 7)")).toMatchObject({ code: "sql_syntax" });
+    for (const changed of [{ ...transform, sql: "SELECT n FROM web.raw" }, { ...transform, key: ["id"] }, undefined]) {
+      const body = JSON.stringify({ spec: { transform: changed } });
+      const reply = await call("PUT", "projects/web/resources/Dataset/few", body);
+      expect(failure.parse(reply.body).error.code).toBe("bad_manifest");
+    }
+  });
+
+  test("its key is in the chain", async () => {
+    await rows("CREATE DATASET web.keyed KEY (id, n) AS SELECT id, n FROM web.raw");
+    const { body } = await call("GET", "projects/web/datasets/keyed/blocks");
+    expect(JSON.stringify(body)).toContain('"temporalTables":[{"name":"web.keyed","primaryKey":["id","n"]}]');
+  });
+});
