@@ -10,14 +10,16 @@ import {
 } from "../compiler/index.ts";
 
 /** How a transform is kept right as rows arrive. */
-export type Mode =
-  | "stateless"
-  | "windowed aggregate"
-  | "keyed aggregate"
-  | "dedup"
-  | "latest by key"
-  | "window functions by key"
-  | "full refresh with diff";
+export const modes = [
+  "stateless",
+  "windowed aggregate",
+  "keyed aggregate",
+  "dedup",
+  "latest by key",
+  "window functions by key",
+  "full refresh with diff",
+] as const;
+export type Mode = (typeof modes)[number];
 
 /** Why a SELECT has no mode, and where in its text, in bytes. */
 export interface Obstacle {

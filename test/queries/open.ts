@@ -4,6 +4,7 @@ import {
   type DatasetPath,
   datasetName,
   idSource,
+  instant,
   type ProjectName,
   projectName,
   silentTelemetry,
@@ -42,7 +43,10 @@ export interface OpenQueries extends AsyncDisposable {
   readonly flushed: string[];
   /** Other queries on the same rooms. */
   another(changes?: Partial<QueriesOptions>): Queries;
-  /** Commits rows: columns by name and type, values as SQL; `ops` where they are not all 0. Makes the dataset where it is absent. */
+  /**
+   * Commits rows: columns by name and type, values as SQL; `ops` where they are not all 0. A column `event_time` is the rows' own, whose
+   * greatest is the commit's watermark. Makes the dataset where it is absent.
+   */
   commit(
     path: DatasetPath,
     columns: Readonly<Record<string, string>>,
@@ -157,20 +161,24 @@ async function commitRows(
   const systemTime = systemClock.now();
   const file = path.join(work, `slice-${slices++}.parquet`);
   const selects = rows.map((row, index) => {
-    const values = Object.entries(columns).map(
-      ([name, type], at) => `CAST(${row[at] ?? "NULL"} AS ${type}) AS "${name}"`,
+    const all = Object.entries(columns).map(
+      ([name, type], at) => [name, `CAST(${row[at] ?? "NULL"} AS ${type}) AS "${name}"`] as const,
     );
+    const time = all.find(([name]) => name === "event_time")?.[1] ?? "make_timestamptz(1) AS event_time";
+    const values = all.filter(([name]) => name !== "event_time").map(([, value]) => value);
     const own = [
       `${head.nextOffset + index}::UBIGINT AS "offset"`,
       `${ops[index] ?? 0}::UTINYINT AS op`,
       "make_timestamptz(2) AS system_time",
     ];
-    return `SELECT ${[...own, "make_timestamptz(1) AS event_time", ...values].join(", ")}`;
+    return `SELECT ${[...own, time, ...values].join(", ")}`;
   });
   const sql = `COPY (${selects.join(" UNION ALL ")}) TO '${file}' (FORMAT parquet)`;
   await pool.script({ traceId: "t" as TraceId, label: "slice", statements: [{ sql }] }, never);
   const [hashes, statistics] = [await pool.hashes(file, never), await pool.columnStatistics(file, never)];
-  const schema = schemaWith(Object.entries(columns).map(([name, type]) => fieldFromDuckdb(name, type)));
+  const named = Object.entries(columns).filter(([name]) => name !== "event_time");
+  const schema = schemaWith(named.map(([name, type]) => fieldFromDuckdb(name, type)));
+  const latest = statistics.find(({ column }) => column === "event_time")?.max ?? null;
   const isNew = JSON.stringify(head.schema) !== JSON.stringify(schema);
   const { outcome } = await datasets.commit(id, {
     expectedSeq: head.seq,
@@ -183,6 +191,9 @@ async function commitRows(
       logicalHash: multihash(hashes.logicalHash),
       statistics,
     },
+    ...("event_time" in columns && latest !== null
+      ? { watermark: instant(Date.parse(latest.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00"))) }
+      : {}),
     sourceState: { sourceName: "test", kind: "test", value: String(head.seq) },
     systemTime,
     by: "test",
