@@ -2,13 +2,9 @@ export type { InputProgress } from "./behind.ts";
 export { modes } from "./classify.ts";
 export type {
   DeclaredTransform,
-  DeclaredTransform,
-  TransformRunRecord,
   TransformRunRecord,
   TransformSpec,
   TransformState,
-  TransformState,
-  TransformsOptions,
   TransformsOptions,
 } from "./contract.ts";
 export type { DerivedColumn } from "./lineage.ts";
