@@ -4,7 +4,7 @@ import { type OpenQueries, openQueries, pathOf } from "../../test/queries/open.t
 import { idSource, Semaphore, seededRandom, systemClock, systemRandom } from "../base/index.ts";
 import { nodeDisk } from "../storage/index.ts";
 import { LookupCopy } from "./copy.ts";
-import { EntryReader } from "./feed/reader.ts";
+import { EntryReader, type Part } from "./feed/reader.ts";
 
 // One lookup over real datasets and workers.
 
@@ -15,10 +15,19 @@ beforeAll(async () => {
 });
 afterAll(() => opened?.[Symbol.asyncDispose]());
 
-function hold(dataset: string, key: readonly string[], partRows = 3) {
+/** Where a part that was read has ended. */
+type PartEnd = Pick<Part, "of"> & { readonly to: number };
+
+function hold(dataset: string, key: readonly string[], partRows = 3, ends: PartEnd[] = []) {
   const { datasets, pool } = opened;
   const ids = idSource(systemClock, systemRandom);
   const reader = new EntryReader({ datasets, engine: pool.pool, disk: nodeDisk, ids, partRows });
+  const read = reader.read.bind(reader);
+  reader.read = async (part, ...rest) => {
+    const to = await read(part, ...rest);
+    ends.push({ of: part.of, to });
+    return to;
+  };
   const copy = new LookupCopy({
     project: "web",
     name: dataset,
@@ -78,6 +87,70 @@ test(`retractions and corrections, in whatever commits and parts they come, end 
     await copy.stop();
   }
 });
+
+test(`of a changelog, the newest row that holds for each key, whichever commits and parts it came in (MILLRACE_TEST_SEED=${seed})`, async () => {
+  const random = seededRandom(seed);
+  const below = (bound: number) => Math.floor(random.float() * bound);
+  const columns = { k: "VARCHAR", n: "BIGINT", retracts: "UBIGINT" };
+  let live: { offset: number; k: string; n: number }[] = [];
+  let offset = 0;
+  const copies: LookupCopy[] = [];
+  const ends: PartEnd[] = [];
+  /** A block as a run writes it: rows taken back, rows that change, new rows. Keys move, and several rows may have one. */
+  const block = () => {
+    const rows: string[][] = [];
+    const ops: number[] = [];
+    const add = (op: number, k: string, retracts: number | null) => {
+      const n = offset + rows.length;
+      rows.push([`'${k}'`, `${n}`, `${retracts ?? "NULL"}`]);
+      ops.push(op);
+      if (op === 0 || op === 3) live.push({ offset: n, k, n });
+    };
+    const old = live.map((row) => ({ row, fate: below(6) }));
+    live = old.filter(({ fate }) => fate > 1).map(({ row }) => row);
+    for (const { row, fate } of old) if (fate === 0) add(1, row.k, row.offset);
+    for (const { row, fate } of old.reverse()) {
+      if (fate !== 1) continue;
+      add(2, row.k, row.offset);
+      add(3, below(2) === 0 ? row.k : `k${below(7)}`, null);
+    }
+    for (let more = below(4); more > 0; more--) add(0, `k${below(7)}`, null);
+    return { rows, ops };
+  };
+  const expected = () => {
+    const newest = new Map<string, object>();
+    for (const { k, n } of live.toSorted((a, b) => a.offset - b.offset)) newest.set(k, { k, n });
+    return newest;
+  };
+  const judge = (copy: LookupCopy, at: string) => {
+    const wanted = expected();
+    for (let key = 0; key < 7; key++) expect(rowOf(copy, `k${key}`), at).toEqual(wanted.get(`k${key}`) ?? null);
+    expect(copy.state.entries, at).toBe(wanted.size);
+  };
+  const commits = new Set<number>([0]);
+  let pending = 0;
+  for (let commit = 0; commit < 40; commit++) {
+    const { rows, ops } = block();
+    if (rows.length === 0) continue;
+    await opened.commit(pathOf("changes"), columns, rows, ops);
+    offset += rows.length;
+    commits.add(offset);
+    pending += rows.length;
+    if (commit % 10 === 0) copies.push(hold("changes", ["k"], 3 + 2 * commit, ends));
+    // Often several commits are taken in at once.
+    if (below(3) > 0) continue;
+    for (const copy of copies) copy.wake(pending);
+    pending = 0;
+    for (const [index, copy] of copies.entries()) {
+      await applied(copy, offset);
+      judge(copy, `copy ${index} after commit ${commit}`);
+    }
+  }
+  const followed = ends.filter(({ of }) => of === "changes").map(({ to }) => to);
+  expect(followed.length).toBeGreaterThan(10);
+  expect(followed.filter((to) => !commits.has(to))).toEqual([]);
+  for (const copy of copies) await copy.stop();
+}, 60_000);
 
 test("rows that have expired are gone with the next commit", async () => {
   const columns = { id: "INTEGER", t: "VARCHAR" };

@@ -11,7 +11,7 @@ import {
 import type { Datasets, Snapshot } from "../datasets/index.ts";
 import type { Lookup, LookupName, LookupState } from "./contract.ts";
 import { Applier } from "./feed/applier.ts";
-import type { EntryReader } from "./feed/reader.ts";
+import type { EntryReader, Part } from "./feed/reader.ts";
 import type { Seed } from "./store/hash.ts";
 import { LookupStore } from "./store/store.ts";
 
@@ -150,8 +150,8 @@ export class LookupCopy implements Lookup {
     this.#targetOffset = snapshot.rows;
     try {
       const held = this.#isOf(snapshot, datasetId) ? this.#held : null;
-      if (held !== null) await this.#readOn(held, snapshot, signal);
-      else this.#held = await this.#loaded(snapshot, datasetId, signal);
+      if (held === null || !(await this.#follows(held, snapshot, signal)))
+        this.#held = await this.#loaded(snapshot, datasetId, signal);
     } catch (error) {
       // Compaction has put the rows into other files.
       if (error instanceof MillraceError && error.code === "data_expired") await datasets.refresh(datasetId, signal);
@@ -176,17 +176,28 @@ export class LookupCopy implements Lookup {
     const { expiredBefore, schemas } = snapshot;
     const store = new LookupStore(this.#options.seed);
     const held = { store, datasetId, schemas: schemas.length, expiredBefore, offset: expiredBefore, skipped: 0 };
-    await this.#readOn(held, snapshot, signal);
+    await this.#readOn(held, snapshot, "what holds", signal);
     return held;
   }
 
-  async #readOn(held: Held, snapshot: Snapshot, signal: AbortSignal): Promise<void> {
+  /** Whether it could be read on: a commit that changes more than fits into a part is taken in by a new load. */
+  async #follows(held: Held, snapshot: Snapshot, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#readOn(held, snapshot, "changes", signal);
+      return true;
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === "result_too_large") return false;
+      throw error;
+    }
+  }
+
+  async #readOn(held: Held, snapshot: Snapshot, of: Part["of"], signal: AbortSignal): Promise<void> {
     const { reader, key, project, name, dataset } = this.#options;
     const applier = new Applier(held.store);
     const { skipped } = held;
     const label = `lookup ${project}.${name} from ${formatDatasetPath(dataset)}`;
     while (held.offset < snapshot.rows) {
-      const part = { id: held.datasetId, dataset, snapshot, key, from: held.offset, label };
+      const part = { id: held.datasetId, dataset, snapshot, key, from: held.offset, of, label };
       const to = await reader.read(part, (bytes) => applier.take(bytes), signal);
       held.skipped = skipped + applier.skipped;
       // A correction that a part's end has cut is read again with its second half.

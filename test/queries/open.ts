@@ -24,7 +24,7 @@ import {
   type QueryRequest,
   type QueryResult,
 } from "../../src/queries/index.ts";
-import { fieldFromDuckdb, multihash, schemaWith } from "../../src/slices/index.ts";
+import { fieldFromDuckdb, multihash, retractsField, schemaWith } from "../../src/slices/index.ts";
 import { nodeDisk } from "../../src/storage/index.ts";
 import { type OpenIdentity, openIdentity } from "../identity/open.ts";
 import { type OpenPool, openPool } from "../kit/engine-pool.ts";
@@ -45,7 +45,8 @@ export interface OpenQueries extends AsyncDisposable {
   another(changes?: Partial<QueriesOptions>): Queries;
   /**
    * Commits rows: columns by name and type, values as SQL; `ops` where they are not all 0. A column `event_time` is the rows' own, whose
-   * greatest is the commit's watermark. Makes the dataset where it is absent.
+   * greatest is the commit's watermark. A column `retracts` makes it a
+   * changelog. Makes the dataset where it is absent.
    */
   commit(
     path: DatasetPath,
@@ -177,7 +178,9 @@ async function commitRows(
   await pool.script({ traceId: "t" as TraceId, label: "slice", statements: [{ sql }] }, never);
   const [hashes, statistics] = [await pool.hashes(file, never), await pool.columnStatistics(file, never)];
   const named = Object.entries(columns).filter(([name]) => name !== "event_time");
-  const schema = schemaWith(named.map(([name, type]) => fieldFromDuckdb(name, type)));
+  const schema = schemaWith(
+    named.map(([name, type]) => (name === retractsField.name ? retractsField : fieldFromDuckdb(name, type))),
+  );
   const latest = statistics.find(({ column }) => column === "event_time")?.max ?? null;
   const isNew = JSON.stringify(head.schema) !== JSON.stringify(schema);
   const { outcome } = await datasets.commit(id, {
