@@ -111,6 +111,11 @@ export class Datasets implements AsyncDisposable {
     return ref;
   }
 
+  /** Has a derivative be the result of this transform from now on. @throws chain_broken for a root dataset; conflict where another writer was first */
+  async setTransform(id: DatasetId, transform: Omit<SetTransform, "kind">): Promise<void> {
+    await this.#writer.describe(id, { kind: "SetTransform", ...transform });
+  }
+
   /** Gives a copy that was begun its name. Repeating it does nothing. @throws already_exists */
   async nameReplica(id: DatasetId, path: DatasetPath): Promise<DatasetRef> {
     const { store, clock } = this.#options;

@@ -11,6 +11,8 @@ export interface Head {
   readonly nextOffset: number;
   readonly schema: DataSchema | null;
   readonly watermark: Instant | null;
+  /** Of the newest SetTransform; null where none is known. */
+  readonly transformSeq: number | null;
   /** Those that have not expired. */
   readonly rows: number;
   /** Rows below this offset have expired, as far as this process knows. */
@@ -23,7 +25,7 @@ export interface Head {
 }
 
 export function headOf(chain: Chain): Head {
-  const { seq, head: block, systemTime, nextOffset, schema, watermark } = chain.tip;
+  const { seq, head: block, systemTime, nextOffset, schema, watermark, transformSeq } = chain.tip;
   const expiredBefore = Math.min(chain.expiredBefore, nextOffset);
   return {
     seq,
@@ -32,6 +34,7 @@ export function headOf(chain: Chain): Head {
     nextOffset,
     schema,
     watermark,
+    transformSeq,
     rows: nextOffset - expiredBefore,
     expiredBefore,
     bytes: chain.milestone.bytes,

@@ -20,6 +20,7 @@ import {
 } from "../resources/index.ts";
 import { type DataSchema, ownColumns } from "../slices/index.ts";
 import type { DeclaredTransform, TransformSpec, Transforms } from "../streams/index.ts";
+import { chainTransform } from "../streams/index.ts";
 
 export interface DeclaredElsewhereOptions {
   readonly resources: Resources;
@@ -31,9 +32,6 @@ export interface DeclaredElsewhereOptions {
 
 const waitMs = 250;
 const mostWaits = 40;
-
-/** Who writes a transform's blocks, and the engine whose SQL it is, as Open Data Fabric's SetTransform names it. */
-const engine = "duckdb";
 
 /** What a Dataset declares of its transform; null where it is no derivative. */
 export function declaredTransform({ project, name, spec }: Resource): DeclaredTransform | null {
@@ -162,14 +160,7 @@ export async function derivative(
   { sql, key }: TransformSpec,
 ): Promise<Pick<NewDataset, "schema" | "transform">> {
   const { inputs, schema } = await transforms.check({ sql, key }, new AbortController().signal);
-  const tables = key === undefined ? {} : { temporalTables: [{ name: formatDatasetPath(path), primaryKey: key }] };
-  return {
-    ...(schema === null ? {} : { schema }),
-    transform: {
-      inputs: inputs.map(({ id, path: input }) => ({ datasetRef: id, alias: formatDatasetPath(input) })),
-      transform: { kind: "Sql", engine, query: sql, ...tables },
-    },
-  };
+  return { ...(schema === null ? {} : { schema }), transform: chainTransform(path, { sql, key }, inputs) };
 }
 
 /** @throws conflict where derivatives read the dataset */

@@ -23,6 +23,9 @@ export interface TransformSpec {
   readonly maxRows?: number;
 }
 
+/** What a chain says of a transform, as Open Data Fabric does. */
+export type ChainTransform = Parameters<Datasets["setTransform"]>[1];
+
 /** A derivative that is to be kept right. */
 export interface DeclaredTransform extends TransformSpec {
   readonly path: DatasetPath;

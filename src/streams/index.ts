@@ -1,4 +1,5 @@
 export type { InputProgress } from "./behind.ts";
+export { chainTransform } from "./chain-transform.ts";
 export { modes } from "./classify.ts";
 export type {
   DeclaredTransform,

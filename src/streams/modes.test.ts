@@ -159,6 +159,59 @@ describe("a transform", () => {
     ]);
   });
 
+  test("that is declared anew commits what is other then as one block, and readers see one result or the other", async () => {
+    await commit("anew", ["1", "'x'"], ["2", "'y'"], ["3", "'z'"]);
+    await define("anew_d", "SELECT a, b FROM web.anew WHERE a > 1");
+    await streams.settle();
+    await define("anew_over", "SELECT count(*) AS n FROM web.anew_d");
+    await commit("anew", ["0", "'no'"]);
+    await streams.settle();
+    const path = datasetPath("web.anew_d");
+    await streams.declare({ path, sql: "SELECT a, upper(b) AS b FROM web.anew WHERE a <> 2", paused: false });
+    await until("it has been made anew", async () => {
+      const [{ n }] = (await streams.rows("SELECT count(*) AS n FROM web.anew_d WHERE b = 'X'")) as [{ n: number }];
+      return n === 1;
+    });
+    await streams.settle();
+    const rows = [
+      { op: 0, a: 2, b: "y", retracts: null },
+      { op: 0, a: 3, b: "z", retracts: null },
+      { op: 1, a: 2, b: "y", retracts: 0 },
+      { op: 1, a: 3, b: "z", retracts: 1 },
+      { op: 0, a: 0, b: "NO", retracts: null },
+      { op: 0, a: 1, b: "X", retracts: null },
+      { op: 0, a: 3, b: "Z", retracts: null },
+    ];
+    expect(await changes("anew_d")).toEqual(rows.map((row, offset) => ({ offset, ...row })));
+    // The next rows are read as ever, also by a process that has just begun.
+    await streams.restart();
+    await commit("anew", ["4", "'w'"]);
+    await streams.settle();
+    expect(await streams.rows("SELECT a, b FROM web.anew_d WHERE a > 3")).toEqual([{ a: 4, b: "W" }]);
+    await streams.settle();
+    expect(await streams.rows("SELECT n FROM web.anew_over")).toEqual([{ n: 4 }]);
+    const ref = await streams.open.datasets.get(path);
+    expect((await streams.transforms.rebuild(ref, never)).different).toBeNull();
+  });
+
+  test("that is made again from its inputs takes back what these no longer say", async () => {
+    await commit("fill", ["1", "'x'"], ["2", "'y'"]);
+    await define("fill_d", "SELECT b, count(*) AS n FROM web.fill GROUP BY b");
+    await streams.settle();
+    const ref = await streams.open.datasets.get(datasetPath("web.fill_d"));
+    const before = await streams.open.datasets.head(ref.id);
+    await streams.transforms.backfill(ref.id);
+    await until("it is done", async () => (await streams.open.datasets.head(ref.id)).seq === before.seq + 2);
+    await streams.settle();
+    expect(await streams.open.datasets.head(ref.id)).toMatchObject({ nextOffset: before.nextOffset });
+    await commit("fill", ["3", "'x'"]);
+    await streams.settle();
+    expect(await streams.rows("SELECT b, n FROM web.fill_d ORDER BY b")).toEqual([
+      { b: "x", n: 2 },
+      { b: "y", n: 1 },
+    ]);
+  });
+
   test("whose SELECT makes two rows of one KEY fails, and commits nothing", async () => {
     await commit("double", ["1", "'x'"], ["2", "'x'"]);
     await define("double_d", "SELECT b, a, count(*) AS n FROM web.double GROUP BY ALL", { key: ["b"] });

@@ -1,6 +1,7 @@
 import { datasetPath, formatDatasetPath, type IdSource, MillraceError, type TraceId } from "../base/index.ts";
 import type { SqlParser } from "../compiler/index.ts";
 import type { DatasetRef, Datasets, MetadataEvent } from "../datasets/index.ts";
+import { textOfTransform } from "./chain-transform.ts";
 import type { DecidedInput } from "./decision.ts";
 import type { Runner } from "./run.ts";
 import { TransformSelect } from "./select.ts";
@@ -69,8 +70,7 @@ export async function rebuild(
 }
 
 async function declaredBy(datasets: Datasets, parser: SqlParser, { transform, inputs }: Declared, signal: AbortSignal) {
-  const key = transform.temporalTables?.[0]?.primaryKey;
-  const select = await TransformSelect.read({ sql: transform.query ?? "", key }, parser, signal);
+  const select = await TransformSelect.read(textOfTransform({ transform }), parser, signal);
   const refs = await Promise.all(
     inputs.map(async ({ datasetRef, alias }) => {
       const ref = await datasets.get(datasetPath(alias ?? ""));

@@ -18,6 +18,7 @@ import {
   schemaWith,
   sliceType,
   systemColumns,
+  userColumns,
   widen,
 } from "../slices/index.ts";
 import { carried } from "./carry.ts";
@@ -115,6 +116,18 @@ export class Runner {
     const fields = made.filter(isOwn).map(({ name, type }) => fieldFromDuckdb(name, type));
     const isChanging = plan.scope !== null || seen.some(bringsChanges);
     return { plan, schema: schemaWith(isChanging ? [...fields, retractsField] : fields) };
+  }
+
+  /** @throws conflict where the columns that it makes cannot follow the dataset's */
+  async checkColumns(
+    { ref, select, inputs }: Omit<RunTarget, "traceId">,
+    before: DataSchema | null,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { schema } = await this.columns(select, inputs, signal);
+    const made =
+      schema === null ? [] : userColumns(schema).map((field) => ({ name: field.name, type: duckdbType(field) }));
+    if (schema !== null) fieldsOf(made, ref, before, true);
   }
 
   async #prepare(

@@ -128,6 +128,11 @@ export class TransformSelect {
     return select;
   }
 
+  /** Whether another text says the same transform. */
+  isOf({ sql, key = [] }: SelectText): boolean {
+    return sql === this.sql && JSON.stringify(key) === JSON.stringify(this.key);
+  }
+
   /** The columns that it makes, each with the input columns that it comes of; null where its text does not tell which it makes. */
   columnLineage(inputs: (path: DatasetPath) => readonly string[] | null): readonly MadeColumn[] | null {
     const pathOf = (project: string, dataset: string) => ({

@@ -1,3 +1,4 @@
+import { copyFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../../test/kit/index.ts";
 import { type OpenStreams, openStreams } from "../../test/streams/open.ts";
@@ -86,8 +87,10 @@ describe("a transform", () => {
     const report = await streams.transforms.rebuild(ref, never);
     expect(report).toEqual({ runs: 3, expired: 0, different: null });
     // A process that ran another SELECT than the chain says.
-    await define("false", "SELECT a FROM web.raw", { sql: "SELECT a + 1 AS a FROM web.raw" });
+    await define("plus", "SELECT a + 1 AS a FROM web.raw");
+    await define("false", "SELECT a FROM web.raw", { paused: true });
     await streams.settle();
+    await copyRun("plus", "false");
     const other = await streams.open.datasets.get(datasetPath("web.false"));
     expect(await streams.transforms.rebuild(other, never)).toMatchObject({
       runs: 0,
@@ -182,6 +185,26 @@ describe("a transform", () => {
     });
   });
 });
+
+/** Commits the first run of one derivative as a run of another. */
+async function copyRun(from: string, to: string): Promise<void> {
+  const { datasets } = streams.open;
+  const [source, target] = await Promise.all([from, to].map((name) => datasets.get(datasetPath(`web.${name}`))));
+  if (source === undefined || target === undefined) throw new Error("they are not there");
+  const { slices, seq } = await datasets.snapshot(source.id);
+  await using open = await datasets.openSlices(source.id, slices);
+  for await (const { block } of datasets.blocks(source.id, { from: 0, to: seq, newestFirst: false }, never)) {
+    const { event, systemTime } = block;
+    if (event.kind !== "ExecuteTransform" || event.newData === undefined) continue;
+    const { logicalHash, physicalHash, offsetInterval, size: sizeBytes } = event.newData;
+    const localPath = `${open.paths[0]}.copy`;
+    await copyFile(open.paths[0] ?? "", localPath);
+    const data = { localPath, rows: offsetInterval.end + 1, sizeBytes, logicalHash, physicalHash, statistics: [] };
+    const { seq: expectedSeq } = await datasets.head(target.id);
+    await datasets.execute(target.id, { expectedSeq, data, systemTime, inputs: event.queryInputs });
+    return;
+  }
+}
 
 describe("a run", () => {
   test("that was decided and cut off is done as it was decided", async () => {

@@ -14,6 +14,7 @@ import {
 import { type CommitNews, type DatasetRef, datasetId, type Head } from "../datasets/index.ts";
 import { type DataSchema, userColumns } from "../slices/index.ts";
 import { type InputProgress, inputProgress } from "./behind.ts";
+import { chainTransform, newestTransform } from "./chain-transform.ts";
 import type { DeclaredTransform, TransformRunRecord, TransformState, TransformsOptions } from "./contract.ts";
 import { type Decision, Decisions } from "./decision.ts";
 import { type DerivedColumn, derivedColumns } from "./lineage.ts";
@@ -38,6 +39,8 @@ interface Kept {
   readonly inputs: readonly DatasetRef[];
   /** As of the newest run. */
   plan: Plan;
+  /** The newest block of the chain that says the transform, and says this one. */
+  transformSeq: number;
   failures: number;
   error: MillraceError | null;
   nextTryAt: Instant | null;
@@ -110,18 +113,24 @@ export class Transforms implements Service {
     return { inputs, select, ...(await this.#runner.columns(select, inputs, signal)) };
   }
 
-  /** Keeps a declared transform right from now on, whose derivative is there; or as its declaration has changed. */
+  /**
+   * Keeps a declared transform right from now on, whose derivative is there; or as its declaration has changed. The derivative's chain
+   * says the transform too: another one is written behind it, and its first run commits what it makes other.
+   */
   async keep(declared: DeclaredTransform): Promise<void> {
     const ref = await this.#options.datasets.get(declared.path);
     const known = this.#kept.get(ref.id);
-    if (known !== undefined) {
+    if (known?.select.isOf(declared) === true) {
       known.declared = declared;
       known.wake?.abort();
       this.#ask(known);
       return;
     }
-    const { select, inputs, plan } = await this.check(declared, this.#stopping.signal);
-    const state = { plan, failures: 0, error: null, nextTryAt: null, wake: null, isRunning: false };
+    const { signal } = this.#stopping;
+    const { select, inputs, plan } = await this.check(declared, signal);
+    const transformSeq = await this.#write(ref, select, inputs, signal);
+    if (known !== undefined) this.#letGo(known);
+    const state = { plan, transformSeq, failures: 0, error: null, nextTryAt: null, wake: null, isRunning: false };
     const kept: Kept = { declared, ref, select, inputs, ...state };
     this.#kept.set(ref.id, kept);
     for (const { id, path } of inputs) {
@@ -133,18 +142,59 @@ export class Transforms implements Service {
     this.#ask(kept);
   }
 
+  /** Has the chain say the transform where it says another; gives the number of its block. */
+  async #write(
+    ref: DatasetRef,
+    select: TransformSelect,
+    inputs: readonly DatasetRef[],
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { datasets } = this.#options;
+    const newest = await newestTransform(datasets, ref.id, await datasets.head(ref.id, signal), signal);
+    if (select.isOf(newest.said)) return newest.seq;
+    await datasets.setTransform(ref.id, chainTransform(ref.path, select, inputs));
+    return (await newestTransform(datasets, ref.id, await datasets.head(ref.id, signal), signal)).seq;
+  }
+
+  /**
+   * Has the next run make everything anew from what the inputs have, and commit what is other, as one block.
+   * @throws dataset_not_found where it is no derivative that is kept here; conflict where another writer was first
+   */
+  async backfill(id: DatasetId): Promise<void> {
+    const kept = this.#kept.get(id);
+    if (kept === undefined) throw new MillraceError("dataset_not_found", "The dataset has no transform.");
+    await this.#options.datasets.setTransform(id, chainTransform(kept.ref.path, kept.select, kept.inputs));
+    kept.wake?.abort();
+    this.#ask(kept);
+  }
+
+  /** Whether a derivative can be the result of another SELECT. @throws sql_*; conflict where its columns cannot follow */
+  async checkChange(
+    ref: Pick<DatasetRef, "id" | "path">,
+    said: Pick<DeclaredTransform, "sql" | "key">,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { select, inputs } = await this.check(said, signal);
+    const { schema } = await this.#options.datasets.head(ref.id, signal);
+    await this.#runner.checkColumns({ ref, select, inputs }, schema, signal);
+  }
+
   /** Lets go of a derivative that is being deleted. */
   async drop(id: DatasetId): Promise<void> {
     const kept = this.#kept.get(id);
     if (kept === undefined) return;
-    this.#kept.delete(id);
+    this.#letGo(kept);
+    await this.#decisions.forgetAll(id);
+  }
+
+  #letGo(kept: Kept): void {
+    this.#kept.delete(kept.ref.id);
     for (const input of kept.inputs) {
       letGo(this.#readers, input.id, kept);
       letGo(this.#names, formatDatasetPath(input.path), kept);
     }
     kept.wake?.abort();
     this.#turns.forget(kept.ref.path.project, kept);
-    await this.#decisions.forgetAll(id);
   }
 
   /** Lets go of a derivative that was deleted elsewhere. */
@@ -315,6 +365,7 @@ export class Transforms implements Service {
     const { datasets, clock, ids } = this.#options;
     const { ref, select, inputs, declared } = kept;
     const head = await datasets.head(ref.id, signal);
+    if (head.transformSeq !== kept.transformSeq) await this.#followChain(kept, head, signal);
     const decision = (await this.#decisions.find(ref.id, head.seq)) ?? (await this.#decide(kept, head, signal));
     if (decision === null) return false;
     const startedAt = clock.now();
@@ -330,6 +381,16 @@ export class Transforms implements Service {
       if (!signal.aborted) this.#record(about, { seq: null, rows: 0, error: asMillraceError(error) });
       throw error;
     }
+  }
+
+  /** Another server has written a transform: it may be this one again, or one that this server is still to be told of. */
+  async #followChain(kept: Kept, head: Head, signal: AbortSignal): Promise<void> {
+    const newest = await newestTransform(this.#options.datasets, kept.ref.id, head, signal);
+    if (!kept.select.isOf(newest.said))
+      throw new MillraceError("conflict", `The transform of ${formatDatasetPath(kept.ref.path)} was declared anew.`, {
+        hint: "It goes on as soon as this server has taken up the declaration.",
+      });
+    kept.transformSeq = newest.seq;
   }
 
   async #decide({ ref, select, inputs, declared }: Kept, head: Head, signal: AbortSignal): Promise<Decision | null> {

@@ -11,6 +11,7 @@ import {
 import { type CommitNews, Datasets } from "../../src/datasets/index.ts";
 import { nodeDisk, type ObjectStore } from "../../src/storage/index.ts";
 import {
+  chainTransform,
   type DeclaredTransform,
   type TransformRunRecord,
   Transforms,
@@ -26,6 +27,8 @@ export interface OpenStreams extends AsyncDisposable {
   transforms: Transforms;
   /** Declares a derivative and keeps it right. */
   define(name: string, sql: string, more?: Partial<DeclaredTransform>): Promise<void>;
+  /** Declares a derivative that is there anew. */
+  declare(one: DeclaredTransform): Promise<void>;
   /** Deletes a derivative. */
   forget(name: string): Promise<void>;
   /** Another process takes over: the transforms of before are stopped, all that were declared are started anew. */
@@ -88,18 +91,14 @@ export async function openStreams(options: Partial<TransformsOptions> = {}): Pro
       const { inputs, schema } = await streams.transforms.check({ sql, key: more.key }, new AbortController().signal);
       await open.datasets.create(datasetPath(name), {
         ...(schema === null ? {} : { schema }),
-        transform: {
-          inputs: inputs.map(({ id, path: input }) => ({ datasetRef: id, alias: formatDatasetPath(input) })),
-          transform: {
-            kind: "Sql",
-            engine: "duckdb",
-            query: sql,
-            ...(more.key === undefined ? {} : { temporalTables: [{ name, primaryKey: more.key }] }),
-          },
-        },
+        transform: chainTransform(datasetPath(name), { sql, key: more.key }, inputs),
       });
       const one = { path: datasetPath(name), sql, paused: false, ...more };
       declared.set(name, one);
+      await streams.transforms.keep(one);
+    },
+    async declare(one) {
+      declared.set(formatDatasetPath(one.path), one);
       await streams.transforms.keep(one);
     },
     async forget(name) {

@@ -14,6 +14,7 @@ export function noBlock(id: DatasetId): Tip {
     datasetKind: null,
     schema: null,
     watermark: null,
+    transformSeq: null,
     checkpoint: null,
     nextOffset: 0,
   };
@@ -29,6 +30,8 @@ export function follow(tip: Tip, hash: Multihash, block: MetadataBlock): Tip {
       return { ...next, datasetKind: event.datasetKind };
     case "SetDataSchema":
       return { ...next, schema: event.schema };
+    case "SetTransform":
+      return { ...next, transformSeq: seq };
     case "AddData":
     case "ExecuteTransform":
       return {

@@ -41,6 +41,8 @@ const shape = z.object({
   datasetKind: z.enum(["Root", "Derivative"]).nullable(),
   /** What an engine or source left last. */
   checkpoint: hash.nullable(),
+  /** Absent in those that were written before it was kept. */
+  transformSeq: count.nullable().default(null),
   /** Each as a block of ODF, so that a schema is written in one way only. */
   schemas: z.array(z.base64()),
   sourceStates: z.array(z.object({ sourceName: z.string(), kind: z.string(), value: z.string() })),
@@ -58,6 +60,7 @@ export function encodeCheckpoint(id: DatasetId, state: ChainState): Uint8Array {
     milestone,
     datasetKind: tip.datasetKind,
     checkpoint: tip.checkpoint,
+    transformSeq: tip.transformSeq,
     schemas: schemas.map(({ seq, schema }) => {
       const event = { kind: "SetDataSchema", schema } as const;
       const block = { systemTime: instant(0), prevBlockHash: null, sequenceNumber: seq, event };
@@ -95,7 +98,7 @@ export function decodeCheckpoint(id: DatasetId, bytes: Uint8Array): ChainState {
 
 function stateOf(id: DatasetId, kept: z.infer<typeof shape>): ChainState {
   const keys = new DatasetKeys(id);
-  const { milestone, datasetKind, checkpoint } = kept;
+  const { milestone, datasetKind, checkpoint, transformSeq } = kept;
   const schemas = kept.schemas.map((text) => {
     const { sequenceNumber: seq, event } = decodeBlock(Buffer.from(text, "base64"));
     if (event.kind !== "SetDataSchema") throw damaged("it holds no schema where one is wanted");
@@ -105,7 +108,7 @@ function stateOf(id: DatasetId, kept: z.infer<typeof shape>): ChainState {
   const schema = schemas.at(-1)?.schema ?? null;
   const slices = kept.slices.map((one): LiveSlice => ({ ...one, key: keys.root + one.key }));
   return {
-    tip: { id, seq, head, systemTime, datasetKind, schema, watermark, checkpoint, nextOffset },
+    tip: { id, seq, head, systemTime, datasetKind, schema, watermark, transformSeq, checkpoint, nextOffset },
     milestone,
     schemas,
     sourceStates: kept.sourceStates,

@@ -13,6 +13,8 @@ export interface Tip {
   readonly datasetKind: Seed["datasetKind"] | null;
   readonly schema: DataSchema | null;
   readonly watermark: Instant | null;
+  /** Of the newest SetTransform; null where there is none, or a checkpoint that was written before this was kept does not say. */
+  readonly transformSeq: number | null;
   /** The checkpoint that an engine or source left last. */
   readonly checkpoint: Multihash | null;
   /** Also the number of rows ever added. */
