@@ -97,6 +97,7 @@ const chain = datasetPart("/chain", () => import("./pages/dataset/chain.tsx"), "
 const quarantine = datasetPart("/quarantine", () => import("./pages/dataset/quarantine.tsx"), "Quarantine");
 
 const datasetLineage = datasetPart("/lineage", () => import("./pages/dataset/lineage.tsx"), "DatasetLineage");
+const transform = datasetPart("/transform", () => import("./pages/dataset/transform.tsx"), "TransformPage");
 
 const lineage = createRoute({
   getParentRoute: () => inside,
@@ -171,7 +172,7 @@ const tree = root.addChildren([
     home,
     datasets,
     upload,
-    dataset.addChildren([overview, schema, sample, chain, quarantine, datasetLineage]),
+    dataset.addChildren([overview, schema, sample, chain, quarantine, transform, datasetLineage]),
     lineage,
     lookups,
     lookup,

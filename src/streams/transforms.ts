@@ -12,7 +12,7 @@ import {
   type TraceId,
 } from "../base/index.ts";
 import { type CommitNews, type DatasetRef, datasetId, type Head } from "../datasets/index.ts";
-import { type DataSchema, userColumns } from "../slices/index.ts";
+import { type DataSchema, systemFields, userColumns } from "../slices/index.ts";
 import { type InputProgress, inputProgress } from "./behind.ts";
 import { chainTransform, newestTransform } from "./chain-transform.ts";
 import type { DeclaredTransform, TransformRunRecord, TransformState, TransformsOptions } from "./contract.ts";
@@ -245,7 +245,8 @@ export class Transforms implements Service {
     const schemas = new Map<string, readonly string[] | null>();
     for (const input of kept.inputs) {
       const { schema } = await datasets.head(input.id, signal);
-      schemas.set(formatDatasetPath(input.path), schema?.fields.map(({ name }) => name) ?? null);
+      const fields = schema === null ? null : [...systemFields, ...userColumns(schema)];
+      schemas.set(formatDatasetPath(input.path), fields?.map(({ name }) => name) ?? null);
     }
     const { schema } = await datasets.head(id, signal);
     const made = kept.select.columnLineage((path) => schemas.get(formatDatasetPath(path)) ?? null);

@@ -23,6 +23,7 @@ beforeAll(async () => {
   expect(code).toBe(0);
   const heavy = "CREATE DATASET web.heavy AS SELECT id, upper(bird) AS bird, weight FROM web.birds WHERE weight > 10";
   const sql = [heavy, "CREATE DATASET web.names AS SELECT bird FROM web.heavy", "PAUSE DATASET web.names"];
+  sql.push("CREATE DATASET web.broken AS SELECT CAST(bird AS INTEGER) AS number FROM web.heavy");
   for (const statement of sql) expect(await millrace(["sql", statement], platform)).toMatchObject({ code: 0 });
   const manifest = path.join(folder.path, "lookup.yaml");
   await writeFile(manifest, "kind: Lookup\nproject: web\nname: birds\nspec:\n  dataset: birds\n  key: [bird, id]\n");
@@ -56,6 +57,9 @@ const views: Readonly<Record<string, readonly [address: string, before?: (page: 
   "lineage-pick": ["/lineage?project=web&pick=dataset:web.heavy"],
   "lineage-list": ["/lineage?view=list"],
   "dataset-lineage": ["/datasets/web/heavy/lineage"],
+  transform: ["/datasets/web/heavy/transform"],
+  "transform-paused": ["/datasets/web/names/transform"],
+  "transform-failing": ["/datasets/web/broken/transform"],
   lookups: ["/lookups"],
   lookup: ["/lookups/web/birds?key=rail:1&prefix=rail:1"],
   "lookup-absent": ["/lookups/web/birds?key=rook:1"],

@@ -25,6 +25,7 @@ const parts = [
   { to: "/datasets/$project/$dataset/sample", label: "Sample" },
   { to: "/datasets/$project/$dataset/chain", label: "Chain" },
   { to: "/datasets/$project/$dataset/quarantine", label: "Quarantine" },
+  { to: "/datasets/$project/$dataset/transform", label: "Transform" },
   { to: "/datasets/$project/$dataset/lineage", label: "Lineage" },
 ] as const;
 
@@ -82,11 +83,13 @@ export function DatasetPage(): ReactNode {
       }
     >
       <nav className={tabs.list} aria-label="Parts of the dataset">
-        {parts.map(({ to, label }) => (
-          <Link key={to} to={to} {...keep} className={tabs.tab} activeOptions={{ exact: true, includeSearch: false }}>
-            {label}
-          </Link>
-        ))}
+        {parts
+          .filter(({ label }) => label !== "Transform" || head?.transform != null)
+          .map(({ to, label }) => (
+            <Link key={to} to={to} {...keep} className={tabs.tab} activeOptions={{ exact: true, includeSearch: false }}>
+              {label}
+            </Link>
+          ))}
       </nav>
       {seq !== undefined && <TimeTravel seq={seq} />}
       {error !== null && <ErrorPanel error={error} again={() => void refetch()} />}

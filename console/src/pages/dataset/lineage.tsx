@@ -24,7 +24,6 @@ export function DatasetLineage(): ReactNode {
       <Card
         flush
         title="What it comes of, and what comes of it"
-        className={css.small ?? ""}
         actions={
           <Link to="/lineage" search={{ project, pick: id }}>
             All of the project

@@ -1,31 +1,31 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import type { OneDataset } from "../../api/types.ts";
-import { Badge, Command, Facts, Name, type Tone } from "../../design/display.tsx";
+import { Badge, Command, Facts, Name } from "../../design/display.tsx";
+import { toneOf } from "../lineage/states.ts";
 import css from "./dataset.module.css";
+import { usePlace } from "./place.ts";
 
 type Transform = NonNullable<OneDataset["transform"]>;
 
-const tones: Readonly<Record<Transform["state"], Tone>> = {
-  paused: "warn",
-  idle: "good",
-  waiting: "accent",
-  running: "accent",
-  failing: "bad",
-};
-
 /** The SELECT whose result a dataset is, and how it is kept right. */
 export function TransformFacts({ transform }: { readonly transform: Transform }): ReactNode {
+  const { keep } = usePlace();
   const { sql, mode, inputs, state, error } = transform;
   return (
     <>
-      <p>The result of this SELECT, kept right as rows arrive:</p>
+      <p>
+        The result of this SELECT, kept right as rows arrive.{" "}
+        <Link to="/datasets/$project/$dataset/transform" {...keep}>
+          How, and its runs
+        </Link>
+      </p>
       <Command text={sql} />
       <Facts
         facts={[
           [
             "State",
-            <Badge key="s" tone={tones[state]} dot>
+            <Badge key="s" tone={toneOf(state)} dot>
               {state}
             </Badge>,
           ],

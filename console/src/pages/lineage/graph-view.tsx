@@ -7,7 +7,7 @@ import { Icon, type IconName } from "../../design/icon.tsx";
 import { join } from "../../design/join.ts";
 import css from "./graph.module.css";
 import { type LaidOut, layOut, nodeSize, type Point, type Route } from "./layout.ts";
-import { behindText, readsText, toneOf } from "./states.ts";
+import { isBehind, readsText, shortly, toneOf } from "./states.ts";
 import { useCanvas } from "./use-canvas.ts";
 
 const icons: Readonly<Record<LineageNode["kind"], IconName>> = {
@@ -141,7 +141,7 @@ function NodeFace({
   readonly rate: number;
   readonly folded: number;
 }): ReactNode {
-  const behind = behindText(node.behindRows, node.behindMs);
+  const entries = node.kind === "lookup" ? "entries" : "rows";
   return (
     <>
       <span className={css.title}>
@@ -156,12 +156,13 @@ function NodeFace({
       </span>
       <span className={css.facts}>
         <span className={css.state}>{node.kind === "root" ? "from outside" : node.state}</span>
-        <span className={join(rate > 0 && css.flowing)}>
-          {behind ??
-            (rate > 0
-              ? `${perSecond(rate)} rows/s`
-              : `${compact(node.rows)} ${node.kind === "lookup" ? "entries" : "rows"}`)}
-        </span>
+        {isBehind(node.behindRows, node.behindMs) ? (
+          <span className={css.late}>{shortly(node.behindMs ?? 0)} behind</span>
+        ) : (
+          <span className={join(rate > 0 && css.flowing)}>
+            {rate > 0 ? `${perSecond(rate)} rows/s` : `${compact(node.rows)} ${entries}`}
+          </span>
+        )}
       </span>
     </>
   );
@@ -181,12 +182,12 @@ function EdgeLine({
   /** Other edges end where it ends: it is told about nearer to where it begins. */
   readonly isShared: boolean;
 }): ReactNode {
-  const isBehind = (edge?.behindRows ?? 0) > 0;
-  const text = isBehind ? `${compact(edge?.behindRows ?? 0)} wait` : rate > 0 ? `${perSecond(rate)}/s` : null;
+  const isLate = edge !== undefined && isBehind(edge.behindRows, edge.behindMs);
+  const text = isLate ? `${compact(edge?.behindRows ?? 0)} wait` : rate > 0 ? `${perSecond(rate)}/s` : null;
   const [before, last] = [route.points.at(-2), route.points.at(-1)];
   const at = before && last && along(before, last, isShared ? 0.32 : 0.68);
   return (
-    <g className={join(css.edge, rate > 0 && css.edgeFlowing, isBehind && css.edgeBehind, !isLit && css.back)}>
+    <g className={join(css.edge, rate > 0 && css.edgeFlowing, isLate && css.edgeBehind, !isLit && css.back)}>
       <path d={pathText(route.points)} />
       {last && <path d={`M${last.x - 7},${last.y - 4} L${last.x - 1},${last.y} L${last.x - 7},${last.y + 4}`} />}
       {text !== null && at && (

@@ -21,6 +21,16 @@ export function behindText(behindRows: number | null, behindMs: number | null): 
   return `${compact(behindRows)} ${behindRows === 1 ? "row" : "rows"}, ${duration(behindMs ?? 0)} behind`;
 }
 
+/** So long behind is more than a run that is under way. */
+const worthTellingMs = 2_000;
+
+/** Whether what waits is to be told before how much flows. */
+export const isBehind = (behindRows: number | null, behindMs: number | null): boolean =>
+  (behindRows ?? 0) > 0 && (behindMs ?? 0) >= worthTellingMs;
+
+/** A length of time in its larger unit: "10 min". */
+export const shortly = (ms: number): string => duration(ms).split(" ").slice(0, 2).join(" ");
+
 /** What a node reads, for who cannot see where its lines come from. */
 export const readsText = (inputs: readonly string[]): string =>
   inputs.length === 0 ? "" : `, reads ${inputs.join(" and ")}`;

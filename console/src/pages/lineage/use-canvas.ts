@@ -40,7 +40,10 @@ export function useCanvas({ width, height }: Pick<LaidOut, "width" | "height">):
   useEffect(() => {
     const element = canvas.current;
     if (element === null) return;
-    const watch = new ResizeObserver(() => setRoom({ width: element.clientWidth, height: element.clientHeight }));
+    // It is as high as what it shows, up to its greatest height: that is the room there is.
+    const watch = new ResizeObserver(() =>
+      setRoom({ width: element.clientWidth, height: Number.parseFloat(getComputedStyle(element).maxHeight) || 600 }),
+    );
     watch.observe(element);
     const wheel = (event: WheelEvent) => {
       if (!event.ctrlKey && !event.metaKey) return;

@@ -6,7 +6,7 @@ import {
   completionKeymap,
 } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
-import { PostgreSQL, SQLDialect, sql } from "@codemirror/lang-sql";
+import { sql } from "@codemirror/lang-sql";
 import {
   bracketMatching,
   HighlightStyle,
@@ -32,18 +32,7 @@ import {
 } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { type CatalogDataset, namespaceOf, plainNames } from "./completion.ts";
-
-/** Fewer than PostgreSQL's many hundred, so that columns called `name` or `range` do not look like the language. */
-const keywords = `all and any array as asc asof at between both by case cast collate create cross delete desc describe distinct
-drop else end except exclude exists explain false fetch filter following for from full group grouping having ilike in inner insert
-intersect interval into is join lateral left like limit natural not null nulls offset on or order outer over partition pivot
-positional preceding qualify recursive replace returning right rollup select semi anti sets show similar some summarize table
-tablesample then to true try_cast unbounded union unpivot update using values when where window with within`;
-
-const types = `bigint binary bit blob bool boolean char date decimal double enum float hugeint int integer json list map numeric real
-smallint struct text time timestamp timestamptz tinyint ubigint uhugeint uinteger usmallint utinyint uuid varchar`;
-
-const dialect = SQLDialect.define({ ...PostgreSQL.spec, keywords, types });
+import { dialect } from "./dialect.ts";
 
 /** Colours are the tokens', by name: a change of the theme needs nothing here. */
 const highlighting = HighlightStyle.define([

@@ -1,0 +1,49 @@
+import { queryOptions } from "@tanstack/react-query";
+import { quoteName, runSql } from "../../api/sql.ts";
+
+export interface TransformRun {
+  readonly at: string;
+  readonly state: string;
+  readonly elapsedMs: number;
+  readonly rowsRead: number;
+  readonly rowsWritten: number;
+  /** The block that it made. */
+  readonly seq: number | null;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+  readonly traceId: string;
+}
+
+const shownRuns = 100;
+
+/** The newest runs of a derivative, newest first. */
+export const runsQuery = (project: string, dataset: string) =>
+  queryOptions({
+    queryKey: ["dataset", project, dataset, "runs"],
+    async queryFn({ signal }): Promise<readonly TransformRun[]> {
+      const sql = `SELECT event_time, state, elapsed_ms, rows_read, rows_written, seq, error_code, error_message, trace_id
+FROM system.transform_runs WHERE dataset = ? ORDER BY event_time DESC LIMIT ${shownRuns}`;
+      const { rows } = await runSql(sql, { parameters: [`${project}.${dataset}`], signal });
+      return rows.map(runOf);
+    },
+    retry: false,
+  });
+
+function runOf(row: Readonly<Record<string, unknown>>): TransformRun {
+  const text = (name: string) => (row[name] == null ? null : String(row[name]));
+  return {
+    at: text("event_time") ?? "",
+    state: text("state") ?? "",
+    elapsedMs: Number(row.elapsed_ms),
+    rowsRead: Number(row.rows_read),
+    rowsWritten: Number(row.rows_written),
+    seq: row.seq == null ? null : Number(row.seq),
+    errorCode: text("error_code"),
+    errorMessage: text("error_message"),
+    traceId: text("trace_id") ?? "",
+  };
+}
+
+/** Stops the runs of a derivative, or lets them go on. @throws ApiError */
+export const setPaused = (project: string, dataset: string, isPaused: boolean) =>
+  runSql(`${isPaused ? "PAUSE" : "RESUME"} DATASET ${quoteName(project)}.${quoteName(dataset)}`);
