@@ -15,6 +15,7 @@ export function Toolbar({
   onRun,
   onCancel,
   onSave,
+  onKeep,
   onRowLimit,
 }: {
   readonly isBusy: boolean;
@@ -25,6 +26,8 @@ export function Toolbar({
   readonly onRun: () => void;
   readonly onCancel: () => void;
   readonly onSave: () => void;
+  /** Makes a dataset of it. */
+  readonly onKeep: () => void;
   readonly onRowLimit: (rows: number) => void;
 }): ReactNode {
   return (
@@ -69,6 +72,15 @@ export function Toolbar({
         rows
       </div>
       <span className={css.spread} />
+      <Button
+        small
+        icon="lineage"
+        title="Makes a dataset of the result, which follows its inputs"
+        unless={isEmpty ? "Write a statement first" : null}
+        onClick={onKeep}
+      >
+        Keep this query
+      </Button>
       <Button small title="Ctrl S" unless={isEmpty ? "Write a statement first" : null} onClick={onSave}>
         Save
       </Button>

@@ -9,6 +9,8 @@ import { useCatalog } from "./catalog.ts";
 import type { CatalogDataset } from "./editor/completion.ts";
 import type { EditorHandle } from "./editor/editor.tsx";
 import { left } from "./editor/left.ts";
+import { KeepDialog } from "./keep-dialog.tsx";
+import { selectOf } from "./kept-query.ts";
 import { openSaved, openTab, useOpening } from "./opening.ts";
 import { ResultPane } from "./result-pane.tsx";
 import { isUnderWay, markOf, runs, useRun } from "./runs.ts";
@@ -59,12 +61,18 @@ function Bench(): ReactNode {
   const setSide = (isOpen: boolean) => (isNarrow ? setOver(isOpen) : keepSide(isOpen ? 1 : 0));
   const served = () => setOver(false);
   const [saving, setSaving] = useState<Tab | null>(null);
+  const [keeping, setKeeping] = useState<string | null>(null);
 
   const runChosen = () => {
     const { text, from } = editor.current?.chosen() ?? { text: tab.sql, from: 0 };
     const statements = splitStatements(text).map((one) => ({ ...one, from: one.from + from, to: one.to + from }));
     if (statements.length === 0) tell("There is no statement to run.");
     else void runs.start(tab.id, statements, rowLimit);
+  };
+  const keepAsDataset = () => {
+    const select = selectOf(editor.current?.chosen().text ?? tab.sql);
+    if (select === null) tell("One SELECT can be kept. Select the one that is meant.");
+    else setKeeping(select);
   };
   const keep = async () => {
     if (tab.sql.trim() === "") return;
@@ -140,6 +148,7 @@ function Bench(): ReactNode {
             onRun={runChosen}
             onCancel={() => runs.cancel(tab.id)}
             onSave={() => void keep()}
+            onKeep={keepAsDataset}
             onRowLimit={setRowLimit}
           />
           <div className={css.editor}>
@@ -168,6 +177,7 @@ function Bench(): ReactNode {
           </div>
         </section>
       </div>
+      <KeepDialog sql={keeping} onClose={() => setKeeping(null)} />
       <SaveDialog tab={saving} onClose={() => setSaving(null)} />
     </main>
   );
