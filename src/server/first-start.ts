@@ -2,7 +2,7 @@ import { type Disk, datasetPath, MillraceError, type Service } from "../base/ind
 import type { Datasets } from "../datasets/index.ts";
 import type { Identity } from "../identity/index.ts";
 import { webRequestColumns } from "../ingest/index.ts";
-import { type DatasetSpec, datasetKind, type Resources, type SourceSpec } from "../resources/index.ts";
+import { type DatasetSpec, datasetKind, type LookupSpec, type Resources, type SourceSpec } from "../resources/index.ts";
 import { systemColumns, systemDatasets } from "../telemetry/index.ts";
 import { firstOrganization, firstOwner, writePrivate } from "./owner-token.ts";
 import { ensureChain } from "./resources-door.ts";
@@ -14,11 +14,15 @@ export interface FirstStartOptions {
   readonly disk: Disk;
   /** Where the owner finds the first token. */
   readonly ownerTokenFile: string;
-  /** Also the example's dataset and generator. */
+  /** Also the example: a dataset with a generator, what is made of it by the minute, and a lookup. */
   readonly example: boolean;
 }
 
 const by = "millrace";
+const requestsPerMinute = `SELECT time_bucket(INTERVAL '1 minute', event_time) AS minute, status,
+  count(*) AS requests, avg(duration_ms) AS mean_ms
+FROM example.requests
+GROUP BY minute, status`;
 
 /**
  * What every server stands on: the organization with its owner and token, the system's project and datasets, the example
@@ -66,6 +70,13 @@ export class FirstStart implements Service {
       paused: false,
     };
     await this.#applyOnce({ kind: "Source", project: "example", name: "web-requests", spec });
+    // Its chain is made when transforms start.
+    await this.#declare("example", "requests_per_minute", {
+      description: "Web requests by minute and status, kept right as they come.",
+      transform: { sql: requestsPerMinute },
+    });
+    const visitors: LookupSpec = { dataset: "requests", key: ["client_ip"] };
+    await this.#applyOnce({ kind: "Lookup", project: "example", name: "visitors", spec: visitors });
   }
 
   async #declare(project: string, dataset: string, spec: DatasetSpec): Promise<void> {

@@ -53,6 +53,7 @@ const views: Readonly<Record<string, readonly [address: string, before?: (page: 
   workbench: [workbench],
   "workbench-grid": [workbench, run],
   "workbench-chart": [workbench, chart],
+  "workbench-keep": [workbench, keep],
   lineage: ["/lineage"],
   "lineage-pick": ["/lineage?project=web&pick=dataset:web.heavy"],
   "lineage-list": ["/lineage?view=list"],
@@ -81,6 +82,11 @@ async function choose(page: Page): Promise<void> {
 async function run(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Run", exact: true }).click();
   await page.getByRole("gridcell", { name: "heron" }).waitFor();
+}
+
+async function keep(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Keep this query" }).click();
+  await page.getByRole("dialog").getByText("heron").waitFor();
 }
 
 async function chart(page: Page): Promise<void> {

@@ -5,7 +5,7 @@ import { type Disk, datasetPath, instant, silentTelemetry, systemClock, systemRa
 import { Datasets } from "../../src/datasets/index.ts";
 import { Identity, identityKinds, MasterKeys } from "../../src/identity/index.ts";
 import { webRequest } from "../../src/ingest/generator/web-requests.ts";
-import { datasetKind } from "../../src/resources/index.ts";
+import { datasetKind, lookupKind } from "../../src/resources/index.ts";
 import { FirstStart } from "../../src/server/first-start.ts";
 import { ownColumns } from "../../src/slices/index.ts";
 import { nodeDisk } from "../../src/storage/index.ts";
@@ -76,7 +76,7 @@ function failingDisk(at: number): Disk {
 }
 
 test("wherever the first start is cut off, the next one leaves an owner whose token works", async () => {
-  await using open = await openResources(identityKinds);
+  await using open = await openResources([...identityKinds, lookupKind]);
   const steps = ["open", "write", "sync", "rename", "sync of the folder"];
   for (const at of steps.keys()) {
     const cut = await firstStart(open, failingDisk(at));
@@ -97,12 +97,13 @@ test("wherever the first start is cut off, the next one leaves an owner whose to
 });
 
 test("the system's datasets and the example are made once, and what people changed stays", async () => {
-  await using open = await openResources(identityKinds);
+  await using open = await openResources([...identityKinds, lookupKind]);
   const first = await firstStart(open, nodeDisk, true);
   await first.start.start();
   const names = async () => (await first.resources.list(datasetKind)).map(({ project, name }) => `${project}.${name}`);
   expect(await names()).toEqual([
     "example.requests",
+    "example.requests_per_minute",
     "system.events",
     "system.ingests",
     "system.lookups",
@@ -120,7 +121,7 @@ test("the system's datasets and the example are made once, and what people chang
 });
 
 test("what is declared can be asked before its first row, and has the columns that its rows will have", async () => {
-  await using open = await openResources(identityKinds);
+  await using open = await openResources([...identityKinds, lookupKind]);
   const { start, datasets } = await firstStart(open, nodeDisk, true);
   await start.start();
   const columnsOf = async (name: string) => {

@@ -15,6 +15,8 @@ export interface TransformRun {
 }
 
 const shownRuns = 100;
+/** A run is told some seconds after it has ended, and by no event. */
+const againMs = 5_000;
 
 /** The newest runs of a derivative, newest first. */
 export const runsQuery = (project: string, dataset: string) =>
@@ -27,6 +29,7 @@ FROM system.transform_runs WHERE dataset = ? ORDER BY event_time DESC LIMIT ${sh
       return rows.map(runOf);
     },
     retry: false,
+    refetchInterval: ({ state }) => (state.error === null ? againMs : false),
   });
 
 function runOf(row: Readonly<Record<string, unknown>>): TransformRun {

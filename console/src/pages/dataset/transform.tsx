@@ -22,7 +22,7 @@ import { compact, count, duration } from "../../design/format.ts";
 import { tell, tellFailure } from "../../design/overlays.tsx";
 import { Bars } from "../../design/small-charts.tsx";
 import { Ago } from "../../design/time.tsx";
-import { behindText, toneOf } from "../lineage/states.ts";
+import { behindText, toneOf, waitText } from "../lineage/states.ts";
 import { DeleteDataset } from "./delete.tsx";
 import { usePlace } from "./place.ts";
 import css from "./transform.module.css";
@@ -93,7 +93,7 @@ function Figures({ head, transform }: { readonly head: OneDataset; readonly tran
       <Figure
         name="Behind its inputs"
         value={rows === 0 ? "0 ms" : duration(ms)}
-        more={rows === 0 ? "all rows are read" : `${count(rows)} rows wait`}
+        more={rows === 0 ? "all rows are read" : waitText(rows)}
       />
       <Figure
         name="Rows written by a run"

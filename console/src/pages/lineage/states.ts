@@ -1,5 +1,5 @@
 import type { Tone } from "../../design/display.tsx";
-import { compact, duration } from "../../design/format.ts";
+import { compact, duration, rowCount } from "../../design/format.ts";
 
 const tones: Readonly<Record<string, Tone>> = {
   paused: "warn",
@@ -27,6 +27,9 @@ const worthTellingMs = 2_000;
 /** Whether what waits is to be told before how much flows. */
 export const isBehind = (behindRows: number | null, behindMs: number | null): boolean =>
   (behindRows ?? 0) > 0 && (behindMs ?? 0) >= worthTellingMs;
+
+/** "1 row waits", "12 rows wait". */
+export const waitText = (rows: number): string => `${rowCount(rows)} ${rows === 1 ? "waits" : "wait"}`;
 
 /** A length of time in its larger unit: "10 min". */
 export const shortly = (ms: number): string => duration(ms).split(" ").slice(0, 2).join(" ");

@@ -7,7 +7,7 @@ import type { Lookup } from "../../api/types.ts";
 import { Badge, Data, ErrorPanel, Name, Page, SkeletonRows } from "../../design/display.tsx";
 import { Figure, FigureRow } from "../../design/figure.tsx";
 import { bytes, compact, count, duration } from "../../design/format.ts";
-import { toneOf } from "../lineage/states.ts";
+import { toneOf, waitText } from "../lineage/states.ts";
 import { LookupActions } from "./actions.tsx";
 import css from "./lookup.module.css";
 import { Prefix } from "./prefix.tsx";
@@ -98,7 +98,7 @@ function Figures({ lookup }: { readonly lookup: Lookup }): ReactNode {
       <Figure
         name="Behind"
         value={behindRows === 0 ? "0 ms" : duration(behindMs)}
-        more={behindRows === 0 ? "all commits are in" : `${count(behindRows)} rows wait`}
+        more={behindRows === 0 ? "all commits are in" : waitText(behindRows)}
       />
       <Figure
         name="Rows taken in"

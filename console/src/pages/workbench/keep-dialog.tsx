@@ -92,7 +92,7 @@ function KeepForm({ sql, onClose }: { readonly sql: string; readonly onClose: ()
             />
           )}
         </Field>
-        <Field label="Key" help="Columns of which there is one row each; empty: none.">
+        <Field label="Key" help="One row for each; empty: none.">
           {(tie) => (
             <Input
               {...tie}
@@ -160,12 +160,15 @@ function How({ sql, answer }: { readonly sql: string; readonly answer: Answer })
   if (answer.data === undefined) return <SkeletonRows rows={2} />;
   return (
     <dl className={css.told}>
-      {answer.data.map(([about, value]) => (
-        <div key={about}>
-          <dt>{about}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
+      {/* Its columns are those of the first rows. */}
+      {answer.data
+        .filter(([about]) => about !== "columns")
+        .map(([about, value]) => (
+          <div key={about}>
+            <dt>{about}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
     </dl>
   );
 }
