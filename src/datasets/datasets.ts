@@ -111,9 +111,12 @@ export class Datasets implements AsyncDisposable {
     return ref;
   }
 
-  /** Has a derivative be the result of this transform from now on. @throws chain_broken for a root dataset; conflict where another writer was first */
-  async setTransform(id: DatasetId, transform: Omit<SetTransform, "kind">): Promise<void> {
-    await this.#writer.describe(id, { kind: "SetTransform", ...transform });
+  /**
+   * Has a derivative be the result of this transform from now on, as the block behind `expectedSeq` where that is given.
+   * @throws chain_broken for a root dataset; conflict where another writer was first
+   */
+  async setTransform(id: DatasetId, transform: Omit<SetTransform, "kind">, expectedSeq?: number): Promise<void> {
+    await this.#writer.describe(id, { kind: "SetTransform", ...transform }, expectedSeq);
   }
 
   /** Gives a copy that was begun its name. Repeating it does nothing. @throws already_exists */

@@ -55,7 +55,7 @@ export function changesOf(
 ): string {
   if (snapshot.schema === null) {
     throw new MillraceError("sql_binding", `The dataset ${formatDatasetPath(path)} has no rows and no columns yet.`, {
-      hint: "Push or import rows first.",
+      hint: "Push or import rows first; the result of a transform has columns as soon as its inputs have.",
     });
   }
   const groups: (FileGroup & { readonly of: LiveSlice; readonly paths: string[] })[] = [];

@@ -83,21 +83,19 @@ function checkProject(kind: Kind, input: ManifestInput): string | null {
 
 /** @throws bad_manifest where a member changes that cannot */
 export function checkImmutable(kind: Kind, before: Resource, checked: Checked, input: ManifestInput): void {
-  const changed = (kind.immutable ?? []).find(
-    (member) => !same(memberOf(before.spec, member), memberOf(checked.spec, member)),
-  );
-  if (changed === undefined) return;
-  throw new MillraceError("bad_manifest", `The member "${changed}" of a ${kind.kind} cannot change.`, {
+  const stored = new Map(Object.entries(Object(before.spec)));
+  const wanted = new Map(Object.entries(Object(checked.spec)));
+  const changed = (kind.immutable ?? []).find((member) => !same(stored.get(member), wanted.get(member)));
+  const moved = (kind.native ?? []).find((member) => stored.has(member) !== wanted.has(member));
+  if (changed === undefined && moved === undefined) return;
+  const said =
+    changed === undefined
+      ? `"${moved}" of a ${kind.kind} cannot come or go`
+      : `"${changed}" of a ${kind.kind} cannot change`;
+  throw new MillraceError("bad_manifest", `The member ${said}.`, {
     hint: "Delete it and make it anew.",
-    ...at(input, ["spec", ...changed.split(".")]),
+    ...at(input, ["spec", changed ?? moved ?? ""]),
   });
-}
-
-function memberOf(spec: unknown, path: string): unknown {
-  return path.split(".").reduce((inner: unknown, member) => {
-    const isObject = typeof inner === "object" && inner !== null;
-    return isObject && Object.hasOwn(inner, member) ? Reflect.get(inner, member) : undefined;
-  }, spec);
 }
 
 function wrong(input: ManifestInput, member: "spec" | "labels", explained: Explained): MillraceError {

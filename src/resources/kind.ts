@@ -13,8 +13,10 @@ export interface Kind<Spec = unknown> {
   readonly kind: string;
   readonly scope: "organization" | "project";
   readonly schema: z.ZodType<Spec>;
-  /** Members of the spec that cannot change once set; `member.inner` for one within another. */
+  /** Members of the spec that cannot change once set. */
   readonly immutable?: readonly string[];
+  /** Members of the spec that it has from the beginning or never. */
+  readonly native?: readonly string[];
   /** Its spec holds hashes or sealed values: not for readers of the API, nor for events. */
   readonly internal?: boolean;
   /** Names that can never be deleted. */

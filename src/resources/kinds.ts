@@ -116,7 +116,8 @@ export const datasetKind: Kind<DatasetSpec> = {
           message: "a dataset with a transform has none: its SELECT says it",
         });
   }),
-  immutable: ["replica", "transform.sql", "transform.key"],
+  immutable: ["replica"],
+  native: ["transform"],
   checkName: (name) => void datasetName(name),
 };
 

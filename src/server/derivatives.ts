@@ -1,7 +1,9 @@
 import {
   type Clock,
+  type DatasetId,
   type DatasetPath,
   datasetName,
+  datasetPath,
   delay,
   formatDatasetPath,
   type Logger,
@@ -18,7 +20,7 @@ import {
   type ResourceName,
   type Resources,
 } from "../resources/index.ts";
-import { type DataSchema, ownColumns } from "../slices/index.ts";
+import { type DataSchema, userColumns } from "../slices/index.ts";
 import type { DeclaredTransform, TransformSpec, Transforms } from "../streams/index.ts";
 import { chainTransform } from "../streams/index.ts";
 
@@ -70,6 +72,7 @@ export interface TransformCheck {
  */
 export async function checkTransform(
   transforms: Transforms | null,
+  datasets: Pick<Datasets, "find">,
   input: ManifestInput,
   { mayRead = async () => false, within = (error) => error }: TransformCheck,
 ): Promise<void> {
@@ -88,14 +91,47 @@ export async function checkTransform(
     if (said === own) throw new MillraceError("conflict", `The transform of ${own} reads its own result.`);
     if (!(await mayRead(path))) throw new MillraceError("dataset_not_found", `There is no dataset ${said}.`);
   }
-  if (transform.key === undefined) return;
-  if (schema !== null) checkKeyColumns(transform.key, schema, input);
-  await ask(transform);
+  if (transform.key !== undefined) {
+    if (schema !== null) checkKeyColumns(transform.key, schema, input);
+    await ask(transform);
+  }
+  const ref = input.project ? await datasets.find(datasetPath(own)) : null;
+  const before = ref === null ? null : transforms.state(ref.id);
+  if (ref === null || before === null || isSame(before, transform)) return;
+  await refuseCycle(transforms, datasets, ref, inputs);
+  await transforms.checkChange(ref, transform, new AbortController().signal);
+}
+
+function isSame(before: TransformSpec, { sql, key = [] }: TransformSpec): boolean {
+  return before.sql === sql && JSON.stringify(before.key) === JSON.stringify(key);
+}
+
+/** A changed SELECT could read what reads its result. @throws conflict */
+async function refuseCycle(
+  transforms: Transforms,
+  datasets: Pick<Datasets, "find">,
+  own: DatasetRef,
+  inputs: readonly DatasetRef[],
+): Promise<void> {
+  const seen = new Set<DatasetId>();
+  for (const open = [...inputs]; open.length > 0; ) {
+    const next = open.pop();
+    if (next === undefined || seen.has(next.id)) continue;
+    seen.add(next.id);
+    for (const path of transforms.state(next.id)?.inputs ?? []) {
+      const input = await datasets.find(path);
+      if (input?.id === own.id) {
+        const [said, by] = [formatDatasetPath(own.path), formatDatasetPath(next.path)];
+        throw new MillraceError("conflict", `The transform of ${said} would read its own result, by way of ${by}.`);
+      }
+      if (input !== null) open.push(input);
+    }
+  }
 }
 
 /** @throws conflict, where the key stands */
 function checkKeyColumns(key: readonly string[], schema: DataSchema, input: ManifestInput): void {
-  const names = ownColumns(schema).map(({ name }) => name);
+  const names = userColumns(schema).map(({ name }) => name);
   for (const [at, wanted] of key.entries()) {
     if (names.some((name) => name.toLowerCase() === wanted.toLowerCase())) continue;
     const position = input.locate?.(["spec", "transform", "key", at]);

@@ -49,7 +49,7 @@ export function resourcesDoor(
   const check = async (input: ManifestInput, by: TransformCheck) => {
     await checkColumns(datasets, input);
     await checkKey(datasets, input);
-    await checkTransform(transforms, input, by);
+    await checkTransform(transforms, datasets, input, by);
   };
   const door: DefinitionDoor = {
     parse: parseManifests,
@@ -112,7 +112,8 @@ export function resourcesDoor(
   return door;
 }
 
-async function inTurn<Item, Result>(
+/** One after another. */
+export async function inTurn<Item, Result>(
   items: readonly Item[],
   work: (item: Item) => Promise<Result>,
 ): Promise<readonly Result[]> {

@@ -6,7 +6,7 @@ import type { Identity, Principal } from "../identity/index.ts";
 import type { Definer, DefinitionAnswer } from "../queries/index.ts";
 import { type DatasetSpec, datasetKind, type LookupSpec, lookupDataset, lookupKind } from "../resources/index.ts";
 import { type TransformSpec, type Transforms, within } from "../streams/index.ts";
-import type { DefinitionDoor } from "./resources-door.ts";
+import { type DefinitionDoor, inTurn } from "./resources-door.ts";
 
 export interface StatementsOptions {
   readonly identity: Identity;
@@ -23,6 +23,7 @@ interface About {
 }
 
 type Created = Extract<Definition, { kind: "create dataset" | "create lookup" }>;
+type DerivativeSpec = DatasetSpec & { readonly transform: NonNullable<DatasetSpec["transform"]> };
 type Dropped = Extract<Definition, { kind: "drop dataset" | "drop lookup" }>;
 
 /** Does what a statement defines, by the same `apply` that manifests end in. */
@@ -51,6 +52,10 @@ export class Statements implements Definer {
         return await this.#pause(definition.name, definition.kind === "pause lookup", "lookup", about);
       case "set options":
         return await this.#set(definition, about);
+      case "alter transform":
+        return await this.#alter(definition, about);
+      case "backfill":
+        return await this.#backfill(definition.name, about);
       case "explain transform":
         return await this.#explain(definition.of, about, signal);
     }
@@ -70,8 +75,7 @@ export class Statements implements Definer {
     const sql = query.sql.replace(/;\s*$/, "");
     const transform = { sql, ...(key.length === 0 ? {} : { key: columns }), ...maxRowsOf(options, about.sql) };
     const specs: readonly [DatasetSpec, LookupSpec] = [{ transform }, { dataset: name.dataset, key: columns }];
-    const locate = (path: readonly PropertyKey[]) =>
-      positionAt(about.sql, key[Number(path.at(-1))]?.at ?? (path.includes("sql") ? query.at : name.at));
+    const locate = locateIn(about.sql, definition);
     const inputs = refs.map((ref, index) => ({ ...ref, spec: specs[index], locate }));
     try {
       await resources.applyAll(inputs, {
@@ -81,9 +85,11 @@ export class Statements implements Definer {
         within: (error) => within(about.sql, query.at, error),
       });
     } catch (error) {
-      if (!(error instanceof MillraceError) || error.code !== "precondition_failed") throw error;
-      const found = (await resources.get(dataset)) === null ? "lookup" : "dataset";
-      throw new MillraceError("already_exists", `The ${found} ${said(name)} exists already.`, {
+      const isTaken = error instanceof MillraceError && ["precondition_failed", "conflict"].includes(error.code);
+      const there = isTaken ? await inTurn(refs, (ref) => resources.get(ref)) : [];
+      const found = there.find((one) => one !== null);
+      if (found === undefined || found === null) throw error;
+      throw new MillraceError("already_exists", `The ${found.kind.toLowerCase()} ${said(name)} exists already.`, {
         position: positionAt(about.sql, name.at),
       });
     }
@@ -143,25 +149,46 @@ export class Statements implements Definer {
     return outcome("dataset", name, "altered");
   }
 
+  async #alter(
+    { name, key, query }: Extract<Definition, { kind: "alter transform" }>,
+    about: About,
+  ): Promise<DefinitionAnswer> {
+    const columns = key.length === 0 ? {} : { key: key.map((column) => column.name) };
+    const changed = { sql: query.sql.replace(/;\s*$/, ""), ...columns };
+    const change = (spec: DerivativeSpec) => ({ ...spec, transform: { ...spec.transform, ...changed } });
+    await this.#change(name, about, change, { key, query });
+    return outcome("dataset", name, "altered");
+  }
+
+  async #backfill(name: DefinedName, about: About): Promise<DefinitionAnswer> {
+    const { datasets, transforms } = this.#options;
+    const { project, name: dataset } = await this.#edited(name, about);
+    const ref = await datasets.find({ project, dataset });
+    if (ref === null) throw absent("dataset", name, about.sql);
+    if (transforms.state(ref.id) === null) throw isNoDerivative(name, about);
+    await transforms.backfill(ref.id);
+    return outcome("dataset", name, "backfilling");
+  }
+
   /** Applies a derivative's spec with a change. @throws dataset_not_found; sql_unsupported where it is none */
   async #change(
     name: DefinedName,
     about: About,
-    changed: (spec: DatasetSpec & { transform: NonNullable<DatasetSpec["transform"]> }) => DatasetSpec,
+    changed: (spec: DerivativeSpec) => DatasetSpec,
+    { key = [], query }: Partial<Pick<Created, "key" | "query">> = {},
   ): Promise<void> {
     const ref = await this.#edited(name, about);
     const found = await this.#options.resources.get(ref);
     if (found === null) throw absent("dataset", name, about.sql);
     const { transform, ...spec } = datasetKind.schema.parse(found.spec);
-    if (transform === undefined)
-      throw new MillraceError("sql_unsupported", `The dataset ${said(name)} has no transform.`, {
-        position: positionAt(about.sql, name.at),
-      });
+    if (transform === undefined) throw isNoDerivative(name, about);
     const input = { ...ref, labels: found.labels, spec: changed({ ...spec, transform }) };
-    await this.#options.resources.apply(input, {
+    const located = query === undefined ? {} : { locate: locateIn(about.sql, { name, key, query }) };
+    await this.#options.resources.applyAll([{ ...input, ...located }], {
       by: about.principal.user,
       expectedGeneration: found.generation,
       mayRead: this.#reads(about.principal),
+      ...(query === undefined ? {} : { within: (error) => within(about.sql, query.at, error) }),
     });
   }
 
@@ -201,9 +228,7 @@ export class Statements implements Definer {
     if (ref === null) throw absent("dataset", name, sql);
     const state = transforms.state(ref.id);
     if (state !== null) return { sql: state.sql, ...(state.key.length === 0 ? {} : { key: state.key }) };
-    throw new MillraceError("sql_unsupported", `The dataset ${said(name)} has no transform.`, {
-      position: positionAt(sql, name.at),
-    });
+    throw isNoDerivative(name, { sql });
   }
 
   /** A dataset that the caller may define, as the API asks it. @throws forbidden, bad_name */
@@ -227,6 +252,18 @@ const said = ({ project, dataset }: DefinedName) => `${project}.${dataset}`;
 
 function outcome(thing: Thing, name: DefinedName, what: string): DefinitionAnswer {
   return { columns: [thing, "outcome"], rows: [[said(name), what]] };
+}
+
+/** Where the statement says a member of the spec. */
+function locateIn(sql: string, { name, key, query }: Pick<Created, "name" | "key" | "query">) {
+  return (path: readonly PropertyKey[]) =>
+    positionAt(sql, key[Number(path.at(-1))]?.at ?? (path.includes("sql") ? query.at : name.at));
+}
+
+function isNoDerivative(name: DefinedName, { sql }: Pick<About, "sql">): MillraceError {
+  return new MillraceError("sql_unsupported", `The dataset ${said(name)} has no transform.`, {
+    position: positionAt(sql, name.at),
+  });
 }
 
 function absent(thing: Thing, name: DefinedName, sql: string): MillraceError {

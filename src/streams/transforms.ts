@@ -8,6 +8,7 @@ import {
   type Instant,
   instant,
   MillraceError,
+  Semaphore,
   type Service,
   type TraceId,
 } from "../base/index.ts";
@@ -29,6 +30,7 @@ const defaultMaxRows = 5_000_000;
 const firstPauseMs = 1_000;
 const longestPauseMs = 300_000;
 const followAgainMs = 5_000;
+const mostTries = 5;
 const committedShape = z.object({ datasetId: z.string().transform(datasetId) });
 
 /** A transform that this process keeps right. */
@@ -66,6 +68,7 @@ export class Transforms implements Service {
   /** By what they read, and by its name. */
   readonly #readers = new Map<DatasetId, Set<Kept>>();
   readonly #names = new Map<string, Set<Kept>>();
+  readonly #keeping = new Semaphore(1);
   readonly #stopping = new AbortController();
   #following: Promise<void> = Promise.resolve();
 
@@ -118,6 +121,8 @@ export class Transforms implements Service {
    * says the transform too: another one is written behind it, and its first run commits what it makes other.
    */
   async keep(declared: DeclaredTransform): Promise<void> {
+    // A declaration is told by whoever applies it and by the feed of changes, at the same moment.
+    using _turn = await this.#keeping.acquire(this.#stopping.signal);
     const ref = await this.#options.datasets.get(declared.path);
     const known = this.#kept.get(ref.id);
     if (known?.select.isOf(declared) === true) {
@@ -150,10 +155,19 @@ export class Transforms implements Service {
     signal: AbortSignal,
   ): Promise<number> {
     const { datasets } = this.#options;
-    const newest = await newestTransform(datasets, ref.id, await datasets.head(ref.id, signal), signal);
-    if (select.isOf(newest.said)) return newest.seq;
-    await datasets.setTransform(ref.id, chainTransform(ref.path, select, inputs));
-    return (await newestTransform(datasets, ref.id, await datasets.head(ref.id, signal), signal)).seq;
+    for (let tries = 1; ; tries++) {
+      const head = await datasets.head(ref.id, signal);
+      const newest = await newestTransform(datasets, ref.id, head, signal);
+      if (select.isOf(newest.said)) return newest.seq;
+      try {
+        await datasets.setTransform(ref.id, chainTransform(ref.path, select, inputs), head.seq);
+      } catch (error) {
+        // A run's block, or another server's, which may say the same.
+        const isLost = error instanceof MillraceError && error.code === "conflict";
+        if (!isLost || tries === mostTries) throw error;
+        await datasets.refresh(ref.id, signal);
+      }
+    }
   }
 
   /**

@@ -266,6 +266,8 @@ function statement(dice: Dice, depth: number): string {
         "DROP LOOKUP IF EXISTS fuzz.a",
         "PAUSE LOOKUP fuzz.a",
         "ALTER DATASET fuzz.a SET (max_rows = 'x')",
+        `ALTER DATASET fuzz.a AS ${select(dice, depth)}`,
+        "BACKFILL DATASET fuzz.a",
       ]);
     default:
       return select(dice, depth);

@@ -134,20 +134,73 @@ describe("a definition", () => {
     });
   });
 
-  test("of options is changed, that of the SELECT and its key is not", async () => {
+  test("of options is changed", async () => {
     await rows("CREATE DATASET web.few WITH (max_rows = 5) AS SELECT id FROM web.raw");
     expect(await rows("ALTER DATASET web.few SET (max_rows = 7)")).toEqual([
       { dataset: "web.few", outcome: "altered" },
     ]);
-    const transform = { sql: "SELECT id FROM web.raw", maxRows: 7 };
-    expect(await spec("Dataset", "few")).toEqual({ transform });
+    expect(await spec("Dataset", "few")).toEqual({ transform: { sql: "SELECT id FROM web.raw", maxRows: 7 } });
     expect(await refusal("ALTER DATASET web.raw SET (max_rows = 7)")).toMatchObject({ code: "sql_unsupported" });
     expect(await refusal("ALTER DATASET web.few SET (rows = 7)")).toMatchObject({ code: "sql_syntax" });
-    for (const changed of [{ ...transform, sql: "SELECT n FROM web.raw" }, { ...transform, key: ["id"] }, undefined]) {
-      const body = JSON.stringify({ spec: { transform: changed } });
-      const reply = await call("PUT", "projects/web/resources/Dataset/few", body);
-      expect(failure.parse(reply.body).error.code).toBe("bad_manifest");
-    }
+    const noTransform = await call("PUT", "projects/web/resources/Dataset/few", JSON.stringify({ spec: {} }));
+    expect(failure.parse(noTransform.body).error.code).toBe("bad_manifest");
+    const added = JSON.stringify({ spec: { transform: { sql: "SELECT id FROM web.few" } } });
+    const reply = await call("PUT", "projects/web/resources/Dataset/raw", added);
+    expect(failure.parse(reply.body).error.code).toBe("bad_manifest");
+  });
+
+  test("its SELECT is changed: readers see the one result, and then the other", async () => {
+    const sums = "SELECT id, sum(n)::BIGINT AS n FROM web.raw GROUP BY id";
+    await rows(`CREATE DATASET web.altered AS ${sums}`);
+    const has = (wanted: readonly unknown[], dataset = "altered") =>
+      until(`${dataset} holds ${JSON.stringify(wanted)}`, async () => {
+        return JSON.stringify(await rows(`SELECT id, n FROM web.${dataset} ORDER BY id`)) === JSON.stringify(wanted);
+      });
+    await has([
+      { id: "a", n: 1 },
+      { id: "b", n: 9 },
+    ]);
+    expect(await rows(`ALTER DATASET web.altered AS ${sums} HAVING sum(n) > 2`)).toEqual([
+      { dataset: "web.altered", outcome: "altered" },
+    ]);
+    await has([{ id: "b", n: 9 }]);
+    const sql = "SELECT id, max(n) AS n FROM web.raw GROUP BY id";
+    const body = JSON.stringify({ spec: { transform: { sql, key: ["id"] } } });
+    expect((await call("PUT", "projects/web/resources/Dataset/altered", body)).status).toBe(200);
+    await has([
+      { id: "a", n: 1 },
+      { id: "b", n: 4 },
+    ]);
+    expect(await rows("BACKFILL DATASET web.altered")).toEqual([{ dataset: "web.altered", outcome: "backfilling" }]);
+    await rows("ALTER DATASET web.altered AS SELECT id, min(n) AS n FROM web.raw GROUP BY id");
+    expect(await spec("Dataset", "altered")).toMatchObject({ transform: { key: ["id"] } });
+    await has([
+      { id: "a", n: 1 },
+      { id: "b", n: 2 },
+    ]);
+    const { body: chain } = await call("GET", "projects/web/datasets/altered/blocks?limit=100");
+    expect(JSON.stringify(chain).match(/"kind":"SetTransform"/g)).toHaveLength(5);
+  });
+
+  test("its SELECT is changed to none that it cannot be the result of", async () => {
+    await rows("CREATE DATASET web.onit AS SELECT id, n FROM web.altered");
+    const circle = await refusal("ALTER DATASET web.altered AS SELECT id, n FROM web.onit");
+    expect(circle).toMatchObject({ code: "conflict", message: expect.stringContaining("by way of web.onit") });
+    expect(await refusal("ALTER DATASET web.altered AS SELECT id, n FROM web.altered")).toMatchObject({
+      code: "conflict",
+    });
+    const sql = "ALTER DATASET web.altered AS SELECT id, nn AS n FROM web.raw";
+    expect(await refusal(sql)).toMatchObject({ code: "sql_binding", offset: sql.indexOf("nn") });
+    expect(await refusal("ALTER DATASET web.altered KEY (q) AS SELECT id, n FROM web.raw")).toMatchObject({
+      code: "conflict",
+      offset: 31,
+    });
+    expect(await refusal("ALTER DATASET web.altered AS SELECT id, [n] AS n FROM web.raw")).toMatchObject({
+      code: "conflict",
+    });
+    expect(await spec("Dataset", "altered")).toMatchObject({ transform: { sql: expect.stringContaining("min(n)") } });
+    expect(await refusal("BACKFILL DATASET web.raw")).toMatchObject({ code: "sql_unsupported", offset: 17 });
+    expect(await refusal("BACKFILL DATASET web.none")).toMatchObject({ code: "dataset_not_found", offset: 17 });
   });
 
   test("its key is in the chain", async () => {

@@ -77,10 +77,10 @@ const others = fc
       expected: { kind: `${verb} ${what}`.toLowerCase(), name, ...(verb === "DROP" ? { ifExists } : {}) },
     };
   });
-const altered = fc.tuple(path, options).map(
-  ([{ words, name }, given]): Said => ({
-    words: ["ALTER", "DATASET", ...words, "SET", ...given],
-    expected: { kind: "set options", name },
+const altered = fc.tuple(path, options, fc.boolean()).map(
+  ([{ words, name }, given, isQuery]): Said => ({
+    words: ["ALTER", "DATASET", ...words, ...(isQuery ? ["AS", "FROM p.d"] : ["SET", ...given])],
+    expected: { kind: isQuery ? "alter transform" : "set options", name },
   }),
 );
 const said = fc.oneof(created, others, altered);
@@ -120,6 +120,12 @@ describe("a definition", () => {
     ["PAUSE LOOKUP p.l", { kind: "pause lookup", name: { project: "p", dataset: "l", at: 13 } }],
     ["RESUME LOOKUP p.l", { kind: "resume lookup" }],
     ["ALTER DATASET p.d SET (max_rows = 7)", { kind: "set options", name: { dataset: "d" } }],
+    [
+      "ALTER DATASET p.d KEY (a) AS SELECT a FROM p.e EMIT ON CLOSE;",
+      { kind: "alter transform", key: [{ name: "a" }], query: { sql: "SELECT a FROM p.e EMIT ON CLOSE;", at: 29 } },
+    ],
+    ["ALTER DATASET p.d AS FROM p.e", { kind: "alter transform", key: [] }],
+    ["BACKFILL DATASET p.d;", { kind: "backfill", name: { project: "p", dataset: "d" } }],
     ["EXPLAIN TRANSFORM p.d", { kind: "explain transform", of: { project: "p", dataset: "d" } }],
     ["EXPLAIN TRANSFORM SELECT a FROM p.d", { kind: "explain transform", of: { sql: "SELECT a FROM p.d" } }],
     ["EXPLAIN TRANSFORM (SELECT a FROM p.d)", { kind: "explain transform", of: { sql: "(SELECT a FROM p.d)" } }],
@@ -151,7 +157,9 @@ describe("a definition", () => {
     ["CREATE DATASET p.d KEY (a, b, A) AS SELECT 1", 30, "stands twice"],
     ["CREATE LOOKUP p.l AS SELECT 1", 18, "KEY (...) is expected"],
     ["CREATE LOOKUP l KEY (a) AS SELECT 1", 16, "A lookup is named PROJECT.LOOKUP"],
-    ["ALTER DATASET p.d", 17, "SET is expected, but the statement ends"],
+    ["ALTER DATASET p.d", 17, "AS, KEY or SET is expected, but the statement ends"],
+    ["ALTER DATASET p.d KEY (a) SET (max_rows = 1)", 26, "AS is expected"],
+    ["BACKFILL DATASET p.d AS SELECT 1", 21, "The end of the statement"],
     ["ALTER DATASET p.d SET max_rows = 1", 22, "( is expected"],
     ["DROP DATASET p.d cascade", 17, "The end of the statement"],
     ["PAUSE DATASET 'p'.d", 14, "The name of a dataset"],

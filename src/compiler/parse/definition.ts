@@ -44,6 +44,14 @@ export type Definition =
   | { readonly kind: `drop ${Thing}`; readonly name: DefinedName; readonly ifExists: boolean }
   | { readonly kind: `pause ${Thing}` | `resume ${Thing}`; readonly name: DefinedName }
   | { readonly kind: "set options"; readonly name: DefinedName; readonly options: DefinedOptions }
+  | {
+      readonly kind: "alter transform";
+      readonly name: DefinedName;
+      /** Empty: it stays as it is. */
+      readonly key: readonly DefinedColumn[];
+      readonly query: DefinedQuery;
+    }
+  | { readonly kind: "backfill"; readonly name: DefinedName }
   | { readonly kind: "explain transform"; readonly of: DefinedName | DefinedQuery };
 
 /**
@@ -51,7 +59,9 @@ export type Definition =
  *
  *     CREATE DATASET [IF NOT EXISTS] p.d [KEY (column, ...)] [WITH (option = value, ...)] AS SELECT ... [EMIT ...]
  *     CREATE LOOKUP [IF NOT EXISTS] p.l KEY (column, ...) [WITH (option = value, ...)] AS SELECT ... [EMIT ...]
+ *     ALTER DATASET p.d [KEY (column, ...)] AS SELECT ... [EMIT ...]
  *     ALTER DATASET p.d SET (option = value, ...)
+ *     BACKFILL DATASET p.d
  *     DROP DATASET | LOOKUP [IF EXISTS] p.d
  *     PAUSE | RESUME DATASET | LOOKUP p.d
  *     EXPLAIN TRANSFORM p.d | SELECT ...
@@ -70,6 +80,7 @@ export function readDefinition(sql: string): Definition | null {
     if (words.take("RESUME", word)) return ended({ kind: `resume ${thing}`, name: nameOf(words, thing) }, words);
   }
   if (words.take("ALTER", "DATASET")) return altered(sql, words);
+  if (words.take("BACKFILL", "DATASET")) return ended({ kind: "backfill", name: nameOf(words, "dataset") }, words);
   if (words.take("EXPLAIN", "TRANSFORM")) return explained(sql, words);
   return null;
 }
@@ -86,8 +97,10 @@ function created(sql: string, words: Words, thing: Thing): Created {
 
 function altered(sql: string, words: Words): Definition {
   const name = nameOf(words, "dataset");
-  words.expect("SET");
-  return ended({ kind: "set options", name, options: optionsOf(sql, words) }, words);
+  if (words.take("SET")) return ended({ kind: "set options", name, options: optionsOf(sql, words) }, words);
+  const key = words.take("KEY") ? keyOf(sql, words) : [];
+  if (!words.take("AS")) words.fail(key.length === 0 ? "AS, KEY or SET is expected" : "AS is expected");
+  return { kind: "alter transform", name, key, query: queryOf(sql, words) };
 }
 
 function explained(sql: string, words: Words): Definition {

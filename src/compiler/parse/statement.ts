@@ -181,7 +181,7 @@ function parseError(text: StatementText, root: TreeNode): MillraceError {
       "sql_unsupported",
       "Only statements that read are run here (SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES, EXPLAIN), and those that define datasets and lookups.",
       {
-        hint: "Those are CREATE, DROP, PAUSE and RESUME with DATASET or LOOKUP, ALTER DATASET and EXPLAIN TRANSFORM. Rows come in by `millrace ingest` or POST .../rows; a PIVOT needs its IN (...) list of values.",
+        hint: "Those are CREATE, DROP, PAUSE and RESUME with DATASET or LOOKUP, ALTER and BACKFILL DATASET, and EXPLAIN TRANSFORM. Rows come in by `millrace ingest` or POST .../rows; a PIVOT needs its IN (...) list of values.",
       },
     );
   }

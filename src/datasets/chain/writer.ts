@@ -117,11 +117,12 @@ export class Writer {
   }
 
   /** Commits an event that describes the dataset. @throws conflict where another writer was first; as `commit` */
-  async describe(id: DatasetId, event: MetadataEvent): Promise<void> {
+  async describe(id: DatasetId, event: MetadataEvent, expectedSeq?: number): Promise<void> {
     const { chains, clock } = this.#options;
     await this.#inTurn(id, undefined, async () => {
       const { tip } = await chains.current(id);
-      if ((await this.#write(id, nextBlock(tip, event, clock.now()), null)) !== "committed")
+      const isNext = expectedSeq === undefined || tip.seq === expectedSeq;
+      if (!isNext || (await this.#write(id, nextBlock(tip, event, clock.now()), null)) !== "committed")
         throw new MillraceError("conflict", "Another writer was faster.", { retryAfterS: 1 });
     });
   }
