@@ -1,6 +1,7 @@
 export { isAggregate, isVolatile } from "./authorize/function-kinds.ts";
 export { checkStatement } from "./authorize/gate.ts";
 export { type DefinedName, type Definition, readDefinition } from "./parse/definition.ts";
+export { type Emit, readEmit } from "./parse/emit.ts";
 export {
   openStatement,
   parseStatement,

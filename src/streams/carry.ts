@@ -73,6 +73,12 @@ export function carriedColumn(alias: string, name: string): TreeNode {
   };
 }
 
+/** What a row's place says: which of the statement's references it is of, and its offset. */
+export function placeOf(place: string): { readonly at: number; readonly offset: number } {
+  const value = BigInt(place);
+  return { at: Number(value / placesOfInput), offset: Number(value % placesOfInput) };
+}
+
 /** An input's rows with what is handed on. @param at the input's place among those that a statement names */
 export function inputSql(relation: string, at: number): string {
   const row = `CAST("offset" AS UBIGINT) + ${BigInt(at) * placesOfInput}::UBIGINT AS "${carried.row}"`;

@@ -9,6 +9,7 @@ import type {
   Telemetry,
   TraceId,
 } from "../base/index.ts";
+import type { Emit } from "../compiler/index.ts";
 import type { Datasets } from "../datasets/index.ts";
 import type { Engine } from "../engines/index.ts";
 import type { ObjectStore } from "../storage/index.ts";
@@ -41,6 +42,10 @@ export interface TransformRunRecord {
   readonly elapsedMs: number;
   readonly rowsRead: number;
   readonly rowsWritten: number;
+  /** Rows of windows that had closed for good: they are not in the result. */
+  readonly rowsLate: number;
+  /** The first hundred of them. */
+  readonly late: readonly { readonly dataset: string; readonly offset: number }[];
   /** The derivative's block that it made; null where it failed. */
   readonly seq: number | null;
   readonly inputs: readonly { readonly dataset: string; readonly fromOffset: number; readonly belowOffset: number }[];
@@ -63,6 +68,12 @@ export interface TransformState {
   readonly failures: number;
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly nextTryAt: Instant | null;
+  /** When it tells of windows; null where it does not say. */
+  readonly emit: Emit | null;
+  /** No earlier event time is expected; null where an input has brought none yet. */
+  readonly watermark: Instant | null;
+  /** Rows that came too late, in runs of this process. */
+  readonly rowsLate: number;
 }
 
 /** Commits as others tell of them; the bus fits it. */

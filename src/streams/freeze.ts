@@ -40,7 +40,8 @@ function clockName(node: TreeNode): string {
   return node.class === "COLUMN_REF" && names.length === 1 && typeof name === "string" ? name : "";
 }
 
-function castOf(text: string, type: string): TreeNode {
+/** A text as a value of another type. */
+export function castOf(text: string, type: string): TreeNode {
   const value = { type: { id: "VARCHAR", type_info: null }, is_null: false, value: text };
   const child = { class: "CONSTANT", type: "VALUE_CONSTANT", alias: "", query_location: 0, value };
   const cast_type = { id: type, type_info: null };

@@ -212,6 +212,48 @@ describe("a transform", () => {
     ]);
   });
 
+  test("tells of windows when they close, corrects them while late rows are allowed, and counts those that came later", async () => {
+    const timed = { event_time: "TIMESTAMPTZ", a: "BIGINT", b: "VARCHAR" } as const;
+    const at = (second: number, a: number) => [`make_timestamptz(${second * 1_000_000})`, String(a), "'x'"];
+    const push = (...rows: readonly (readonly string[])[]) =>
+      streams.open.commit(datasetPath("web.timed"), timed, rows);
+    const sql = `SELECT window_start AS w, count(*) AS n, sum(a)::INTEGER AS a
+      FROM tumble(web.timed, event_time, INTERVAL '10 seconds') GROUP BY 1
+      EMIT ON CLOSE LATENESS '5 seconds' ALLOWED LATENESS '20 seconds'`;
+    const all = () => streams.rows("SELECT epoch(w)::INTEGER AS s, n, a FROM web.timed_d ORDER BY s");
+    await push(at(1, 1), at(9, 2));
+    await define("timed_d", sql);
+    await streams.settle();
+    expect(await all()).toEqual([]);
+    await push(at(14, 4));
+    await streams.settle();
+    expect(await all()).toEqual([]);
+    // The watermark comes to 10: the first window closes, though no row of it is new.
+    await push(at(15, 8));
+    await streams.settle();
+    expect(await all()).toEqual([{ s: 0, n: 2, a: 3 }]);
+    // It had closed, and is corrected; then the watermark goes to 32.
+    await push(at(2, 16), at(37, 32));
+    await streams.settle();
+    expect(await all()).toEqual([
+      { s: 0, n: 3, a: 19 },
+      { s: 10, n: 2, a: 12 },
+    ]);
+    // Its end is 22 behind the watermark, and 20 are allowed; that of the second is 12 behind.
+    await push(at(3, 64), at(11, 128), at(1_000, 0));
+    await streams.settle();
+    expect(await all()).toEqual([
+      { s: 0, n: 3, a: 19 },
+      { s: 10, n: 3, a: 140 },
+      { s: 30, n: 1, a: 32 },
+    ]);
+    expect((await changes("timed_d")) as { op: number }[]).toMatchObject([0, 2, 3, 0, 2, 3, 0].map((op) => ({ op })));
+    expect(await stateOf("timed_d")).toMatchObject({ rowsLate: 1, watermark: 995_000 });
+    expect(streams.runs.at(-1)).toMatchObject({ rowsLate: 1, late: [{ dataset: "web.timed", offset: 6 }] });
+    const ref = await streams.open.datasets.get(datasetPath("web.timed_d"));
+    expect((await streams.transforms.rebuild(ref, never)).different).toBeNull();
+  });
+
   test("whose SELECT makes two rows of one KEY fails, and commits nothing", async () => {
     await commit("double", ["1", "'x'"], ["2", "'x'"]);
     await define("double_d", "SELECT b, a, count(*) AS n FROM web.double GROUP BY ALL", { key: ["b"] });

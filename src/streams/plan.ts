@@ -33,6 +33,8 @@ export interface Plan {
   readonly scope: readonly ScopeColumn[] | null;
   /** Whether each row that the SELECT itself reads is one input row's, and carries what that carries. */
   readonly carries: boolean;
+  /** The windows of event time that its FROM puts rows into, and the result says; null where there are none. */
+  readonly window: WindowCall["shape"] | null;
 }
 
 /** What is known of a SELECT's columns beside its text. */
@@ -54,6 +56,7 @@ export function planOf(node: TreeNode, key: readonly string[], known: KnownColum
       why: "each row of the result comes of one row of one input",
       scope: null,
       carries: true,
+      window: null,
     };
   if (obstacle === null) return keyedPlan(key);
   if (node.type !== "SELECT_NODE") return fullRefresh(obstacle.why, false);
@@ -64,7 +67,10 @@ export function planOf(node: TreeNode, key: readonly string[], known: KnownColum
   const scope = scopeOf(node, shape, known).filter((column) => session === null || isOfPartition(column, session));
   const within =
     key.length === 0 ? scope : scope.filter(({ name }) => key.some((one) => foldName(one) === foldName(name)));
-  if (within.length > 0) return { ...labelOf(node, shape, within), scope: within, carries: true };
+  if (within.length > 0) {
+    const window = windowOf(node, shape, within, known.windows);
+    return { ...labelOf(node, shape, within), scope: within, carries: true, window };
+  }
   const why =
     scope.length > 0
       ? "its KEY has none of the columns that it groups by"
@@ -73,12 +79,18 @@ export function planOf(node: TreeNode, key: readonly string[], known: KnownColum
 }
 
 function fullRefresh(why: string, carries: boolean): Plan {
-  return { mode: "full refresh with diff", why, scope: [], carries };
+  return { mode: "full refresh with diff", why, scope: [], carries, window: null };
 }
 
 function keyedPlan(key: readonly string[]): Plan {
   const scope = key.map((name) => ({ name, expression: columnRef(name) }));
-  return { mode: "latest by key", why: `the latest row of each ${key.join(", ")} holds`, scope, carries: true };
+  return {
+    mode: "latest by key",
+    why: `the latest row of each ${key.join(", ")} holds`,
+    scope,
+    carries: true,
+    window: null,
+  };
 }
 
 function columnRef(name: string): TreeNode {
@@ -113,6 +125,19 @@ export function shapeOf(node: TreeNode): Shape {
 function sessionOf(node: TreeNode, windows: readonly WindowCall[]): Session | null {
   const call = windows.find(({ subquery }) => subquery === node.from_table);
   return call?.shape.kind === "session" ? call.shape : null;
+}
+
+/** The windows that a SELECT groups by: the end of each is the end of all that its groups may be of. */
+function windowOf(
+  node: TreeNode,
+  { grouped }: Shape,
+  scope: readonly ScopeColumn[],
+  windows: readonly WindowCall[],
+): WindowCall["shape"] | null {
+  const call = windows.find(({ subquery }) => subquery === node.from_table);
+  if (call === undefined || !grouped || foldName(call.timeColumn) !== "event_time") return null;
+  const isSaid = ({ expression }: ScopeColumn) => ["window_start", "window_end"].includes(lastName(expression));
+  return call.shape.kind === "session" || scope.some(isSaid) ? call.shape : null;
 }
 
 function isOfPartition({ expression }: ScopeColumn, { partition }: Session): boolean {

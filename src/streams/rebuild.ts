@@ -49,7 +49,8 @@ export async function rebuild(
     if (declared === null) throw new MillraceError("chain_broken", "A run stands before the transform that it is of.");
     const inputs = await decidedBy(datasets, block.event, signal);
     const { schema } = await datasets.snapshot(ref.id, { kind: "version", seq }, signal);
-    const before = { nextOffset: (block.event.prevOffset ?? -1) + 1, schema };
+    const { watermark } = await datasets.snapshot(ref.id, { kind: "version", seq: seq - 1 }, signal);
+    const before = { nextOffset: (block.event.prevOffset ?? -1) + 1, schema, watermark };
     const decision = { behindSeq: seq - 1, planHash: declared.select.planHash, clock: block.systemTime, inputs };
     const target = { ref, ...declared, traceId: ids.uuid() as TraceId };
     const made = (await haveExpired(datasets, inputs, signal))

@@ -1,6 +1,8 @@
+import type { Instant } from "../base/index.ts";
 import { foldName, isNode, nodesOf, type TreeNode, textOf } from "../compiler/index.ts";
 import { carried, carriedColumn, leaveOutOfStars, sourceName } from "./carry.ts";
 import { modifiersOf } from "./classify.ts";
+import { castOf } from "./freeze.ts";
 import { findAll, isAggregateCall, type ScopeColumn, shapeOf } from "./plan.ts";
 
 /** The table of a run that holds the values of its scope, and its columns. */
@@ -24,10 +26,40 @@ export function restrictToScope(node: TreeNode, scope: readonly ScopeColumn[]): 
     child: own,
     subquery: { node: { ...selectNode, select_list: [wanted] }, named_param_map: [] },
   };
+  alsoWhere(node, test);
+}
+
+/** Bounds of the windows that a part of a run is about: those that end behind `after`, and not behind `by`. */
+export interface WindowBounds {
+  readonly after: Instant | null;
+  readonly by: Instant | null;
+}
+
+/** Has a SELECT read only rows of windows within bounds; their ends are a column of what it reads. */
+export function restrictToWindows(node: TreeNode, { after, by }: WindowBounds): void {
+  if (after !== null) alsoWhere(node, compare("COMPARE_GREATERTHAN", node, after));
+  if (by !== null) alsoWhere(node, compare("COMPARE_LESSTHANOREQUALTO", node, by));
+}
+
+function compare(type: string, node: TreeNode, at: Instant): TreeNode {
+  const left = { ...carriedColumn(sourceName(node), "window_end"), alias: "" };
+  const right = castOf(new Date(at).toISOString(), "TIMESTAMP WITH TIME ZONE");
+  return { class: "COMPARISON", type, alias: "", query_location: 0, left, right };
+}
+
+function alsoWhere(node: TreeNode, test: TreeNode): void {
   const { where_clause: where } = node;
   node.where_clause = isNode(where)
     ? { class: "CONJUNCTION", type: "CONJUNCTION_AND", alias: "", query_location: 0, children: [where, test] }
     : test;
+}
+
+/** Turns a SELECT into that of the places of its rows among those of the inputs. */
+export function selectPlaces(node: TreeNode): void {
+  const row = { ...carriedColumn(sourceName(node), carried.row), alias: "place" };
+  const plain = { group_expressions: [], group_sets: [], aggregate_handling: "STANDARD_HANDLING" };
+  const distinct = [{ type: "DISTINCT_MODIFIER", distinct_on_targets: [] }];
+  Object.assign(node, plain, { select_list: [row], modifiers: distinct, having: null, qualify: null });
 }
 
 const selectNode = {

@@ -11,6 +11,7 @@ import {
 } from "../base/index.ts";
 import {
   checkStatement,
+  type Emit,
   expandWindows,
   foldName,
   hideBehindWindow,
@@ -20,6 +21,7 @@ import {
   parseStatement,
   positionInText,
   type Reference,
+  readEmit,
   readStatementText,
   references,
   replaceCurrentUser,
@@ -45,7 +47,18 @@ import {
 import { freezeClock } from "./freeze.ts";
 import { columnLineage, type MadeColumn } from "./lineage.ts";
 import { type Plan, planOf, type ScopeColumn } from "./plan.ts";
-import { carryOut, orderless, restrictToScope, rowSql, scopeColumn, scopeTable, selectScope } from "./scope.ts";
+import {
+  carryOut,
+  orderless,
+  restrictToScope,
+  restrictToWindows,
+  rowSql,
+  scopeColumn,
+  scopeTable,
+  selectPlaces,
+  selectScope,
+  type WindowBounds,
+} from "./scope.ts";
 
 const anyClock = 0 as Instant;
 
@@ -63,6 +76,23 @@ export interface Relation {
 }
 export type RelationOf = (path: DatasetPath) => Relation;
 
+/** Which part of the result is made. */
+export interface ResultPart {
+  readonly clock: Instant;
+  readonly relationOf: RelationOf;
+  /** Only rows whose scope is in `mr:keys`. */
+  readonly restricted: boolean;
+  /** Only windows that ended then or before; null: all. */
+  readonly closedBy: Instant | null;
+}
+
+/** Of which rows something is taken. */
+export interface ScopePart {
+  readonly clock: Instant;
+  readonly relationOf: RelationOf;
+  readonly windows: WindowBounds;
+}
+
 /** A fresh tree of the SELECT, its windows expanded. */
 interface OpenSelect {
   readonly statement: Statement;
@@ -73,27 +103,33 @@ interface OpenSelect {
 export class TransformSelect {
   readonly sql: string;
   readonly key: readonly string[];
+  /** When it tells of windows; null where it does not say. */
+  readonly emit: Emit | null;
   /** Names the plan: the same text has the same. */
   readonly planHash: string;
   /** What it reads, each once, in the order of the text. */
   readonly inputs: readonly DatasetPath[];
+  /** What each of its references names, in the order of the text. */
+  readonly references: readonly DatasetPath[];
   readonly #text: StatementText;
   readonly #tree: string;
   readonly #parser: SqlParser;
 
   private constructor(
-    text: StatementText,
-    key: readonly string[],
+    { sql, key = [] }: SelectText,
+    { text, emit }: { readonly text: StatementText; readonly emit: Emit | null },
     tree: string,
     parser: SqlParser,
-    inputs: readonly DatasetPath[],
+    named: readonly DatasetPath[],
   ) {
-    this.sql = text.sql;
+    this.sql = sql;
     this.key = key;
+    this.emit = emit;
     this.planHash = createHash("sha256")
-      .update(JSON.stringify([text.sql, key]))
+      .update(JSON.stringify([sql, key]))
       .digest("hex");
-    this.inputs = inputs;
+    this.inputs = [...new Map(named.map((path) => [formatDatasetPath(path), path])).values()];
+    this.references = named;
     this.#text = text;
     this.#tree = tree;
     this.#parser = parser;
@@ -103,8 +139,9 @@ export class TransformSelect {
    * Reads a SELECT.
    * @throws sql_syntax, sql_refused; sql_unsupported where it is none that can be kept right; each with its place
    */
-  static async read({ sql, key = [] }: SelectText, parser: SqlParser, signal?: AbortSignal): Promise<TransformSelect> {
-    const text = readStatementText(sql);
+  static async read(said: SelectText, parser: SqlParser, signal?: AbortSignal): Promise<TransformSelect> {
+    const { query, emit } = readEmit(said.sql);
+    const text = readStatementText(query);
     if (text.head !== "") throw new MillraceError("sql_unsupported", "A transform is a SELECT, not an EXPLAIN.");
     const tree = await parseStatement(text, parser, signal);
     const statement = openStatement(text, tree);
@@ -115,16 +152,16 @@ export class TransformSelect {
     refuseChance(statement);
     refuseOthers(statement);
     const named = references(statement.node).map((reference) => pathOf(statement, reference));
-    const inputs = [...new Map(named.map((path) => [formatDatasetPath(path), path])).values()];
-    const platforms = inputs.find(({ project }) => project === "system");
+    const platforms = named.find(({ project }) => project === "system");
     if (platforms !== undefined)
       throw new MillraceError("sql_unsupported", "A transform cannot read what the platform tells of itself.", {
         hint: "Each run would make rows for the next one. Ask the project system by queries.",
       });
-    if (inputs.length === 0) throw new MillraceError("sql_unsupported", "A transform reads at least one dataset.");
-    const select = new TransformSelect(text, key, tree, parser, inputs);
+    if (named.length === 0) throw new MillraceError("sql_unsupported", "A transform reads at least one dataset.");
+    const select = new TransformSelect(said, { text, emit }, tree, parser, named);
     const plan = select.plan(() => null, null);
     if (!plan.carries) refuseOrderless(statement);
+    if (emit !== null) refuseEmit(said.sql, query, emit, plan);
     return select;
   }
 
@@ -173,11 +210,10 @@ export class TransformSelect {
 
   /**
    * The result, with the event times of its rows where they are known.
-   * @param restricted only rows whose scope is in `mr:keys`
    */
   async resultSql(
     plan: Plan,
-    { clock, relationOf, restricted }: { clock: Instant; relationOf: RelationOf; restricted: boolean },
+    { clock, relationOf, restricted, closedBy }: ResultPart,
     signal: AbortSignal,
   ): Promise<string> {
     const scope = restricted ? (plan.scope ?? []) : [];
@@ -187,6 +223,7 @@ export class TransformSelect {
     const found = references(node);
     if (plan.carries) {
       if (scope.length > 0) restrictToScope(node, scope);
+      restrictToWindows(node, { after: null, by: closedBy });
       carryInto(node);
       carryOut(node);
     }
@@ -194,7 +231,7 @@ export class TransformSelect {
   }
 
   /** The values of the scope that rows have. */
-  async scopeSql(plan: Plan, clock: Instant, relationOf: RelationOf, signal: AbortSignal): Promise<string> {
+  async scopeSql(plan: Plan, { clock, relationOf, windows }: ScopePart, signal: AbortSignal): Promise<string> {
     const scope = plan.scope ?? [];
     if (this.#isKeyedRows(plan)) {
       const keys = scope.map(({ name }, at) => `${ident(name)} AS ${scopeColumn(at)}`).join(", ");
@@ -203,7 +240,18 @@ export class TransformSelect {
     const opened = this.#open(clock);
     const found = references(opened.statement.node);
     carryInto(opened.statement.node);
+    restrictToWindows(opened.statement.node, windows);
     selectScope(opened.statement.node, scope);
+    return await this.#over(opened, found, relationOf, true, signal);
+  }
+
+  /** The places, among those of all inputs, of rows of windows within bounds. */
+  async placesSql({ clock, relationOf, windows }: ScopePart, signal: AbortSignal): Promise<string> {
+    const opened = this.#open(clock);
+    const found = references(opened.statement.node);
+    carryInto(opened.statement.node);
+    restrictToWindows(opened.statement.node, windows);
+    selectPlaces(opened.statement.node);
     return await this.#over(opened, found, relationOf, true, signal);
   }
 
@@ -273,6 +321,14 @@ function refuseOthers(statement: Statement): void {
       ...placeOf(statement, name),
       hint: "Give it another name with AS.",
     });
+}
+
+function refuseEmit(sql: string, query: string, { when, allowedMs }: Emit, { window }: Plan): void {
+  if (window !== null || (when === "changes" && allowedMs === null)) return;
+  throw new MillraceError("sql_unsupported", "The result does not say of which window of event time its rows are.", {
+    position: positionAt(sql, query.length),
+    hint: "Group by window_start of tumble(...), hop(...) or session(...) over event_time in FROM, and select it.",
+  });
 }
 
 function refuseOrderless(statement: Statement): void {

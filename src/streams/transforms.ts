@@ -18,6 +18,7 @@ import { type InputProgress, inputProgress } from "./behind.ts";
 import { chainTransform, newestTransform } from "./chain-transform.ts";
 import type { DeclaredTransform, TransformRunRecord, TransformState, TransformsOptions } from "./contract.ts";
 import { type Decision, Decisions } from "./decision.ts";
+import { type LateRows, noneLate } from "./late.ts";
 import { type DerivedColumn, derivedColumns } from "./lineage.ts";
 import type { Plan } from "./plan.ts";
 import { nextDecision, readSoFar } from "./progress.ts";
@@ -43,6 +44,8 @@ interface Kept {
   plan: Plan;
   /** The newest block of the chain that says the transform, and says this one. */
   transformSeq: number;
+  watermark: Instant | null;
+  rowsLate: number;
   failures: number;
   error: MillraceError | null;
   nextTryAt: Instant | null;
@@ -135,7 +138,18 @@ export class Transforms implements Service {
     const { select, inputs, plan } = await this.check(declared, signal);
     const transformSeq = await this.#write(ref, select, inputs, signal);
     if (known !== undefined) this.#letGo(known);
-    const state = { plan, transformSeq, failures: 0, error: null, nextTryAt: null, wake: null, isRunning: false };
+    const { watermark } = await this.#options.datasets.head(ref.id, signal);
+    const state = {
+      plan,
+      transformSeq,
+      watermark,
+      rowsLate: 0,
+      failures: 0,
+      error: null,
+      nextTryAt: null,
+      wake: null,
+      isRunning: false,
+    };
     const kept: Kept = { declared, ref, select, inputs, ...state };
     this.#kept.set(ref.id, kept);
     for (const { id, path } of inputs) {
@@ -291,6 +305,9 @@ export class Transforms implements Service {
       failures,
       error: told,
       nextTryAt,
+      emit: select.emit,
+      watermark: kept.watermark,
+      rowsLate: kept.rowsLate,
     };
   }
 
@@ -389,11 +406,13 @@ export class Transforms implements Service {
     try {
       const done = await this.#runner.run({ ref, select, inputs, traceId }, head, decision, signal);
       if (done.outcome === "lost") return true;
-      this.#record(about, { seq: done.seq, rows: done.rows, error: null });
+      kept.watermark = done.watermark;
+      kept.rowsLate += done.late.count;
+      this.#record(about, { ...done, error: null });
       await this.#decisions.forget(ref.id, done.seq);
       return declared.paused === false;
     } catch (error) {
-      if (!signal.aborted) this.#record(about, { seq: null, rows: 0, error: asMillraceError(error) });
+      if (!signal.aborted) this.#record(about, { seq: null, rows: 0, late: noneLate, error: asMillraceError(error) });
       throw error;
     }
   }
@@ -419,7 +438,7 @@ export class Transforms implements Service {
 
   #record(
     { kept, decision, startedAt, traceId }: { kept: Kept; decision: Decision; startedAt: Instant; traceId: TraceId },
-    { seq, rows, error }: { seq: number | null; rows: number; error: MillraceError | null },
+    { seq, rows, late, error }: { seq: number | null; rows: number; late: LateRows; error: MillraceError | null },
   ): void {
     const { clock, record } = this.#options;
     const nameOf = (id: DatasetId) => {
@@ -439,6 +458,8 @@ export class Transforms implements Service {
       elapsedMs: clock.now() - startedAt,
       rowsRead: inputs.reduce((sum, { fromOffset, belowOffset }) => sum + belowOffset - fromOffset, 0),
       rowsWritten: rows,
+      rowsLate: late.count,
+      late: late.rows,
       seq,
       inputs,
       errorCode: error?.code ?? null,

@@ -94,6 +94,8 @@ export interface TransformRunRecord {
   readonly elapsedMs: number;
   readonly rowsRead: number;
   readonly rowsWritten: number;
+  readonly rowsLate: number;
+  readonly late: readonly { readonly dataset: string; readonly offset: number }[];
   readonly seq: number | null;
   readonly inputs: readonly { readonly dataset: string; readonly fromOffset: number; readonly belowOffset: number }[];
   readonly errorCode: string | null;
@@ -145,6 +147,8 @@ export const systemColumns: Readonly<
     ...counts("rows_read", "rows_written", "seq"),
     columnOf("inputs", "STRUCT(dataset VARCHAR, from_offset BIGINT, below_offset BIGINT)[]"),
     ...texts("error_code", "error_message", "trace_id"),
+    ...counts("rows_late"),
+    columnOf("late", "STRUCT(dataset VARCHAR, row_offset BIGINT)[]"),
   ],
   "system.events": [...counts("position"), ...texts("event_id", "type", "subject", "project", "data")],
 };
@@ -226,6 +230,8 @@ export function transformRunRow(run: TransformRunRecord): SystemRow {
     error_code: run.errorCode,
     error_message: run.errorMessage === null ? null : cut(run.errorMessage),
     trace_id: run.traceId,
+    rows_late: run.rowsLate,
+    late: run.late.map(({ dataset, offset }) => ({ dataset, row_offset: offset })),
   };
 }
 

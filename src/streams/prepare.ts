@@ -1,0 +1,154 @@
+import type { Instant, TraceId } from "../base/index.ts";
+import type { DatasetRef, Datasets } from "../datasets/index.ts";
+import type { ResultColumn } from "../engines/index.ts";
+import type { DataField } from "../slices/index.ts";
+import { type Closing, closingOf, watermarkOf } from "./closing.ts";
+import type { Decision } from "./decision.ts";
+import { differenceSql } from "./difference.ts";
+import { fieldsOf, pairsBy } from "./fields.ts";
+import { allRows, byName, newRows, type SeenInput, seeInputs } from "./open-inputs.ts";
+import type { Plan } from "./plan.ts";
+import { kindOf, planned, type RunHead } from "./planned.ts";
+import { appendSql, changedTables, type RunColumns, type RunFile, resultTables, saysTime } from "./run-sql.ts";
+import type { RelationOf, TransformSelect } from "./select.ts";
+
+/** What a run is of. */
+export interface RunTarget {
+  readonly ref: Pick<DatasetRef, "id" | "path">;
+  readonly select: TransformSelect;
+  readonly inputs: readonly DatasetRef[];
+  readonly traceId: TraceId;
+}
+
+/** A run that is ready to be written. */
+export interface Run {
+  readonly target: RunTarget;
+  readonly decision: Decision;
+  readonly fields: readonly DataField[];
+  readonly watermark: Instant | null;
+  readonly key: readonly string[];
+  /** What makes the tables that the slice is made of. */
+  readonly tables: readonly string[];
+  readonly copy: (file: RunFile) => string;
+  /** SQL of the places of rows that came too late; null where none can. */
+  readonly late: string | null;
+}
+
+/** Makes a run ready: its inputs are held open, and its SQL is a function of what was decided and of what the derivative was. */
+export class Preparation {
+  readonly #datasets: Datasets;
+  readonly #target: RunTarget;
+  readonly #head: RunHead;
+  readonly #decision: Decision;
+  readonly #held: AsyncDisposableStack;
+  readonly #signal: AbortSignal;
+
+  constructor(
+    datasets: Datasets,
+    { target, head, decision }: { readonly target: RunTarget; readonly head: RunHead; readonly decision: Decision },
+    held: AsyncDisposableStack,
+    signal: AbortSignal,
+  ) {
+    this.#datasets = datasets;
+    this.#target = target;
+    this.#head = head;
+    this.#decision = decision;
+    this.#held = held;
+    this.#signal = signal;
+  }
+
+  /** @throws sql_*, data_expired; conflict where its columns cannot follow the dataset's */
+  async run(describe: (sql: string) => Promise<readonly ResultColumn[]>): Promise<Run> {
+    const { clock } = this.#decision;
+    const { ref, select, inputs } = this.#target;
+    const seen = await seeInputs(this.#datasets, inputs, this.#decision, this.#signal);
+    const { plan, made } = await planned(select, seen, clock, describe, this.#signal);
+    const kind = kindOf(plan, seen, this.#decision, this.#head);
+    const fields = fieldsOf(made, ref, this.#head.schema, kind !== "append");
+    const columns = { clock, nextOffset: this.#head.nextOffset, fields, made };
+    const watermark = watermarkOf(seen, select.emit, this.#head);
+    const closing = closingOf(plan, select.emit, watermark, kind === "scope" ? this.#head.watermark : null);
+    const about = { target: this.#target, decision: this.#decision, fields, watermark, key: select.key };
+    switch (kind) {
+      case "append":
+        return { ...about, ...(await this.#appended(seen, columns)) };
+      case "changes":
+        return { ...about, ...(await this.#changed(seen, columns)) };
+      case "scope":
+        return { ...about, ...(await this.#scoped(seen, columns, plan, closing)) };
+      case "all":
+        return { ...about, ...(await this.#anew(seen, columns, plan, closing)) };
+    }
+  }
+
+  async #appended(seen: readonly SeenInput[], columns: RunColumns) {
+    const rows = await this.#target.select.rowsSql(columns.clock, await this.#newRows(seen), this.#signal);
+    return { tables: [], copy: appendSql(rows, columns), late: null };
+  }
+
+  async #changed(seen: readonly SeenInput[], columns: RunColumns) {
+    const rows = await this.#target.select.rowsSql(columns.clock, await this.#newRows(seen), this.#signal);
+    const tables = changedTables(rows, await this.#ownRows(), columns);
+    const difference = { ...columns, pairBy: [], comparesTime: true };
+    return { tables, copy: (file: RunFile) => differenceSql({ ...difference, ...file }), late: null };
+  }
+
+  async #anew(seen: readonly SeenInput[], columns: RunColumns, plan: Plan, { closedBy }: Closing) {
+    const { clock } = columns;
+    const all = { clock, relationOf: await this.#allRows(seen), restricted: false, closedBy };
+    const result = await this.#target.select.resultSql(plan, all, this.#signal);
+    return { ...(await this.#compared({ result, values: null, scope: [] }, columns, plan)), late: null };
+  }
+
+  async #scoped(seen: readonly SeenInput[], columns: RunColumns, plan: Plan, closing: Closing) {
+    const { select } = this.#target;
+    const { clock } = columns;
+    const { closedBy, closedBefore, lateBy } = closing;
+    const [all, fresh] = [await this.#allRows(seen), await this.#newRows(seen)];
+    const result = await select.resultSql(plan, { clock, relationOf: all, restricted: true, closedBy }, this.#signal);
+    const scopeOf = (relationOf: RelationOf, after: Instant | null, by: Instant | null) =>
+      select.scopeSql(plan, { clock, relationOf, windows: { after, by } }, this.#signal);
+    const touched = await scopeOf(fresh, lateBy, null);
+    // Windows close as time goes on, whether new rows are theirs or not.
+    const closed = closedBy === null ? null : await scopeOf(all, closedBefore, closedBy);
+    const values = closed === null ? touched : `(${touched}) UNION (${closed})`;
+    const scope = (plan.scope ?? []).map(({ name }) => name);
+    const late =
+      lateBy === null
+        ? null
+        : await select.placesSql({ clock, relationOf: fresh, windows: { after: null, by: lateBy } }, this.#signal);
+    return { ...(await this.#compared({ result, values, scope }, columns, plan)), late };
+  }
+
+  async #compared(
+    made: { readonly result: string; readonly values: string | null; readonly scope: readonly string[] },
+    columns: RunColumns,
+    plan: Plan,
+  ) {
+    const pairBy = pairsBy(plan, this.#target.select.key, columns.fields);
+    const difference = { ...columns, pairBy, comparesTime: saysTime(columns.made) };
+    const tables = resultTables({ ...made, own: await this.#ownRows() }, columns);
+    return { tables, copy: (file: RunFile) => differenceSql({ ...difference, ...file }) };
+  }
+
+  async #newRows(seen: readonly SeenInput[]): Promise<RelationOf> {
+    const relations: string[] = [];
+    for (const input of seen) relations.push(await newRows(this.#datasets, input, this.#held, this.#signal));
+    return byName(seen, relations);
+  }
+
+  async #allRows(seen: readonly SeenInput[]): Promise<RelationOf> {
+    const relations: string[] = [];
+    for (const input of seen) relations.push(await allRows(this.#datasets, input, this.#held, this.#signal));
+    return byName(seen, relations);
+  }
+
+  /** SQL of the derivative's rows that held before the run; null where it had none. */
+  async #ownRows(): Promise<string | null> {
+    if (this.#head.nextOffset === 0) return null;
+    const { ref } = this.#target;
+    const version = { kind: "version", seq: this.#decision.behindSeq } as const;
+    const snapshot = await this.#datasets.snapshot(ref.id, version, this.#signal);
+    return await allRows(this.#datasets, { ref, snapshot }, this.#held, this.#signal);
+  }
+}
