@@ -26,7 +26,7 @@ import { behindText, toneOf, waitText } from "../lineage/states.ts";
 import { DeleteDataset } from "./delete.tsx";
 import { usePlace } from "./place.ts";
 import css from "./transform.module.css";
-import { runsQuery, setPaused } from "./transform-reads.ts";
+import { runsQuery, setPaused, type TransformRun } from "./transform-reads.ts";
 import { TransformRuns } from "./transform-runs.tsx";
 
 const SqlText = lazy(() => import("../workbench/editor/sql-text.tsx"));
@@ -35,6 +35,7 @@ type Transform = NonNullable<OneDataset["transform"]>;
 
 /** How a transform stands is told by no event: it is asked for while somebody looks. */
 const againMs = 3_000;
+const drawnRuns = 28;
 
 /** The SELECT that a derivative is the result of, how it is kept right, and what its runs did. */
 export function TransformPage(): ReactNode {
@@ -76,7 +77,11 @@ function Figures({ head, transform }: { readonly head: OneDataset; readonly tran
   const { data: runs = [] } = useQuery(runsQuery(project, dataset));
   const edges = useInputs();
   const [last] = runs;
-  const forth = runs.slice(0, 40).toReversed();
+  const forth = runs.slice(0, drawnRuns).toReversed();
+  const bars = (of: (run: TransformRun) => number) => [
+    ...forth.map(of),
+    ...Array.from({ length: drawnRuns - forth.length }, () => 0),
+  ];
   const rows = edges.reduce((sum, { behindRows }) => sum + behindRows, 0);
   const ms = Math.max(0, ...edges.map(({ behindMs }) => behindMs));
   return (
@@ -96,20 +101,15 @@ function Figures({ head, transform }: { readonly head: OneDataset; readonly tran
         more={rows === 0 ? "all rows are read" : waitText(rows)}
       />
       <Figure
-        name="Rows written by a run"
+        name="Rows of a run"
         value={last === undefined ? "–" : compact(last.rowsWritten)}
-        more={<Bars values={forth.map((run) => run.rowsWritten)} label="Rows written by the last runs" width={130} />}
+        more={<Bars values={bars((run) => run.rowsWritten)} label="Rows written by the last runs" width={98} />}
       />
       <Figure
         name="Time of a run"
         value={last === undefined ? "–" : duration(last.elapsedMs)}
         more={
-          <Bars
-            values={forth.map((run) => run.elapsedMs)}
-            label="Time of the last runs"
-            width={130}
-            color="var(--chart-1)"
-          />
+          <Bars values={bars((run) => run.elapsedMs)} label="Time of the last runs" width={98} color="var(--chart-1)" />
         }
       />
       <Figure

@@ -1,4 +1,4 @@
-import { type KeyboardEvent, type ReactNode, useEffect, useMemo, useRef } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useMemo } from "react";
 import type { LineageEdge, LineageNode } from "../../api/types.ts";
 import { IconButton } from "../../design/controls.tsx";
 import { Name } from "../../design/display.tsx";
@@ -56,22 +56,20 @@ export function GraphView({
       ),
     [shape],
   );
-  const { canvas, scale, zoom, fit } = useCanvas(laid);
+  const { canvas, scale, zoom, fit } = useCanvas(laid, middleOf(laid, chosen));
   const byId = useMemo(() => new Map(nodes.map((node) => [node.id, node])), [nodes]);
+  const inputs = useMemo(() => Map.groupBy(edges, ({ to }) => to), [edges]);
   const rateOf = (id: string) => {
     const node = byId.get(id);
     return node === undefined || node.kind === "lookup" ? 0 : (rates.get(pathOf(node)) ?? 0);
   };
   const isLit = (id: string) => lit === null || lit.has(id);
-  const first = useRef(true);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when there is something to show
+  // biome-ignore lint/correctness/useExhaustiveDependencies: chosen elsewhere, it may be out of sight
   useEffect(() => {
-    if (!first.current || chosen === null) return;
-    first.current = false;
-    canvas.current
-      ?.querySelector(`[data-node="${CSS.escape(chosen)}"]`)
-      ?.scrollIntoView({ block: "nearest", inline: "center" });
-  }, [laid, chosen]);
+    if (chosen === null) return;
+    const node = canvas.current?.querySelector(`[data-node="${CSS.escape(chosen)}"]`);
+    node?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [chosen]);
 
   return (
     <div className={css.frame}>
@@ -93,13 +91,13 @@ export function GraphView({
                   edge={edges[at]}
                   rate={rateOf(route.from)}
                   isLit={isLit(route.from) && isLit(route.to)}
-                  isShared={laid.routes.some((other) => other.to === route.to && other.from !== route.from)}
+                  isShared={(inputs.get(route.to)?.length ?? 0) > 1}
                 />
               ))}
             </svg>
             {nodes.map((node) => {
               const place = laid.places.get(node.id);
-              const inputs = edges.filter(({ to }) => to === node.id).map(({ from }) => nameOf(byId.get(from)));
+              const reads = (inputs.get(node.id) ?? []).map(({ from }) => nameOf(byId.get(from)));
               return (
                 place && (
                   <div
@@ -111,7 +109,7 @@ export function GraphView({
                   >
                     <NodeLink node={node} className={css.link ?? ""}>
                       <NodeFace node={node} rate={rateOf(node.id)} folded={folded?.get(node.id) ?? 0} />
-                      <span className="visually-hidden">{readsText(inputs)}</span>
+                      <span className="visually-hidden">{readsText(reads)}</span>
                     </NodeLink>
                   </div>
                 )
@@ -221,6 +219,13 @@ function pathText(points: readonly Point[]): string {
       return `C${before.x + bend},${before.y} ${x - bend},${y} ${x},${y}`;
     })
     .join(" ");
+}
+
+/** Where one begins to look: at the chosen node, or at an input in the middle of all inputs. */
+function middleOf({ places }: LaidOut, chosen: string | null): Point {
+  const inputs = [...places.values()].filter(({ layer }) => layer === 0).sort((a, b) => a.y - b.y);
+  const place = places.get(chosen ?? "") ?? inputs[inputs.length >> 1] ?? { x: 0, y: 0 };
+  return { x: place.x + nodeSize.width / 2, y: place.y + nodeSize.height / 2 };
 }
 
 /** To an input, to what is made of it, or to the next in its layer. */

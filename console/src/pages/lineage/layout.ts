@@ -105,7 +105,8 @@ function layersOf(ids: readonly string[], edges: readonly Edge[]): ReadonlyMap<s
 
 /** Each layer by the mean place of what its slots are tied to, to and fro: fewer edges cross. */
 function order(layers: readonly Slot[][]): void {
-  for (let sweep = 0; sweep < sweeps; sweep++) {
+  // The last goes forth: what is made of one thing stands together.
+  for (let sweep = 0; sweep <= sweeps; sweep++) {
     const isForth = sweep % 2 === 0;
     const places = new Map<Slot, number>();
     for (const layer of layers) for (const [at, one] of layer.entries()) places.set(one, at / layer.length);

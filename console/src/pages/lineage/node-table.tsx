@@ -3,9 +3,9 @@ import type { ReactNode } from "react";
 import type { LineageEdge, LineageNode } from "../../api/types.ts";
 import { Badge, Card, DataTable, EmptyState, Name } from "../../design/display.tsx";
 import { compact, perSecond } from "../../design/format.ts";
-import { Ago } from "../../design/time.tsx";
 import { pathOf } from "./graph-view.tsx";
-import { behindText, toneOf } from "./states.ts";
+import css from "./lineage.module.css";
+import { behindText, isBehind, shortly, toneOf } from "./states.ts";
 
 /** The graph in words: each node with what it reads. */
 export function NodeTable({
@@ -28,8 +28,16 @@ export function NodeTable({
         rows={nodes}
         keyOf={({ id }) => id}
         columns={[
-          { head: "Name", long: true, cell: (node) => <NodeName node={node} /> },
-          { head: "Kind", keep: true, cell: ({ kind }) => (kind === "root" ? "from outside" : kind) },
+          {
+            head: "Name",
+            long: true,
+            cell: (node) => (
+              <>
+                <NodeName node={node} />
+                <small className={css.kind}>{node.kind === "root" ? "from outside" : node.kind}</small>
+              </>
+            ),
+          },
           {
             head: "State",
             keep: true,
@@ -53,11 +61,14 @@ export function NodeTable({
           },
           { head: "Now", number: true, cell: (node) => (rateOf(node) > 0 ? `${perSecond(rateOf(node))}/s` : "") },
           { head: "Rows", number: true, cell: ({ rows }) => compact(rows) },
-          { head: "Behind", keep: true, cell: ({ behindRows, behindMs }) => behindText(behindRows, behindMs) ?? "" },
           {
-            head: "Last commit",
+            head: "Behind",
             number: true,
-            cell: ({ lastCommitAt }) => (lastCommitAt === null ? "" : <Ago at={lastCommitAt} />),
+            cell: ({ behindRows, behindMs }) => (
+              <span title={behindText(behindRows, behindMs) ?? ""}>
+                {isBehind(behindRows, behindMs) ? shortly(behindMs ?? 0) : ""}
+              </span>
+            ),
           },
         ]}
       />

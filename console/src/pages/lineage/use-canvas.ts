@@ -1,5 +1,5 @@
-import { type RefObject, useEffect, useRef, useState } from "react";
-import type { LaidOut } from "./layout.ts";
+import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from "react";
+import type { LaidOut, Point } from "./layout.ts";
 
 const least = 0.25;
 const most = 1.6;
@@ -9,7 +9,10 @@ const legible = 0.7;
 const bounded = (scale: number, from = least, to = most) => Math.min(to, Math.max(from, scale));
 
 /** How large a drawing is seen: by buttons, Ctrl and the wheel; and dragged by its ground. It scrolls as anything does. */
-export function useCanvas({ width, height }: Pick<LaidOut, "width" | "height">): {
+export function useCanvas(
+  { width, height }: Pick<LaidOut, "width" | "height">,
+  begin: Point,
+): {
   readonly canvas: RefObject<HTMLElement | null>;
   readonly scale: number;
   readonly zoom: (factor: number) => void;
@@ -22,6 +25,15 @@ export function useCanvas({ width, height }: Pick<LaidOut, "width" | "height">):
   const scale = chosen ?? bounded(fitting, legible, 1);
   const now = useRef(scale);
   now.current = scale;
+
+  // Once its size is known, it is seen where one begins to look.
+  const isSeen = room.width > 0;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: later changes move nothing under the reader's eyes
+  useLayoutEffect(() => {
+    const element = canvas.current;
+    if (element === null || !isSeen) return;
+    element.scrollTo(begin.x * scale - element.clientWidth / 2, begin.y * scale - element.clientHeight / 2);
+  }, [isSeen]);
 
   const zoom = (factor: number, at?: { readonly x: number; readonly y: number }) => {
     const element = canvas.current;

@@ -16,6 +16,7 @@ import {
 } from "../../design/display.tsx";
 import { bytes, compact, count } from "../../design/format.ts";
 import { behindText, toneOf } from "../lineage/states.ts";
+import css from "./lookup.module.css";
 
 /** Rows by key in this server's memory: which there are, how large they are, how far behind. */
 export function Lookups(): ReactNode {
@@ -57,14 +58,17 @@ function Table({ lookups }: { readonly lookups: readonly Lookup[] }): ReactNode 
           {
             head: "Lookup",
             long: true,
-            cell: ({ project, name }) => (
-              <Link to="/lookups/$project/$lookup" params={{ project, lookup: name }}>
-                <Name>{`${project}.${name}`}</Name>
-              </Link>
+            cell: ({ project, name, dataset, key }) => (
+              <>
+                <Link to="/lookups/$project/$lookup" params={{ project, lookup: name }}>
+                  <Name>{`${project}.${name}`}</Name>
+                </Link>
+                <small className={css.of}>
+                  <Name>{dataset}</Name> by <Data>{key.join(", ")}</Data>
+                </small>
+              </>
             ),
           },
-          { head: "Dataset", cell: ({ dataset }) => <Name>{dataset}</Name> },
-          { head: "Key", cell: ({ key }) => <Data>{key.join(", ")}</Data> },
           {
             head: "State",
             keep: true,
