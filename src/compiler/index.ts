@@ -22,4 +22,10 @@ export { type FileGroup, quarantineSql, relationSql, type TypedColumn, valuesSql
 export { replaceTable } from "./rewrite/replace.ts";
 export { foldName, isNode, locationOf, nodesOf, type TreeNode, type TreeValue, textOf } from "./tree/tree.ts";
 export type { WindowShape } from "./windows/call.ts";
-export { expandWindows, hideBehindWindow, type WindowCall, windowColumns } from "./windows/expand.ts";
+export {
+  expandWindows,
+  hideBehindWindow,
+  referenceBehindWindow,
+  type WindowCall,
+  windowColumns,
+} from "./windows/expand.ts";

@@ -7,6 +7,7 @@ import {
   listings,
   openStatement,
   parseStatement,
+  referenceBehindWindow,
   references,
   replaceCurrentUser,
   replaceTable,
@@ -178,7 +179,7 @@ export class Compiler {
     for (const name of names) columns.add(name);
     const window = windows.find(({ table }) => table === resolved.reference.table);
     if (window !== undefined && part === "data") hideBehindWindow(window, names);
-    const slices = part === "data" ? neededSlices(resolved.reference, snapshot) : [];
+    const slices = part === "data" ? neededSlices(referenceBehindWindow(resolved.reference, windows), snapshot) : [];
     const files = part === "data" ? slices : await datasets.quarantines(id, snapshot.seq, signal);
     const skipped = part === "data" ? snapshot.slices.length - slices.length : 0;
     addFiles(compilation.files, { id, files });

@@ -171,6 +171,11 @@ const shapes: readonly ((p: (table: string) => string, q: (table: string) => str
   (p) => `SELECT j."offset", k."offset" FROM p.d j LEFT JOIN p.d k ON j."offset" = k."offset" + 1 WHERE ${p("k.")}`,
   (p) => `SELECT j."offset", k."offset" FROM p.d j ASOF JOIN p.d k ON j."offset" >= k."offset" WHERE ${p("k.")}`,
   (p) => `SELECT j."offset", k."offset" FROM p.d j POSITIONAL JOIN p.d k WHERE ${p("k.")}`,
+  (p) => `SELECT "offset", window_start FROM tumble(p.d, x, INTERVAL 1 DAY) WHERE ${p("")}`,
+  (p) => `SELECT h."offset", h.window_end FROM hop(p.d, t, INTERVAL 6 HOURS, INTERVAL 1 DAY) h WHERE ${p("h.")}`,
+  (p, q) =>
+    `SELECT j."offset", k."offset" FROM tumble(p.d, y, INTERVAL 1 WEEK) j, p.d k WHERE ${p("j.")} AND ${q("k.")}`,
+  (p) => `SELECT "offset", window_start FROM session(p.d, x, INTERVAL 3 DAYS, i) WHERE ${p("")}`,
   (p) => `SELECT "offset" FROM p.d TABLESAMPLE reservoir(2 ROWS) REPEATABLE (3) WHERE ${p("")}`,
   (p) => `SELECT "offset" FROM p.d WHERE ${p("")} USING SAMPLE reservoir(2 ROWS) REPEATABLE (3)`,
   (p, q) =>

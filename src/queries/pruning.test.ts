@@ -11,7 +11,14 @@ import {
   type QueryId,
   type TraceId,
 } from "../base/index.ts";
-import { openStatement, parseStatement, readStatementText, references } from "../compiler/index.ts";
+import {
+  expandWindows,
+  openStatement,
+  parseStatement,
+  readStatementText,
+  referenceBehindWindow,
+  references,
+} from "../compiler/index.ts";
 import type { LiveSlice, Snapshot } from "../datasets/index.ts";
 import { fieldFromDuckdb, multihash, sliceType } from "../slices/index.ts";
 import { neededSlices } from "./pruning.ts";
@@ -102,8 +109,10 @@ async function answer(sql: string, { snapshot, paths }: Dataset, isPruned: boole
   const statement = openStatement(text, await parseStatement(text, opened.pool));
   const trees = new RelationTrees();
   let skipped = 0;
+  const windows = expandWindows(statement);
   for (const reference of references(statement.node)) {
-    const slices = isPruned ? neededSlices(reference, snapshot) : snapshot.slices;
+    const filtered = referenceBehindWindow(reference, windows);
+    const slices = isPruned ? neededSlices(filtered, snapshot) : snapshot.slices;
     skipped += snapshot.slices.length - slices.length;
     const ref = {
       id: "did:odf:x" as DatasetId,
@@ -157,6 +166,12 @@ test.each<[string, Readonly<Record<string, string | null>>[], string, number[]]>
     [{ i: "1" }, { i: "5" }],
     `SELECT k."offset" AS o FROM p.d j ASOF JOIN p.d k ON j.i >= k.i WHERE k.i = 1`,
     [0],
+  ],
+  [
+    "a session goes on over rows that WHERE leaves out",
+    [{ x: "2024-05-17 10:00:00" }, { x: "2024-05-17 11:00:00", i: "1" }],
+    `SELECT "offset" AS o FROM session(p.d, x, INTERVAL 2 HOURS) WHERE i = 1 AND window_start < '2024-05-17 10:30:00+00'`,
+    [1],
   ],
   [
     "a positional join pairs by place",

@@ -1,4 +1,11 @@
-import { type Condition, conditionOf, mayMatch, type Reference, type StoredColumns } from "../compiler/index.ts";
+import {
+  type Condition,
+  conditionOf,
+  foldName,
+  mayMatch,
+  type Reference,
+  type StoredColumns,
+} from "../compiler/index.ts";
 import type { LiveSlice, Snapshot } from "../datasets/index.ts";
 import { duckdbType, isChangelog } from "../slices/index.ts";
 
@@ -6,7 +13,8 @@ import { duckdbType, isChangelog } from "../slices/index.ts";
 export function neededSlices(reference: Reference, snapshot: Snapshot): readonly LiveSlice[] {
   if (snapshot.schema !== null && isChangelog(snapshot.schema)) return snapshot.slices;
   const columns = new Map(snapshot.schema?.fields.map((field) => [field.name, duckdbType(field)]));
-  const condition = conditionOf(reference.select, reference.table, [...columns.keys()]);
+  const own = [...columns.keys()].filter((name) => reference.added?.includes(foldName(name)) !== true);
+  const condition = conditionOf(reference.select, reference.table, own);
   return condition === null ? snapshot.slices : snapshot.slices.filter((slice) => isNeeded(slice, condition));
 
   function isNeeded(slice: LiveSlice, condition: Condition): boolean {

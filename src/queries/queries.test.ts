@@ -308,13 +308,13 @@ describe("started without waiting", () => {
 });
 
 describe("windows in FROM", () => {
-  const span = { seen_at: "TIMESTAMPTZ", window_start: "VARCHAR" };
+  const span = { seen_at: "TIMESTAMPTZ", window_start: "TIMESTAMPTZ" };
   beforeAll(async () => {
     await open.commit(pathOf("seen"), span, [
-      ["'1970-01-01 00:00:59+00'", "'mine'"],
-      ["NULL", "'mine'"],
+      ["'1970-01-01 00:00:59+00'", "'2020-01-01'"],
+      ["NULL", "'2020-01-01'"],
     ]);
-    await open.commit(pathOf("seen"), span, [["'1969-12-31 23:59:59+00'", "'mine'"]]);
+    await open.commit(pathOf("seen"), span, [["'1969-12-31 23:59:59+00'", "'2020-01-01'"]]);
   });
   const call = "tumble(web.seen, seen_at, INTERVAL '1 minute')";
 
@@ -327,6 +327,10 @@ describe("windows in FROM", () => {
     ];
     for (const time of ["first", "by its kept plan"]) expect(await ask(sql), time).toEqual(minutes);
     expect(open.records.at(-1)).toMatchObject({ datasets: ["web.seen"], slicesRead: 2 });
+    await ask(`SELECT count(*) AS n FROM ${call} WHERE seen_at >= '1970-01-01'`);
+    expect(open.records.at(-1)).toMatchObject({ slicesRead: 1, slicesSkipped: 1 });
+    await ask(`SELECT count(*) AS n FROM ${call} WHERE window_start < '1980-01-01'`);
+    expect(open.records.at(-1)).toMatchObject({ slicesRead: 2, slicesSkipped: 0 });
     const columns = (await ask(`DESCRIBE FROM ${call}`)) as { column_name: string }[];
     expect(columns.map((one) => one.column_name)).toEqual([
       "offset",

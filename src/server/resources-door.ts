@@ -18,7 +18,7 @@ import {
   type Resource,
   type Resources,
 } from "../resources/index.ts";
-import { duckdbType, fieldFromDuckdb, mayBecome, schemaWith, systemColumns } from "../slices/index.ts";
+import { duckdbType, fieldFromDuckdb, mayBecome, schemaWith, userColumns } from "../slices/index.ts";
 import type { Transforms } from "../streams/index.ts";
 import { checkTransform, declaredTransform, derivative, refuseReadInput, type TransformCheck } from "./derivatives.ts";
 
@@ -160,7 +160,7 @@ async function checkKey(datasets: Datasets, input: ManifestInput): Promise<void>
   const spec = lookupKind.schema.safeParse(input.spec);
   if (path === null || ref === null || !spec.success) return;
   const { schema } = await datasets.head(ref.id);
-  const names = (schema?.fields ?? []).map(({ name }) => name).filter((name) => !systemColumns.includes(name));
+  const names = schema === null ? [] : userColumns(schema).map(({ name }) => name);
   for (const [at, wanted] of spec.data.key.entries()) {
     if (schema === null || names.some((name) => name.toLowerCase() === wanted.toLowerCase())) continue;
     const position = input.locate?.(["spec", "key", at]);

@@ -6,6 +6,8 @@ export interface Reference {
   readonly table: TreeNode;
   /** The query whose FROM it stands in. */
   readonly select: TreeNode | null;
+  /** Columns that are not its dataset's own, whose names hide those. */
+  readonly added?: readonly string[];
 }
 
 /**

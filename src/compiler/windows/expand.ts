@@ -1,4 +1,5 @@
 import type { Statement } from "../parse/statement.ts";
+import type { Reference } from "../resolve/references.ts";
 import { Builder, named } from "../tree/build.ts";
 import { foldName, isNode, locationOf, type TreeNode, type TreeValue, textOf } from "../tree/tree.ts";
 import { namesOf, readWindowCall, type WindowArguments, type WindowShape } from "./call.ts";
@@ -11,6 +12,8 @@ export interface WindowCall {
   readonly table: TreeNode;
   /** What stands in FROM now. */
   readonly subquery: TreeNode;
+  /** The query whose FROM it stands in. */
+  readonly select: TreeNode | null;
   /** The `*` that brings the rows' own columns. */
   readonly star: TreeNode;
 }
@@ -33,8 +36,18 @@ const farthestTime = "9200000000000000000";
  */
 export function expandWindows(statement: Statement): WindowCall[] {
   const found: WindowCall[] = [];
-  collect(statement, statement.node, found);
+  collect(statement, statement.node, null, found);
   return found;
+}
+
+/**
+ * A reference as what filters its rows sees it: a condition on a tumbling or hopping window's rows is one on the dataset's. (A
+ * session's rows are in the windows that their neighbours make.)
+ */
+export function referenceBehindWindow(reference: Reference, windows: readonly WindowCall[]): Reference {
+  const window = windows.find(({ table }) => table === reference.table);
+  if (window === undefined || window.shape.kind === "session") return reference;
+  return { table: window.subquery, select: window.select, added: windowColumns };
 }
 
 /** Columns of a window function hide those of its rows that have their names. `columns`: the rows' own, once they are known. */
@@ -45,19 +58,23 @@ export function hideBehindWindow({ star }: WindowCall, columns: Iterable<string>
   star.exclude_list = [...(Array.isArray(star.exclude_list) ? star.exclude_list : []), ...hidden];
 }
 
-function collect(statement: Statement, value: TreeValue, found: WindowCall[]): void {
+function collect(statement: Statement, value: TreeValue, select: TreeNode | null, found: WindowCall[]): void {
   if (Array.isArray(value)) {
-    for (const item of value) collect(statement, item, found);
+    for (const item of value) collect(statement, item, select, found);
     return;
   }
   if (!isNode(value)) return;
   const call = readWindowCall(statement, value);
-  if (call === null) for (const part of Object.values(value)) collect(statement, part, found);
-  else found.push(expand(value, call));
+  if (call !== null) {
+    found.push({ ...expand(value, call), select });
+    return;
+  }
+  const nearest = value.type === "SELECT_NODE" ? value : select;
+  for (const part of Object.values(value)) collect(statement, part, nearest, found);
 }
 
 /** Makes the reference a subquery, alias and column aliases kept. */
-function expand(reference: TreeNode, asked: WindowArguments): WindowCall {
+function expand(reference: TreeNode, asked: WindowArguments): Omit<WindowCall, "select"> {
   const { column_name_alias, sample } = reference;
   const call = isNode(reference.function) ? reference.function : reference;
   const alias = textOf(reference, "alias") || foldName(textOf(call, "function_name"));
