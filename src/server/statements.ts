@@ -5,6 +5,7 @@ import type { ResourceState } from "../gateway/index.ts";
 import type { Identity, Principal } from "../identity/index.ts";
 import type { Definer, DefinitionAnswer } from "../queries/index.ts";
 import { type DatasetSpec, datasetKind, type LookupSpec, lookupDataset, lookupKind } from "../resources/index.ts";
+import { isRetracts } from "../slices/index.ts";
 import { type TransformSpec, type Transforms, within } from "../streams/index.ts";
 import { type DefinitionDoor, inTurn } from "./resources-door.ts";
 
@@ -205,11 +206,13 @@ export class Statements implements Definer {
       for (const { path } of inputs)
         if (!(await mayRead(path)))
           throw new MillraceError("dataset_not_found", `There is no dataset ${path.project}.${path.dataset}.`);
-      const columns = schema?.fields.map(({ name }) => name).join(", ") ?? "not known before its inputs have columns";
+      const shown = schema?.fields.filter((field) => !isRetracts(field)).map(({ name: column }) => column);
+      const columns = shown?.join(", ") ?? "not known before its inputs have columns";
       const rows = [
         ["mode", plan.mode],
         ["why", plan.why],
         ["state kept", "none"],
+        ...(transform.key === undefined ? [] : [["key", transform.key.join(", ")]]),
         ["inputs", inputs.map(({ path }) => `${path.project}.${path.dataset}`).join(", ")],
         ["watermark", "the earliest of its inputs"],
         ["columns", columns],

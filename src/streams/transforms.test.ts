@@ -100,6 +100,25 @@ describe("a transform", () => {
     await expect(streams.transforms.rebuild(root, never)).rejects.toMatchObject({ code: "bad_request" });
   });
 
+  test("that is told of several times at once is declared once", async () => {
+    const sql = "SELECT a + 1 AS a FROM web.raw";
+    await define("told", sql);
+    await streams.settle();
+    const declared = { path: datasetPath("web.told"), sql: sql.replace("1", "2"), paused: false };
+    await Promise.all([1, 2, 3].map(() => streams.transforms.keep(declared)));
+    await streams.settle();
+    const { id } = await streams.open.datasets.get(declared.path);
+    const kinds: string[] = [];
+    for await (const { block } of streams.open.datasets.blocks(id, { from: 0, to: 99, newestFirst: false }, never))
+      kinds.push(block.event.kind);
+    expect(kinds.filter((kind) => kind === "SetTransform")).toHaveLength(2);
+    const raw = await streams.open.datasets.get(datasetPath("web.raw"));
+    const readers = streams.transforms.readersOf(raw.id).filter(({ dataset }) => dataset === "told");
+    expect(readers).toHaveLength(1);
+    const more = "SELECT (SELECT min(a) FROM web.told) - (SELECT min(a) FROM web.raw) AS more";
+    expect(await streams.rows(more)).toEqual([{ more: 2 }]);
+  });
+
   test("gets its input's new columns behind its own, and wider types in their places", async () => {
     const path = datasetPath("web.growing");
     await streams.open.commit(path, { a: "INTEGER" }, [["1"]]);

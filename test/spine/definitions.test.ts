@@ -205,6 +205,9 @@ describe("a definition", () => {
 
   test("its key is in the chain", async () => {
     await rows("CREATE DATASET web.keyed KEY (id, n) AS SELECT id, n FROM web.raw");
+    const told = await rows("EXPLAIN TRANSFORM web.keyed");
+    expect(told).toContainEqual({ about: "key", value: "id, n" });
+    expect(told).toContainEqual({ about: "columns", value: "offset, op, system_time, event_time, id, n" });
     const { body } = await call("GET", "projects/web/datasets/keyed/blocks");
     expect(JSON.stringify(body)).toContain('"temporalTables":[{"name":"web.keyed","primaryKey":["id","n"]}]');
   });
