@@ -135,6 +135,34 @@ describe.skipIf(browserAbsent !== null)(`transforms${browserAbsent === null ? ""
     });
   }, 120_000);
 
+  test("it is made anew, changed by a statement that the page begins, and says when its windows are told of", async () => {
+    const closing =
+      "SELECT window_start, count(*) AS sales FROM tumble(shop.sales, event_time, INTERVAL '1 minute') GROUP BY ALL EMIT ON CLOSE LATENESS '5 seconds'";
+    await at(workbench(closing), async (page) => {
+      await keep(page);
+      const dialog = page.getByRole("dialog", { name: "Keep this query" });
+      await dialog.getByRole("region", { name: "First rows of the result" }).getByText("sales").waitFor();
+      await dialog.getByLabel("Name").fill("closed");
+      await dialog.getByRole("button", { name: "Keep it" }).click();
+      await page.getByText("when a window closes, 5.0 s behind").waitFor();
+      await page.getByRole("region", { name: "The transform now" }).getByText("none was left out").waitFor();
+      const menu = () => page.getByRole("button", { name: "What can be done with this transform" }).click();
+      await menu();
+      await page.getByRole("menuitem", { name: "Make its result anew" }).click();
+      await page.getByRole("button", { name: "Make it anew" }).click();
+      await page.getByText("The next run makes it anew").waitFor();
+      await menu();
+      await page.getByRole("menuitem", { name: "Change its SELECT" }).click();
+      await page.waitForURL("**/workbench");
+      await page.getByText('ALTER DATASET "shop"."closed" AS').waitFor();
+      await page.getByRole("button", { name: "Run", exact: true }).click();
+      await page
+        .getByRole("gridcell", { name: "unchanged" })
+        .or(page.getByRole("gridcell", { name: "altered" }))
+        .waitFor();
+    });
+  }, 120_000);
+
   test("a lookup answers for a key and for how keys begin, and says clearly what it does not have", async () => {
     await at("/lookups", async (page) => {
       await page.getByRole("link", { name: "shop.towns" }).first().click();

@@ -203,6 +203,16 @@ export interface TransformState {
   readonly failures: number;
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly nextTryAt: Instant | null;
+  /** When it tells of windows; null where it does not say. */
+  readonly emit: {
+    readonly when: "changes" | "close";
+    readonly latenessMs: number;
+    readonly allowedMs: number | null;
+  } | null;
+  /** No earlier event time is expected; null where an input has brought none yet. */
+  readonly watermark: Instant | null;
+  /** Rows that came too late since this server started. */
+  readonly rowsLate: number;
 }
 
 /** How far a derivative has read one of its inputs. */

@@ -272,5 +272,8 @@ function transformView(state: TransformState | null): z.infer<typeof oneDatasetV
     failures,
     error,
     nextTryAt: timeOrNull(nextTryAt),
+    emit: state.emit,
+    watermark: timeOrNull(state.watermark),
+    rowsLate: state.rowsLate,
   };
 }

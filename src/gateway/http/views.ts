@@ -96,6 +96,21 @@ export const oneDatasetView = datasetView
         failures: z.int().describe("Runs that failed in a row."),
         error: z.object({ code: z.string(), message: z.string() }).nullable(),
         nextTryAt: time.nullable(),
+        emit: z
+          .object({
+            when: z.enum(["changes", "close"]),
+            latenessMs: z.number().describe("How far the watermark stays behind."),
+            allowedMs: z
+              .number()
+              .nullable()
+              .describe("How long rows still correct a window that is closed; null: for ever."),
+          })
+          .nullable()
+          .describe("When it tells of windows; null where its text does not say."),
+        watermark: time
+          .nullable()
+          .describe("No earlier event time is expected; null where an input has brought none yet."),
+        rowsLate: z.int().describe("Rows that came too late and were left out, since this server started."),
       })
       .nullable()
       .describe("The SELECT whose result this is; null where its rows come from outside."),

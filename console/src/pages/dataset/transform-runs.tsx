@@ -48,7 +48,15 @@ export function TransformRuns(): ReactNode {
                 ),
               },
               { head: "Rows read", number: true, cell: ({ rowsRead }) => count(rowsRead) },
-              { head: "Rows written", number: true, cell: ({ rowsWritten }) => count(rowsWritten) },
+              {
+                head: "Rows written",
+                number: true,
+                cell: ({ rowsWritten, rowsLate }) => (
+                  <>
+                    {rowsLate > 0 && <Badge tone="warn">{count(rowsLate)} too late</Badge>} {count(rowsWritten)}
+                  </>
+                ),
+              },
               { head: "Took", number: true, cell: ({ elapsedMs }) => duration(elapsedMs) },
               {
                 head: "Block",

@@ -1,9 +1,8 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { lazy, type ReactNode, Suspense, useState } from "react";
+import { lazy, type ReactNode, Suspense } from "react";
 import { datasetLineageQuery, datasetQuery } from "../../api/queries.ts";
 import type { LineageEdge, OneDataset } from "../../api/types.ts";
-import { Button, buttonClass } from "../../design/controls.tsx";
 import {
   Badge,
   Card,
@@ -19,14 +18,13 @@ import {
 } from "../../design/display.tsx";
 import { Figure, FigureRow } from "../../design/figure.tsx";
 import { compact, count, duration } from "../../design/format.ts";
-import { tell, tellFailure } from "../../design/overlays.tsx";
 import { Bars } from "../../design/small-charts.tsx";
 import { Ago } from "../../design/time.tsx";
 import { behindText, toneOf, waitText } from "../lineage/states.ts";
-import { DeleteDataset } from "./delete.tsx";
 import { usePlace } from "./place.ts";
 import css from "./transform.module.css";
-import { runsQuery, setPaused, type TransformRun } from "./transform-reads.ts";
+import { TransformActions } from "./transform-actions.tsx";
+import { runsQuery, type TransformRun } from "./transform-reads.ts";
 import { TransformRuns } from "./transform-runs.tsx";
 
 const SqlText = lazy(() => import("../workbench/editor/sql-text.tsx"));
@@ -54,10 +52,10 @@ export function TransformPage(): ReactNode {
     );
   return (
     <>
-      <Figures head={data} transform={transform} />
+      <Figures transform={transform} />
       {transform.error !== null && <Failing transform={transform} error={transform.error} />}
       <div className={css.columns}>
-        <Card title="SELECT" actions={<Actions transform={transform} />}>
+        <Card title="SELECT" actions={<TransformActions transform={transform} />}>
           <div className={css.stack}>
             <Suspense fallback={<Skeleton height={120} />}>
               <SqlText sql={transform.sql} label="The SELECT" />
@@ -72,7 +70,7 @@ export function TransformPage(): ReactNode {
   );
 }
 
-function Figures({ head, transform }: { readonly head: OneDataset; readonly transform: Transform }): ReactNode {
+function Figures({ transform }: { readonly transform: Transform }): ReactNode {
   const { project, dataset } = usePlace();
   const { data: runs = [] } = useQuery(runsQuery(project, dataset));
   const edges = useInputs();
@@ -114,9 +112,16 @@ function Figures({ head, transform }: { readonly head: OneDataset; readonly tran
       />
       <Figure
         name="Watermark"
-        value={head.watermark === null ? "–" : <Ago at={head.watermark} />}
-        more={head.watermark === null ? "an input has none yet" : "the earliest of its inputs"}
+        value={transform.watermark === null ? "–" : <Ago at={transform.watermark} />}
+        more={transform.watermark === null ? "an input has none yet" : "nothing earlier is expected"}
       />
+      {transform.emit !== null && (
+        <Figure
+          name="Rows too late"
+          value={compact(transform.rowsLate)}
+          more={transform.rowsLate === 0 ? "none was left out" : "left out since the start"}
+        />
+      )}
     </FigureRow>
   );
 }
@@ -160,43 +165,22 @@ function Failing({
   );
 }
 
-function Actions({ transform }: { readonly transform: Transform }): ReactNode {
-  const { project, dataset } = usePlace();
-  const client = useQueryClient();
-  const [isDeleting, setDeleting] = useState(false);
-  const isPaused = transform.state === "paused";
-  const { mutate, isPending } = useMutation({
-    mutationFn: () => setPaused(project, dataset, !isPaused),
-    async onSuccess() {
-      await client.invalidateQueries({ queryKey: ["dataset", project, dataset] });
-      await client.invalidateQueries({ queryKey: ["lineage"] });
-      tell(isPaused ? "It goes on where it stopped." : "It is paused; its rows stay.");
-    },
-    onError: tellFailure,
-  });
-  return (
-    <>
-      <Link to="/workbench" search={{ sql: transform.sql }} className={buttonClass({ small: true })}>
-        Open in the workbench
-      </Link>
-      <Button small icon={isPaused ? "play" : "stop"} disabled={isPending} onClick={() => mutate()}>
-        {isPaused ? "Resume" : "Pause"}
-      </Button>
-      <Button small look="danger" onClick={() => setDeleting(true)}>
-        Delete
-      </Button>
-      <DeleteDataset project={project} dataset={dataset} isOpen={isDeleting} onClose={() => setDeleting(false)} />
-    </>
-  );
+/** When windows are told of, in a word. */
+function emitText(emit: Transform["emit"]): string {
+  if (emit === null) return "at once";
+  const late = emit.latenessMs === 0 ? "" : `, ${duration(emit.latenessMs)} behind`;
+  const allowed = emit.allowedMs === null || emit.allowedMs === 0 ? "" : `, corrected for ${duration(emit.allowedMs)}`;
+  return `${emit.when === "close" ? "when a window closes" : "at once"}${late}${allowed}`;
 }
 
-function How({ transform: { mode, why, key } }: { readonly transform: Transform }): ReactNode {
+function How({ transform: { mode, why, key, emit } }: { readonly transform: Transform }): ReactNode {
   const { project, dataset } = usePlace();
   return (
     <>
       <Facts
         facts={[
           ["Mode", mode],
+          ["Tells", emitText(emit)],
           ["Key", key.length === 0 ? "none" : <Data key="k">{key.join(", ")}</Data>],
         ]}
       />

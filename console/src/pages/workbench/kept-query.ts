@@ -48,10 +48,11 @@ export async function explained(sql: string, signal: AbortSignal): Promise<reado
 }
 
 const previewRows = 20;
+const emitClause = /\sEMIT\s+(CHANGES|ON\s+CLOSE)\b(\s+(ALLOWED\s+)?LATENESS\s+'[^']*')*\s*$/i;
 
 /** The first rows of the result as it is now. When a transform's result is told is no part of a query. */
 export const preview = (sql: string, signal: AbortSignal): Promise<SqlResult> =>
-  runSql(sql.replace(/\sEMIT\s+(CHANGES|ON\s+CLOSE)(\s+LATENESS\s+'[^']*')?\s*$/i, ""), {
+  runSql(sql.replace(emitClause, ""), {
     rowLimit: previewRows,
     signal,
   });
