@@ -22,7 +22,7 @@ import css from "./lookup.module.css";
 export function Lookups(): ReactNode {
   const { data, error, isPending, refetch } = useQuery(lookupsQuery);
   return (
-    <Page title="Lookups" about="Datasets held in memory by key: a row of a key within a millisecond.">
+    <Page title="Lookups" about="Datasets held in memory by key, as this server has them.">
       {error !== null && <ErrorPanel error={error} again={() => void refetch()} />}
       {isPending && <SkeletonRows rows={6} height={28} />}
       {data !== undefined && (data.length === 0 ? <NoLookups /> : <Table lookups={data} />)}
