@@ -14,6 +14,7 @@ const names = [
   "long-chain",
   "console",
   "stateless",
+  "windowed",
   "freshness",
   "lookup",
 ];

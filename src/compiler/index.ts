@@ -29,3 +29,4 @@ export {
   type WindowCall,
   windowColumns,
 } from "./windows/expand.ts";
+export { constantIntervalMs } from "./windows/interval.ts";

@@ -1,4 +1,5 @@
 import {
+  constantIntervalMs,
   foldName,
   isAggregate,
   isNode,
@@ -35,6 +36,8 @@ export interface Plan {
   readonly carries: boolean;
   /** The windows of event time that its FROM puts rows into, and the result says; null where there are none. */
   readonly window: WindowCall["shape"] | null;
+  /** Rows whose event times are farther apart than this never change the same rows of the result; null: any may. */
+  readonly reachMs: number | null;
 }
 
 /** What is known of a SELECT's columns beside its text. */
@@ -57,6 +60,7 @@ export function planOf(node: TreeNode, key: readonly string[], known: KnownColum
       scope: null,
       carries: true,
       window: null,
+      reachMs: null,
     };
   if (obstacle === null) return keyedPlan(key);
   if (node.type !== "SELECT_NODE") return fullRefresh(obstacle.why, false);
@@ -69,7 +73,7 @@ export function planOf(node: TreeNode, key: readonly string[], known: KnownColum
     key.length === 0 ? scope : scope.filter(({ name }) => key.some((one) => foldName(one) === foldName(name)));
   if (within.length > 0) {
     const window = windowOf(node, shape, within, known.windows);
-    return { ...labelOf(node, shape, within), scope: within, carries: true, window };
+    return { ...labelOf(node, shape, within), scope: within, carries: true, window, reachMs: reachOf(window, within) };
   }
   const why =
     scope.length > 0
@@ -79,7 +83,7 @@ export function planOf(node: TreeNode, key: readonly string[], known: KnownColum
 }
 
 function fullRefresh(why: string, carries: boolean): Plan {
-  return { mode: "full refresh with diff", why, scope: [], carries, window: null };
+  return { mode: "full refresh with diff", why, scope: [], carries, window: null, reachMs: null };
 }
 
 function keyedPlan(key: readonly string[]): Plan {
@@ -90,6 +94,7 @@ function keyedPlan(key: readonly string[]): Plan {
     scope,
     carries: true,
     window: null,
+    reachMs: null,
   };
 }
 
@@ -284,6 +289,36 @@ function bareName(value: TreeNode): string | null {
 
 export function isAggregateCall(value: TreeNode): boolean {
   return value.class === "FUNCTION" && isAggregate(textOf(value, "function_name"));
+}
+
+/** How far apart the event times of rows can be that share a value of the scope. */
+function reachOf(window: Plan["window"], scope: readonly ScopeColumn[]): number | null {
+  const of = window === null || window.kind === "session" ? [] : [window.sizeMs];
+  const known = [...of, ...scope.map(({ expression }) => bucketMs(expression)).filter((ms) => ms !== null)];
+  return known.length === 0 ? null : Math.min(...known);
+}
+
+const dayMs = 86_400_000;
+const unitMs: Readonly<Record<string, number>> = {
+  second: 1_000,
+  minute: 60_000,
+  hour: 3_600_000,
+  day: dayMs,
+  week: 7 * dayMs,
+  month: 31 * dayMs,
+  quarter: 92 * dayMs,
+  year: 366 * dayMs,
+};
+
+/** The longest time between rows of one bucket of event time: `time_bucket(INTERVAL, event_time)`, `date_trunc('unit', event_time)`. */
+function bucketMs(expression: TreeNode): number | null {
+  const name = textOf(expression, "function_name");
+  const [size, time, ...more] = nodesOf(expression.children);
+  if (expression.class !== "FUNCTION" || more.length > 0 || time === undefined || lastName(time) !== "event_time")
+    return null;
+  if (name === "time_bucket") return constantIntervalMs(size);
+  const unit = isNode(size?.value) ? size.value.value : null;
+  return bucketing.has(name) && typeof unit === "string" ? (unitMs[unit.toLowerCase()] ?? null) : null;
 }
 
 const bucketing = new Set(["time_bucket", "date_trunc", "datetrunc"]);

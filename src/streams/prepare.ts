@@ -9,6 +9,7 @@ import { fieldsOf, pairsBy } from "./fields.ts";
 import { allRows, byName, newRows, type SeenInput, seeInputs } from "./open-inputs.ts";
 import type { Plan } from "./plan.ts";
 import { kindOf, planned, type RunHead } from "./planned.ts";
+import { canLeaveOut, mayHold, reachOfRun, rowsWithin, type TimeRange } from "./reach.ts";
 import { appendSql, changedTables, type RunColumns, type RunFile, resultTables, saysTime } from "./run-sql.ts";
 import type { RelationOf, TransformSelect } from "./select.ts";
 
@@ -104,7 +105,8 @@ export class Preparation {
     const { select } = this.#target;
     const { clock } = columns;
     const { closedBy, closedBefore, lateBy } = closing;
-    const [all, fresh] = [await this.#allRows(seen), await this.#newRows(seen)];
+    const reach = reachOfRun(plan, seen, closing);
+    const [all, fresh] = [await this.#allRows(seen, reach), await this.#newRows(seen)];
     const result = await select.resultSql(plan, { clock, relationOf: all, restricted: true, closedBy }, this.#signal);
     const scopeOf = (relationOf: RelationOf, after: Instant | null, by: Instant | null) =>
       select.scopeSql(plan, { clock, relationOf, windows: { after, by } }, this.#signal);
@@ -137,9 +139,13 @@ export class Preparation {
     return byName(seen, relations);
   }
 
-  async #allRows(seen: readonly SeenInput[]): Promise<RelationOf> {
+  async #allRows(seen: readonly SeenInput[], reach: TimeRange | null = null): Promise<RelationOf> {
     const relations: string[] = [];
-    for (const input of seen) relations.push(await allRows(this.#datasets, input, this.#held, this.#signal));
+    for (const input of seen) {
+      const isNeeded = reach === null || !canLeaveOut(input) ? () => true : mayHold(reach);
+      const rows = await allRows(this.#datasets, input, this.#held, this.#signal, isNeeded);
+      relations.push(reach === null ? rows : rowsWithin(rows, reach));
+    }
     return byName(seen, relations);
   }
 
