@@ -194,6 +194,22 @@ describe("a transform", () => {
     expect((await streams.transforms.rebuild(ref, never)).different).toBeNull();
   });
 
+  test("gets its input's new columns where its rows change, too", async () => {
+    await commit("wider", ["1", "'x'"], ["2", "'y'"]);
+    await define("wider_d", "SELECT * FROM web.wider QUALIFY row_number() OVER (PARTITION BY b ORDER BY a DESC) = 1");
+    await define("wider_over", "SELECT * FROM web.wider_d");
+    await streams.settle();
+    const more = { ...columns, c: "INTEGER" } as const;
+    await streams.open.commit(datasetPath("web.wider"), more, [["3", "'x'", "30"]]);
+    await streams.settle();
+    await streams.settle();
+    for (const name of ["wider_d", "wider_over"])
+      expect(await streams.rows(`SELECT a, b, c FROM web.${name} ORDER BY b`)).toEqual([
+        { a: 3, b: "x", c: 30 },
+        { a: 2, b: "y", c: null },
+      ]);
+  });
+
   test("that is made again from its inputs takes back what these no longer say", async () => {
     await commit("fill", ["1", "'x'"], ["2", "'y'"]);
     await define("fill_d", "SELECT b, count(*) AS n FROM web.fill GROUP BY b");

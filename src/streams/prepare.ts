@@ -6,11 +6,19 @@ import { type Closing, closingOf, watermarkOf } from "./closing.ts";
 import type { Decision } from "./decision.ts";
 import { differenceSql } from "./difference.ts";
 import { fieldsOf, pairsBy } from "./fields.ts";
-import { allRows, byName, newRows, type SeenInput, seeInputs } from "./open-inputs.ts";
+import { allRows, byName, columnsOf, newRows, type SeenInput, seeInputs } from "./open-inputs.ts";
 import type { Plan } from "./plan.ts";
 import { kindOf, planned, type RunHead } from "./planned.ts";
 import { canLeaveOut, mayHold, reachOfRun, rowsWithin, type TimeRange } from "./reach.ts";
-import { appendSql, changedTables, type RunColumns, type RunFile, resultTables, saysTime } from "./run-sql.ts";
+import {
+  appendSql,
+  changedTables,
+  type OwnRows,
+  type RunColumns,
+  type RunFile,
+  resultTables,
+  saysTime,
+} from "./run-sql.ts";
 import type { RelationOf, TransformSelect } from "./select.ts";
 
 /** What a run is of. */
@@ -150,11 +158,12 @@ export class Preparation {
   }
 
   /** SQL of the derivative's rows that held before the run; null where it had none. */
-  async #ownRows(): Promise<string | null> {
+  async #ownRows(): Promise<OwnRows | null> {
     if (this.#head.nextOffset === 0) return null;
     const { ref } = this.#target;
     const version = { kind: "version", seq: this.#decision.behindSeq } as const;
     const snapshot = await this.#datasets.snapshot(ref.id, version, this.#signal);
-    return await allRows(this.#datasets, { ref, snapshot }, this.#held, this.#signal);
+    const sql = await allRows(this.#datasets, { ref, snapshot }, this.#held, this.#signal);
+    return { sql, columns: columnsOf({ snapshot }) };
   }
 }

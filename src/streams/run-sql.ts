@@ -89,7 +89,7 @@ export function resultTables(
   }: {
     readonly result: string;
     /** The derivative's rows before; null where there are none. */
-    readonly own: string | null;
+    readonly own: OwnRows | null;
     /** Of the scope's values; null where everything is made anew. */
     readonly values: string | null;
     /** Names of the scope's columns in the result. */
@@ -111,7 +111,7 @@ export function resultTables(
 }
 
 /** Tables of what the result is now and was before, of the rows that changes are of. */
-export function changedTables(rows: string, own: string | null, columns: RunColumns): string[] {
+export function changedTables(rows: string, own: OwnRows | null, columns: RunColumns): string[] {
   const { fields } = columns;
   const names = namesOf(fields).join(", ");
   const row = rowSql(namesOf(fields));
@@ -124,16 +124,27 @@ export function changedTables(rows: string, own: string | null, columns: RunColu
   ];
 }
 
-function wasSql(own: string | null, fields: readonly DataField[], where: string): string {
-  const make = `CREATE TEMP TABLE ${wasTable} AS SELECT`;
-  if (own === null) {
-    const columns = fields
-      .filter((field) => !isRetracts(field))
-      .map((field) => `CAST(NULL AS ${typeOf(field)}) AS ${ident(field.name)}`);
-    return `${make} CAST(NULL AS UBIGINT) AS "mr:offset", CAST(NULL AS TIMESTAMPTZ) AS ${time}, ${columns.join(", ")} WHERE false`;
-  }
-  const columns = ['"offset" AS "mr:offset"', `event_time AS ${time}`, ...castColumns(fields)];
-  return `${make} ${columns.join(", ")} FROM (${own})${where}`;
+/** A derivative's rows before a run, and the columns that it had. */
+export interface OwnRows {
+  readonly sql: string;
+  readonly columns: readonly string[];
+}
+
+function wasSql(own: OwnRows | null, fields: readonly DataField[], where: string): string {
+  const before = own?.columns ?? [];
+  // A column that is new now was NULL in each row before.
+  const columns = fields
+    .filter((field) => !isRetracts(field))
+    .map(({ name, ...field }) => {
+      const value = before.includes(name) ? ident(name) : "NULL";
+      return `CAST(${value} AS ${typeOf({ name, ...field })}) AS ${ident(name)}`;
+    });
+  const system =
+    own === null
+      ? ['CAST(NULL AS UBIGINT) AS "mr:offset"', `CAST(NULL AS TIMESTAMPTZ) AS ${time}`]
+      : ['"offset" AS "mr:offset"', `event_time AS ${time}`];
+  const from = own === null ? "WHERE false" : `FROM (${own.sql})`;
+  return `CREATE TEMP TABLE ${wasTable} AS SELECT * FROM (SELECT ${[...system, ...columns].join(", ")} ${from})${where}`;
 }
 
 /** How many values of the key have more than one row. */
