@@ -54,6 +54,8 @@ export type Definition =
   | { readonly kind: "backfill"; readonly name: DefinedName }
   | { readonly kind: "explain transform"; readonly of: DefinedName | DefinedQuery };
 
+const heads = /^(create|alter|drop|pause|resume|backfill|explain)$/i;
+
 /**
  * Reads a definition's head; null where the text begins otherwise, and is DuckDB's to read.
  *
@@ -69,6 +71,8 @@ export type Definition =
  */
 export function readDefinition(sql: string): Definition | null {
   const words = new Words(sql);
+  // Looked at once: long comments may stand before it.
+  if (!heads.test(words.peek().said)) return null;
   for (const thing of things) {
     const word = thing.toUpperCase();
     if (words.take("CREATE", word)) return { kind: `create ${thing}`, ...created(sql, words, thing) };
