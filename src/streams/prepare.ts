@@ -9,7 +9,7 @@ import { fieldsOf, pairsBy } from "./fields.ts";
 import { allRows, byName, columnsOf, newRows, type SeenInput, seeInputs } from "./open-inputs.ts";
 import type { Plan } from "./plan.ts";
 import { kindOf, planned, type RunHead } from "./planned.ts";
-import { canLeaveOut, mayHold, reachOfRun, rowsWithin, type TimeRange } from "./reach.ts";
+import { mayHold, reachOfRun, rowsWithin, type TimeRange } from "./reach.ts";
 import {
   appendSql,
   changedTables,
@@ -127,17 +127,20 @@ export class Preparation {
       lateBy === null
         ? null
         : await select.placesSql({ clock, relationOf: fresh, windows: { after: null, by: lateBy } }, this.#signal);
-    return { ...(await this.#compared({ result, values, scope }, columns, plan)), late };
+    // The event times of the result's rows are those of the inputs', unless the SELECT says others.
+    const ownReach = saysTime(columns.made) ? null : reach;
+    return { ...(await this.#compared({ result, values, scope }, columns, plan, ownReach)), late };
   }
 
   async #compared(
     made: { readonly result: string; readonly values: string | null; readonly scope: readonly string[] },
     columns: RunColumns,
     plan: Plan,
+    ownReach: TimeRange | null = null,
   ) {
     const pairBy = pairsBy(plan, this.#target.select.key, columns.fields);
     const difference = { ...columns, pairBy, comparesTime: saysTime(columns.made) };
-    const tables = resultTables({ ...made, own: await this.#ownRows() }, columns);
+    const tables = resultTables({ ...made, own: await this.#ownRows(ownReach) }, columns);
     return { tables, copy: (file: RunFile) => differenceSql({ ...difference, ...file }) };
   }
 
@@ -150,7 +153,7 @@ export class Preparation {
   async #allRows(seen: readonly SeenInput[], reach: TimeRange | null = null): Promise<RelationOf> {
     const relations: string[] = [];
     for (const input of seen) {
-      const isNeeded = reach === null || !canLeaveOut(input) ? () => true : mayHold(reach);
+      const isNeeded = reach === null ? () => true : mayHold(reach);
       const rows = await allRows(this.#datasets, input, this.#held, this.#signal, isNeeded);
       relations.push(reach === null ? rows : rowsWithin(rows, reach));
     }
@@ -158,12 +161,13 @@ export class Preparation {
   }
 
   /** SQL of the derivative's rows that held before the run; null where it had none. */
-  async #ownRows(): Promise<OwnRows | null> {
+  async #ownRows(reach: TimeRange | null = null): Promise<OwnRows | null> {
     if (this.#head.nextOffset === 0) return null;
     const { ref } = this.#target;
     const version = { kind: "version", seq: this.#decision.behindSeq } as const;
     const snapshot = await this.#datasets.snapshot(ref.id, version, this.#signal);
-    const sql = await allRows(this.#datasets, { ref, snapshot }, this.#held, this.#signal);
+    const isNeeded = reach === null ? () => true : mayHold(reach);
+    const sql = await allRows(this.#datasets, { ref, snapshot }, this.#held, this.#signal, isNeeded);
     return { sql, columns: columnsOf({ snapshot }) };
   }
 }

@@ -1,6 +1,6 @@
 import { type Instant, instant } from "../base/index.ts";
 import type { LiveSlice } from "../datasets/index.ts";
-import { isChangelog, timestampLiteral } from "../slices/index.ts";
+import { timestampLiteral } from "../slices/index.ts";
 import type { Closing } from "./closing.ts";
 import type { SeenInput } from "./open-inputs.ts";
 import type { Plan } from "./plan.ts";
@@ -34,17 +34,15 @@ export function reachOfRun(
   return { from: instant(from), to: instant(to) };
 }
 
-/** Whether a slice may have rows of these times. */
+/**
+ * Whether a slice may have rows of these times. In a changelog, a row that takes another back has its event time: what is left out takes
+ * back nothing of what is not.
+ */
 export function mayHold(range: TimeRange): (slice: LiveSlice) => boolean {
   return (slice) => {
     const times = timesOf(slice);
     return times === null || (times.to >= range.from - 1 && times.from <= range.to + 1);
   };
-}
-
-/** Whether slices can be left out: what is taken back may stand in any slice of a changelog. */
-export function canLeaveOut({ snapshot }: Pick<SeenInput, "snapshot">): boolean {
-  return snapshot.schema !== null && !isChangelog(snapshot.schema);
 }
 
 /** A relation's rows of these times. */
