@@ -14,23 +14,23 @@ const clockTypes: Readonly<Record<string, "TIMESTAMP WITH TIME ZONE" | "DATE">> 
 /**
  * Puts the run's decided clock in the place of the functions that ask one, so that the run makes the same rows whenever it is
  * repeated. In UTC, as all times of the platform. A column that is named as a clock function (`current_date`) is not read.
+ * @returns whether any stood there
  */
-export function freezeClock(value: TreeValue, clock: Instant): void {
+export function freezeClock(value: TreeValue, clock: Instant): boolean {
   if (Array.isArray(value)) {
-    for (const item of value) freezeClock(item, clock);
-    return;
+    return value.map((item) => freezeClock(item, clock)).includes(true);
   }
-  if (!isNode(value)) return;
+  if (!isNode(value)) return false;
   const type = clockTypes[foldName(clockName(value))];
   if (type === undefined) {
-    for (const part of Object.values(value)) freezeClock(part, clock);
-    return;
+    return freezeClock(Object.values(value), clock);
   }
   const said = textOf(value, "alias");
   const alias = said === "" ? clockName(value) : said;
   const time = new Date(clock).toISOString();
   for (const member of Object.keys(value)) delete value[member];
   Object.assign(value, castOf(type === "DATE" ? time.slice(0, 10) : time, type), { alias });
+  return true;
 }
 
 function clockName(node: TreeNode): string {

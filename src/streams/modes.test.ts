@@ -64,6 +64,9 @@ describe("a transform", () => {
     ["latest by key", "SELECT DISTINCT ON (b) b, a FROM {t} ORDER BY b, a DESC"],
     ["latest by key", "SELECT b, a FROM {t} QUALIFY row_number() OVER (PARTITION BY b ORDER BY a DESC) = 1"],
     ["window functions by key", "SELECT b, a, sum(a) OVER (PARTITION BY b) AS total FROM {t}"],
+    ["keyed aggregate", "SELECT upper(b) AS b, count(*) AS n FROM {t} WHERE b <> 'y' GROUP BY 1"],
+    ["full refresh with diff", "SELECT upper(b) AS u, count(*) AS n FROM {t} WHERE u <> 'Y' GROUP BY 1"],
+    ["full refresh with diff", "SELECT event_time < now() AS past, count(*) AS n FROM {t} GROUP BY 1"],
     ["full refresh with diff", "SELECT count(*) AS n FROM {t}"],
     ["full refresh with diff", "SELECT x.b, count(*) AS n FROM {t} AS x JOIN {t} AS y ON x.b = y.b GROUP BY 1"],
     ["full refresh with diff", "SELECT a, b FROM {t} ORDER BY a DESC, b LIMIT 2"],
@@ -192,6 +195,20 @@ describe("a transform", () => {
     expect(await streams.rows("SELECT n FROM web.anew_over")).toEqual([{ n: 4 }]);
     const ref = await streams.open.datasets.get(path);
     expect((await streams.transforms.rebuild(ref, never)).different).toBeNull();
+  });
+
+  test("of a UNION ALL is made again from its inputs", async () => {
+    await commit("both", ["1", "'x'"], ["2", "'y'"]);
+    await define("both_d", "SELECT a FROM web.both WHERE a > 1 UNION ALL SELECT -a FROM web.both");
+    await streams.settle();
+    const ref = await streams.open.datasets.get(datasetPath("web.both_d"));
+    const before = await streams.open.datasets.head(ref.id);
+    await streams.transforms.backfill(ref.id);
+    await until("it is done", async () => (await streams.open.datasets.head(ref.id)).seq > before.seq + 1);
+    await streams.settle();
+    expect((await stateOf("both_d"))?.error).toBeNull();
+    expect(await streams.rows("SELECT a FROM web.both_d ORDER BY a")).toEqual([{ a: -2 }, { a: -1 }, { a: 2 }]);
+    expect(await streams.open.datasets.head(ref.id)).toMatchObject({ nextOffset: before.nextOffset });
   });
 
   test("gets its input's new columns where its rows change, too", async () => {

@@ -48,6 +48,8 @@ export interface KnownColumns {
   readonly made: readonly string[] | null;
   /** Windows of time in its FROM. */
   readonly windows: readonly WindowCall[];
+  /** Whether it asks when a run was decided. */
+  readonly asksClock: boolean;
 }
 
 /** Plans a SELECT that is deterministic. */
@@ -65,8 +67,9 @@ export function planOf(node: TreeNode, key: readonly string[], known: KnownColum
   if (obstacle === null) return keyedPlan(key);
   if (node.type !== "SELECT_NODE") return fullRefresh(obstacle.why, false);
   const session = sessionOf(node, known.windows);
-  const hindrance = scopeHindrance(node, session);
+  const hindrance = scopeHindrance(node, session, known);
   if (hindrance !== null) return fullRefresh(hindrance.why, false);
+  if (known.asksClock) return fullRefresh("it asks the clock, and its result changes with that too", true);
   const shape = shapeOf(node);
   const scope = scopeOf(node, shape, known).filter((column) => session === null || isOfPartition(column, session));
   const within =
@@ -150,7 +153,7 @@ function isOfPartition({ expression }: ScopeColumn, { partition }: Session): boo
 }
 
 /** Why a SELECT over single rows cannot be made anew for some of them alone. */
-function scopeHindrance(node: TreeNode, session: Session | null): Obstacle | null {
+function scopeHindrance(node: TreeNode, session: Session | null, known: KnownColumns): Obstacle | null {
   if (modifiersOf(node, "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER").length > 0)
     return { why: "LIMIT looks at all rows", location: null };
   const from = isNode(node.from_table) ? fromObstacle(node.from_table) : { why: "it reads no dataset", location: null };
@@ -162,14 +165,17 @@ function scopeHindrance(node: TreeNode, session: Session | null): Obstacle | nul
     return { why: "a subquery in an expression reads more than the row", location: null };
   if (values.some((value) => find(value, (one) => one.class === "STAR" && one.columns === true) !== null))
     return { why: "COLUMNS(...) takes columns of the platform along", location: null };
-  if (find(node.where_clause ?? null, (one) => namesAlias(one, node)) !== null)
+  const columns = isNode(node.from_table) ? known.of(bringing(node.from_table)) : null;
+  if (find(node.where_clause ?? null, (one) => namesAlias(one, node, columns)) !== null)
     return { why: "its WHERE names columns of the result", location: null };
   return null;
 }
 
-function namesAlias(value: TreeNode, node: TreeNode): boolean {
+/** The name of a column of the input goes before one of the result. */
+function namesAlias(value: TreeNode, node: TreeNode, columns: ReadonlySet<string> | null): boolean {
   const name = bareName(value);
-  return name !== null && nodesOf(node.select_list).some((item) => isAliasOf(item, name) && bareName(item) !== name);
+  if (name === null || columns?.has(name) === true) return false;
+  return nodesOf(node.select_list).some((item) => isAliasOf(item, name) && bareName(item) !== name);
 }
 
 const isAliasOf = (item: TreeNode, name: string) => foldName(textOf(item, "alias")) === name;

@@ -97,6 +97,7 @@ export interface ScopePart {
 interface OpenSelect {
   readonly statement: Statement;
   readonly windows: readonly WindowCall[];
+  readonly asksClock: boolean;
 }
 
 /** The SELECT of a transform: parsed, checked and planned; its text and tree never change. */
@@ -185,7 +186,7 @@ export class TransformSelect {
    * @param made names of the result's columns, in order; null where they are not known
    */
   plan(columnsOf: (path: DatasetPath) => readonly string[] | null, made: readonly string[] | null): Plan {
-    const { statement, windows } = this.#open(anyClock);
+    const { statement, windows, asksClock } = this.#open(anyClock);
     const paths = new Map(references(statement.node).map((one) => [one.table, pathOf(statement, one)]));
     const of = (table: TreeNode) => {
       const window = windows.find(({ subquery }) => subquery === table);
@@ -195,7 +196,7 @@ export class TransformSelect {
         ? null
         : new Set([...columns, ...(window === undefined ? [] : windowColumns)].map(foldName));
     };
-    return planOf(statement.node, this.key, { of, made, windows });
+    return planOf(statement.node, this.key, { of, made, windows, asksClock });
   }
 
   /**
@@ -217,6 +218,7 @@ export class TransformSelect {
     signal: AbortSignal,
   ): Promise<string> {
     const scope = restricted ? (plan.scope ?? []) : [];
+    if (plan.scope === null) return await this.rowsSql(clock, relationOf, signal);
     if (this.#isKeyedRows(plan)) return latestSql(await this.rowsSql(clock, relationOf, signal), this.key, scope);
     const opened = this.#open(clock);
     const { node } = opened.statement;
@@ -266,8 +268,8 @@ export class TransformSelect {
     const statement = openStatement(this.#text, this.#tree);
     const windows = expandWindows(statement);
     dropOrder(statement.node);
-    freezeClock(statement.node, clock);
-    return { statement, windows };
+    const asksClock = freezeClock(statement.node, clock);
+    return { statement, windows, asksClock };
   }
 
   async #over(
