@@ -7,6 +7,8 @@ import { ctesOf } from "./classify.ts";
  */
 export const carried = { op: "mr:op", eventTime: "mr:time", row: "mr:row" } as const;
 const names = Object.values(carried);
+/** How the names of columns of ours begin. */
+export const ours = "mr:";
 
 /** Room for the offsets of one input among the places of all. */
 const placesOfInput = 2n ** 48n;
@@ -33,12 +35,12 @@ export function carryInto(node: TreeNode): void {
   if (inner !== null) carryThrough(inner);
 }
 
-/** Stars of a SELECT over rows that carry would bring it along. */
-export function leaveOutOfStars(node: TreeNode): void {
-  const alias = sourceName(node);
+/** Stars of a SELECT over rows that carry would bring it along. @param alias the table that they are of */
+export function leaveOutOfStars(node: TreeNode, alias = sourceName(node)): void {
   for (const star of nodesOf(node.select_list).filter((one) => one.class === "STAR")) {
     const of = textOf(star, "relation_name");
-    if (of === "" || of.toLowerCase() === alias.toLowerCase()) star.exclude_list = [...excluded(star), ...names];
+    if (of === "" || of.toLowerCase() === alias.toLowerCase())
+      star.exclude_list = [...new Set([...excluded(star), ...names])];
   }
 }
 

@@ -17,6 +17,8 @@ export const modes = [
   "dedup",
   "latest by key",
   "window functions by key",
+  "interval join",
+  "join",
   "full refresh with diff",
 ] as const;
 export type Mode = (typeof modes)[number];
@@ -50,17 +52,22 @@ function unionObstacle(node: TreeNode): Obstacle | null {
 }
 
 function selectObstacle(node: TreeNode): Obstacle | null {
+  return (
+    selfObstacle(node) ??
+    first(ctesOf(node), statelessObstacle) ??
+    (isNode(node.from_table) ? fromObstacle(node.from_table) : at(node, "it reads no dataset"))
+  );
+}
+
+/** What a SELECT does itself that looks at more than one row of its FROM. */
+export function selfObstacle(node: TreeNode): Obstacle | null {
   if (nodesOf(node.group_expressions).length > 0 || node.aggregate_handling !== "STANDARD_HANDLING")
     return at(node, "GROUP BY makes one row of many");
   if (node.having !== null) return at(node, "HAVING looks at groups of rows");
   if (node.qualify !== null) return at(node, "QUALIFY looks at a window of rows");
   if (node.sample !== null) return at(node, "a sample is another one each time");
-  return (
-    modifierObstacle(node) ??
-    first(ctesOf(node), statelessObstacle) ??
-    first([...nodesOf(node.select_list), ...(isNode(node.where_clause) ? [node.where_clause] : [])], valueObstacle) ??
-    (isNode(node.from_table) ? fromObstacle(node.from_table) : at(node, "it reads no dataset"))
-  );
+  const values = [...nodesOf(node.select_list), ...(isNode(node.where_clause) ? [node.where_clause] : [])];
+  return modifierObstacle(node) ?? first(values, valueObstacle);
 }
 
 /** What stands behind a SELECT, of some kinds. */

@@ -14,7 +14,7 @@ import {
   systemColumns,
   widen,
 } from "../slices/index.ts";
-import { carried } from "./carry.ts";
+import { ours } from "./carry.ts";
 import type { Plan } from "./plan.ts";
 
 /** Rows that a changed row replaces are those of its key, or of its scope. */
@@ -24,8 +24,7 @@ export function pairsBy(plan: Plan, key: readonly string[], fields: readonly Dat
 }
 
 /** Whether a column that a SELECT makes is its own: neither the platform's nor carried. */
-export const isOwn = ({ name }: ResultColumn) =>
-  !systemColumns.includes(name.toLowerCase()) && !Object.values<string>(carried).includes(name);
+export const isOwn = ({ name }: ResultColumn) => !systemColumns.includes(name.toLowerCase()) && !name.startsWith(ours);
 
 /**
  * The dataset's columns once the run's rows are there: those it has, wider where they must be, and new ones behind them.

@@ -70,6 +70,12 @@ describe("a transform", () => {
     ["full refresh with diff", "SELECT count(*) AS n FROM {t}"],
     ["full refresh with diff", "SELECT x.b, count(*) AS n FROM {t} AS x JOIN {t} AS y ON x.b = y.b GROUP BY 1"],
     ["full refresh with diff", "SELECT a, b FROM {t} ORDER BY a DESC, b LIMIT 2"],
+    ["join", "SELECT x.b, y.a FROM {t} AS x JOIN {t} AS y ON x.b = y.b"],
+    ["join", "SELECT x.a FROM {t} AS x JOIN {t} AS y ON x.b = y.b AND y.event_time >= x.event_time"],
+    [
+      "interval join",
+      "SELECT x.b, y.a FROM {t} AS x, {t} AS y WHERE x.a = y.a AND y.event_time - INTERVAL 1 HOUR <= x.event_time AND x.event_time < y.event_time + INTERVAL '1 day'",
+    ],
   ] as const;
   test.each(cases)("in the mode %s is kept right: %s", async (mode, said) => {
     const input = `m${names.length}_${cases.findIndex((one) => one[1] === said)}`;

@@ -52,6 +52,20 @@ export async function newRows(
   return changesOf(ref.path, opened.snapshot, opened.files, { fromOffset: fromOf(opened.snapshot), belowOffset });
 }
 
+/** SQL of the rows that runs have read already, as they stand in their slices; held open. @param isNeeded of the slices these */
+export async function oldRows(
+  datasets: Datasets,
+  { ref, decided, snapshot }: SeenInput,
+  held: AsyncDisposableStack,
+  signal: AbortSignal,
+  isNeeded: (slice: LiveSlice) => boolean,
+): Promise<string> {
+  const { fromOffset: belowOffset } = decided;
+  const isOld = () => (slice: LiveSlice) => slice.firstOffset < belowOffset && isNeeded(slice);
+  const opened = await open(datasets, ref, snapshot, isOld, held, signal);
+  return changesOf(ref.path, opened.snapshot, opened.files, { fromOffset: opened.snapshot.expiredBefore, belowOffset });
+}
+
 /** SQL of all rows that hold; held open. @param isNeeded of its slices these */
 export async function allRows(
   datasets: Datasets,

@@ -11,6 +11,7 @@ import {
 } from "../compiler/index.ts";
 import { bringing } from "./carry.ts";
 import { fromObstacle, type Mode, modifiersOf, type Obstacle, statelessObstacle } from "./classify.ts";
+import { type RowJoin, rowJoinOf } from "./join.ts";
 
 /** A column of the result that says which of its rows new input rows may change. */
 export interface ScopeColumn {
@@ -34,6 +35,8 @@ export interface Plan {
   readonly scope: readonly ScopeColumn[] | null;
   /** Whether each row that the SELECT itself reads is one input row's, and carries what that carries. */
   readonly carries: boolean;
+  /** How many tables' rows a row of the result joins: new rows of each make new ones, and change none. 1 where it joins none. */
+  readonly joins: number;
   /** The windows of event time that its FROM puts rows into, and the result says; null where there are none. */
   readonly window: WindowCall["shape"] | null;
   /** Rows whose event times are farther apart than this never change the same rows of the result; null: any may. */
@@ -61,11 +64,14 @@ export function planOf(node: TreeNode, key: readonly string[], known: KnownColum
       why: "each row of the result comes of one row of one input",
       scope: null,
       carries: true,
+      joins: 1,
       window: null,
       reachMs: null,
     };
   if (obstacle === null) return keyedPlan(key);
   if (node.type !== "SELECT_NODE") return fullRefresh(obstacle.why, false);
+  const join = known.asksClock || key.length > 0 ? null : rowJoinOf(node);
+  if (join !== null) return joinPlan(join);
   const session = sessionOf(node, known.windows);
   const hindrance = scopeHindrance(node, session, known);
   if (hindrance !== null) return fullRefresh(hindrance.why, false);
@@ -76,7 +82,14 @@ export function planOf(node: TreeNode, key: readonly string[], known: KnownColum
     key.length === 0 ? scope : scope.filter(({ name }) => key.some((one) => foldName(one) === foldName(name)));
   if (within.length > 0) {
     const window = windowOf(node, shape, within, known.windows);
-    return { ...labelOf(node, shape, within), scope: within, carries: true, window, reachMs: reachOf(window, within) };
+    return {
+      ...labelOf(node, shape, within),
+      scope: within,
+      carries: true,
+      joins: 1,
+      window,
+      reachMs: reachOf(window, within),
+    };
   }
   const why =
     scope.length > 0
@@ -86,7 +99,13 @@ export function planOf(node: TreeNode, key: readonly string[], known: KnownColum
 }
 
 function fullRefresh(why: string, carries: boolean): Plan {
-  return { mode: "full refresh with diff", why, scope: [], carries, window: null, reachMs: null };
+  return { mode: "full refresh with diff", why, scope: [], carries, joins: 1, window: null, reachMs: null };
+}
+
+function joinPlan({ leaves, reachMs }: RowJoin): Plan {
+  const mode = reachMs === null ? "join" : "interval join";
+  const why = "new rows of each input make new rows with those of the others, and change none";
+  return { mode, why, scope: null, carries: true, joins: leaves.length, window: null, reachMs };
 }
 
 function keyedPlan(key: readonly string[]): Plan {
@@ -96,6 +115,7 @@ function keyedPlan(key: readonly string[]): Plan {
     why: `the latest row of each ${key.join(", ")} holds`,
     scope,
     carries: true,
+    joins: 1,
     window: null,
     reachMs: null,
   };

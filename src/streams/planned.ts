@@ -11,15 +11,16 @@ import type { TransformSelect } from "./select.ts";
 export type RunHead = Pick<Head, "nextOffset" | "schema" | "watermark">;
 
 /**
- * How a run makes its block of new rows: one row of each (append), changes of each (changes), what they may change (scope), or everything
+ * How a run makes its block of new rows: one row of each (append), those that they join to (joined), changes of each (changes), what they may change (scope), or everything
  * anew (all).
  */
-export type RunKind = "append" | "changes" | "scope" | "all";
+export type RunKind = "append" | "joined" | "changes" | "scope" | "all";
 
 export function kindOf(plan: Plan, seen: readonly SeenInput[], { inputs }: Decision, head: RunHead): RunKind {
   // The first run of a transform that takes another's place: what is there is compared with everything.
   const isFirst = inputs.every(({ readBlock }) => readBlock === null);
   if (isFirst && head.nextOffset > 0) return "all";
+  if (plan.joins > 1) return seen.some(bringsChanges) ? "all" : "joined";
   if (plan.scope === null) return seen.some(bringsChanges) ? "changes" : "append";
   return plan.scope.length === 0 || isFirst ? "all" : "scope";
 }
@@ -65,7 +66,7 @@ async function plannedAnew(
   const columnsOf = (name: DatasetRef["path"]) => relationOf(name).columns;
   const first = select.plan(columnsOf, null);
   const sql =
-    first.scope === null
+    first.scope === null && first.joins === 1
       ? await select.rowsSql(clock, relationOf, signal)
       : await select.resultSql(first, { clock, relationOf, restricted: false, closedBy: null }, signal);
   const made = await describe(sql);

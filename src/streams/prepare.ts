@@ -6,7 +6,8 @@ import { type Closing, closingOf, watermarkOf } from "./closing.ts";
 import type { Decision } from "./decision.ts";
 import { differenceSql } from "./difference.ts";
 import { fieldsOf, pairsBy } from "./fields.ts";
-import { allRows, byName, columnsOf, newRows, type SeenInput, seeInputs } from "./open-inputs.ts";
+import { placeColumn } from "./join.ts";
+import { allRows, byName, columnsOf, newRows, oldRows, type SeenInput, seeInputs } from "./open-inputs.ts";
 import type { Plan } from "./plan.ts";
 import { kindOf, planned, type RunHead } from "./planned.ts";
 import { mayHold, reachOfRun, rowsWithin, type TimeRange } from "./reach.ts";
@@ -81,6 +82,8 @@ export class Preparation {
     switch (kind) {
       case "append":
         return { ...about, ...(await this.#appended(seen, columns)) };
+      case "joined":
+        return { ...about, ...(await this.#joined(seen, columns, plan)) };
       case "changes":
         return { ...about, ...(await this.#changed(seen, columns)) };
       case "scope":
@@ -93,6 +96,37 @@ export class Preparation {
   async #appended(seen: readonly SeenInput[], columns: RunColumns) {
     const rows = await this.#target.select.rowsSql(columns.clock, await this.#newRows(seen), this.#signal);
     return { tables: [], copy: appendSql(rows, columns), late: null };
+  }
+
+  /**
+   * New rows of each table with the rows of the others: of those before it in the text all, of those behind it the ones that were read
+   * before, so that each pair is met once.
+   */
+  async #joined(seen: readonly SeenInput[], columns: RunColumns, plan: Plan) {
+    const { select } = this.#target;
+    const inputs = select.references.map((path) => seen.find(({ ref }) => isSamePath(ref.path, path)));
+    const terms: string[] = [];
+    for (const [at, input] of inputs.entries()) {
+      if (input === undefined || input.decided.fromOffset === input.decided.belowOffset) continue;
+      const reach = reachOfRun(plan, [input], { closedBy: null, closedBefore: null });
+      const fresh = await this.#newRows(seen);
+      const [all, old] = [await this.#allRows(seen, reach), await this.#oldRows(seen, reach)];
+      const relationOf: RelationOf = (path, of) => (of < at ? all : of === at ? fresh : old)(path, of);
+      terms.push(await select.joinSql(columns.clock, relationOf, this.#signal));
+    }
+    const places = select.references.map((_, at) => placeColumn(at));
+    const rows = terms.map((term) => `(${term})`).join(" UNION ALL ");
+    return { tables: [], copy: appendSql(rows, columns, places), late: null };
+  }
+
+  async #oldRows(seen: readonly SeenInput[], reach: TimeRange | null): Promise<RelationOf> {
+    const isNeeded = reach === null ? () => true : mayHold(reach);
+    const relations: string[] = [];
+    for (const input of seen) {
+      const rows = await oldRows(this.#datasets, input, this.#held, this.#signal, isNeeded);
+      relations.push(reach === null ? rows : rowsWithin(rows, reach));
+    }
+    return byName(seen, relations);
   }
 
   async #changed(seen: readonly SeenInput[], columns: RunColumns) {
@@ -170,4 +204,8 @@ export class Preparation {
     const sql = await allRows(this.#datasets, { ref, snapshot }, this.#held, this.#signal, isNeeded);
     return { sql, columns: columnsOf({ snapshot }) };
   }
+}
+
+function isSamePath(one: DatasetRef["path"], other: DatasetRef["path"]): boolean {
+  return one.project === other.project && one.dataset === other.dataset;
 }

@@ -18,7 +18,7 @@ export interface TimeRange {
 export function reachOfRun(
   { reachMs }: Plan,
   seen: readonly SeenInput[],
-  { closedBy, closedBefore }: Closing,
+  { closedBy, closedBefore }: Pick<Closing, "closedBy" | "closedBefore">,
 ): TimeRange | null {
   if (reachMs === null || (closedBy !== null && closedBefore === null)) return null;
   const times = seen.flatMap(({ decided, snapshot }) =>

@@ -61,8 +61,8 @@ function castColumns(fields: readonly DataField[]): string[] {
 const namesOf = (fields: readonly DataField[]) =>
   fields.filter((field) => !isRetracts(field)).map(({ name }) => ident(name));
 
-/** Writes the slice of rows that are added as they are. */
-export function appendSql(rows: string, columns: RunColumns): (file: RunFile) => string {
+/** Writes the slice of rows that are added as they are. @param order columns that their order is decided by; their own, unless said */
+export function appendSql(rows: string, columns: RunColumns, order: readonly string[] = []): (file: RunFile) => string {
   const { fields, clock, nextOffset } = columns;
   const system = timestampLiteral(clock);
   const values = fields.map((field) =>
@@ -70,9 +70,11 @@ export function appendSql(rows: string, columns: RunColumns): (file: RunFile) =>
       ? `CAST(NULL AS UBIGINT) AS ${ident(field.name)}`
       : `CAST(${ident(field.name)} AS ${typeOf(field)}) AS ${ident(field.name)}`,
   );
+  // Rows of one input row each come in the order of the inputs; of joined rows with equal places, the values decide.
+  const place = order.length === 0 ? "" : `ORDER BY ${[...order.map(ident), ...namesOf(fields)].join(", ")}`;
   return ({ output, attempt }) => {
     const tag = attempt === 1 ? "" : `, KV_METADATA {attempt: '${attempt}'}`;
-    return `COPY (SELECT CAST(row_number() OVER () - 1 + ${nextOffset} AS UBIGINT) AS "offset",
+    return `COPY (SELECT CAST(row_number() OVER (${place}) - 1 + ${nextOffset} AS UBIGINT) AS "offset",
   CAST(${ident(carried.op)} AS UTINYINT) AS op, ${system} AS system_time,
   ${timeSql(columns)} AS event_time${values.map((value) => `, ${value}`).join("")}
 FROM (${rows})) TO ${literal(output)} (${sliceOptions}${tag})`;

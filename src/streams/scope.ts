@@ -107,7 +107,8 @@ export function rowSql(values: readonly string[]): string {
   return `{${values.map((value, at) => `'${scopeColumn(at)}': ${value}`).join(", ")}}`;
 }
 
-function callOf(name: string, children: TreeNode[]): TreeNode {
+/** A call of a function. */
+export function callOf(name: string, children: TreeNode[]): TreeNode {
   return {
     class: "FUNCTION",
     type: "FUNCTION",

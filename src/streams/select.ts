@@ -45,6 +45,7 @@ import {
   takenNameObstacle,
 } from "./classify.ts";
 import { freezeClock } from "./freeze.ts";
+import { carryJoin, rowJoinOf } from "./join.ts";
 import { columnLineage, type MadeColumn } from "./lineage.ts";
 import { type Plan, planOf, type ScopeColumn } from "./plan.ts";
 import {
@@ -74,7 +75,8 @@ export interface Relation {
   readonly sql: string;
   readonly columns: readonly string[];
 }
-export type RelationOf = (path: DatasetPath) => Relation;
+/** @param at which of the statement's references it is */
+export type RelationOf = (path: DatasetPath, at: number) => Relation;
 
 /** Which part of the result is made. */
 export interface ResultPart {
@@ -218,6 +220,7 @@ export class TransformSelect {
     signal: AbortSignal,
   ): Promise<string> {
     const scope = restricted ? (plan.scope ?? []) : [];
+    if (plan.joins > 1) return await this.joinSql(clock, relationOf, signal);
     if (plan.scope === null) return await this.rowsSql(clock, relationOf, signal);
     if (this.#isKeyedRows(plan)) return latestSql(await this.rowsSql(clock, relationOf, signal), this.key, scope);
     const opened = this.#open(clock);
@@ -230,6 +233,15 @@ export class TransformSelect {
       carryOut(node);
     }
     return await this.#over(opened, found, relationOf, plan.carries, signal);
+  }
+
+  /** Of rows that carry, what they join to: with the later event time, and the places of both. */
+  async joinSql(clock: Instant, relationOf: RelationOf, signal: AbortSignal): Promise<string> {
+    const opened = this.#open(clock);
+    const { node } = opened.statement;
+    const found = references(node);
+    carryJoin(node, rowJoinOf(node)?.leaves ?? []);
+    return await this.#over(opened, found, relationOf, true, signal);
   }
 
   /** The values of the scope that rows have. */
@@ -280,7 +292,7 @@ export class TransformSelect {
     signal: AbortSignal,
   ): Promise<string> {
     for (const [at, reference] of found.entries()) {
-      const { sql, columns } = relationOf(pathOf(statement, reference));
+      const { sql, columns } = relationOf(pathOf(statement, reference), at);
       const window = windows.find(({ table }) => table === reference.table);
       if (window !== undefined) hideBehindWindow(window, columns);
       const name = textOf(reference.table, "table_name");

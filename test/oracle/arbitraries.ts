@@ -237,6 +237,25 @@ const whole = fc.oneof(
   ),
 );
 
+const near = fc.constantFrom(
+  "u.event_time BETWEEN t.event_time AND t.event_time + INTERVAL '1 minute'",
+  "u.event_time >= t.event_time - INTERVAL 90 SECONDS AND t.event_time > u.event_time - INTERVAL '2 minutes'",
+  "u.event_time = t.event_time",
+  "true",
+);
+const joined = fc.oneof(
+  fc.tuple(near, where).map(([on, filter]) => {
+    const of = filter.replace(/\b([abxl])\b(?!')/g, "t.$1");
+    return `SELECT t.a, u.a AS ua, t.b || u.b AS both FROM {t} AS t JOIN {u} AS u ON t.b = u.b AND ${on}${of}`;
+  }),
+  near.map((on) => `SELECT t.a, u.x FROM {t} AS t, {u} AS u WHERE ${on} AND t.a > u.a`),
+  near.map(
+    (on) =>
+      `SELECT t.a, u.n FROM {t} AS t JOIN (SELECT event_time, a, unnest(l) AS n FROM {u}) AS u ON t.a = u.a AND ${on}`,
+  ),
+  fc.constant("SELECT t.a AS a, v.b AS b, u.x FROM {t} AS t JOIN {t} AS v ON t.a = v.a JOIN {u} AS u ON u.b = v.b"),
+);
+
 const keyed: fc.Arbitrary<Case> = fc
   .tuple(fc.constantFrom(["a"], ["b"], ["a", "b"], ["m"]), where)
   .map(([key, filter]) => {
@@ -270,7 +289,7 @@ const chained: fc.Arbitrary<Case> = fc
   .map(([select, over]) => ({ select, over }));
 
 const one: fc.Arbitrary<Case> = fc.oneof(
-  ...[stateless, grouped, windowed, single, whole].map((some) => some.map((select) => ({ select }))),
+  ...[stateless, grouped, windowed, single, joined, whole].map((some) => some.map((select) => ({ select }))),
   keyed,
   chained,
 );
