@@ -3,6 +3,7 @@ import { seededRandom } from "../../src/base/index.ts";
 import { tempDirectory } from "../kit/folder.ts";
 import type { Platform } from "../kit/platform.ts";
 import { pause, Violation } from "./connection.ts";
+import { defineDerivatives } from "./derivatives.ts";
 import { ageLeftovers, checkEnd, checkGone } from "./end-state.ts";
 import { Importer } from "./importer.ts";
 import { CheckingReader } from "./reader.ts";
@@ -51,6 +52,9 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   await supervisor.start();
   const server = (): Platform | null => supervisor.platform;
   const writers = writerKinds.map((kind, number) => new NumberedWriter({ ...kind, number, server }));
+  // What derivatives read must have its columns.
+  for (const writer of writers.filter(({ options: { ack } }) => ack === "committed")) await writer.once();
+  if (supervisor.platform !== null) await defineDerivatives(supervisor.platform);
   const readers = datasets.map((dataset) => new CheckingReader(dataset, writers, { server, restMs: 100 }));
   const importer = new Importer(path.join(folder.path, "numbers.ndjson"), options.importRows, server);
   let wrong: unknown = null;

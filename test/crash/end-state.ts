@@ -4,6 +4,7 @@ import path from "node:path";
 import { millrace, type Platform } from "../kit/platform.ts";
 import { allProcesses, filesBelow } from "../kit/processes.ts";
 import { Violation } from "./connection.ts";
+import { checkDerivatives } from "./derivatives.ts";
 import type { Importer } from "./importer.ts";
 import type { CheckingReader } from "./reader.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -26,6 +27,7 @@ export async function checkEnd(
     const bad = own.filter((writer) => writer.options.badLine).reduce((sum, writer) => sum + writer.acknowledged, 0);
     if (bad > 0) await expectOne(platform, `SELECT count(*) FROM crash.${dataset}__quarantine`, String(bad));
   }
+  await checkDerivatives(platform);
   for (let at = 0; at < importer.done; at++) {
     await expectOne(platform, `${offsets} FROM crash.imported${at}`, `${importer.rows},true`);
     const distinct = `SELECT count(DISTINCT number), min(number), max(number) FROM crash.imported${at}`;
