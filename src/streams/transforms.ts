@@ -32,6 +32,7 @@ const firstPauseMs = 1_000;
 const longestPauseMs = 300_000;
 const followAgainMs = 5_000;
 const mostTries = 5;
+const startedAtOnce = 4;
 const committedShape = z.object({ datasetId: z.string().transform(datasetId) });
 
 /** A transform that this process keeps right. */
@@ -85,13 +86,18 @@ export class Transforms implements Service {
   async start(): Promise<void> {
     const { disk, directory, declared, telemetry } = this.#options;
     await disk.makeDirectory(directory);
-    for (const one of await declared()) {
-      try {
-        await this.keep(one);
-      } catch (error) {
-        telemetry.log.error("a transform could not be started", { dataset: formatDatasetPath(one.path), error });
+    const waiting = (await declared()).values();
+    const work = async () => {
+      for (const one of waiting) {
+        try {
+          await this.#keep(one);
+        } catch (error) {
+          telemetry.log.error("a transform could not be started", { dataset: formatDatasetPath(one.path), error });
+        }
       }
-    }
+    };
+    // Each waits for the store, the database and a worker in turn; nobody else declares before all are kept.
+    await Promise.all(Array.from({ length: startedAtOnce }, work));
     this.#following = this.#follow(this.#stopping.signal);
   }
 
@@ -126,6 +132,10 @@ export class Transforms implements Service {
   async keep(declared: DeclaredTransform): Promise<void> {
     // A declaration is told by whoever applies it and by the feed of changes, at the same moment.
     using _turn = await this.#keeping.acquire(this.#stopping.signal);
+    await this.#keep(declared);
+  }
+
+  async #keep(declared: DeclaredTransform): Promise<void> {
     const ref = await this.#options.datasets.get(declared.path);
     const known = this.#kept.get(ref.id);
     if (known?.select.isOf(declared) === true) {
