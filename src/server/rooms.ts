@@ -7,7 +7,7 @@ import { Identity, MasterKeys } from "../identity/index.ts";
 import { engineConverter, Ingest } from "../ingest/index.ts";
 import { Lookups } from "../lookups/index.ts";
 import { keptLimits, Queries } from "../queries/index.ts";
-import type { Resource } from "../resources/index.ts";
+import { datasetKind, type Resource } from "../resources/index.ts";
 import { nodeDisk } from "../storage/index.ts";
 import { Transforms } from "../streams/index.ts";
 import { TaskQueue, TaskRunner } from "../tasks/index.ts";
@@ -17,7 +17,7 @@ import { openApi, redisBindOf } from "./api.ts";
 import { announceCommit } from "./commits.ts";
 import type { ServerConfig } from "./config.ts";
 import { definitionsOf } from "./definitions.ts";
-import { DeclaredElsewhere, declaredTransforms } from "./derivatives.ts";
+import { DeclaredElsewhere, declaredTransform, declaredTransforms } from "./derivatives.ts";
 import { engineRoles } from "./engine-roles.ts";
 import { FirstStart } from "./first-start.ts";
 import { FormatWatch } from "./format-watch.ts";
@@ -119,6 +119,10 @@ export async function startRooms(
     declared: () => {
       const ensure = (one: Resource) => ensureChain(resources, datasets, one, transforms);
       return declaredTransforms(resources, ensure, log.child({ room: "streams" }));
+    },
+    declaredNow: async ({ project, dataset }) => {
+      const found = await resources.get(datasetKind, project, dataset);
+      return found === null ? null : declaredTransform(found);
     },
     commits: bus,
     flush: (id, within) => ingest.flush(id, within),

@@ -90,6 +90,8 @@ export interface TransformsOptions {
   readonly directory: string;
   /** All that are declared; asked at start. */
   readonly declared: () => Promise<readonly DeclaredTransform[]>;
+  /** What is declared of a derivative now; null where that is not known. */
+  readonly declaredNow: (path: DatasetPath) => Promise<DeclaredTransform | null>;
   /** Other servers' commits. */
   readonly commits: CommitFeed;
   /** Commits rows that wait: ingest does not know yet that a transform waits for them. */

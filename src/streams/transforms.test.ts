@@ -4,6 +4,7 @@ import { until } from "../../test/kit/index.ts";
 import { type OpenStreams, openStreams } from "../../test/streams/open.ts";
 import { datasetPath, MillraceError } from "../base/index.ts";
 import type { ObjectStore } from "../storage/index.ts";
+import type { DeclaredTransform } from "./contract.ts";
 
 let streams: OpenStreams;
 const names = new Set<string>();
@@ -204,6 +205,25 @@ describe("a transform", () => {
     });
   });
 });
+
+test("a declaration that is told of late, when a newer one holds, changes nothing", async () => {
+  let now: DeclaredTransform | null = null;
+  await using own = await openStreams({ declaredNow: async () => now });
+  await own.open.commit(datasetPath("web.raw"), columns, [["1", "'x'"]]);
+  await own.define("web.late", "SELECT a FROM web.raw");
+  const path = datasetPath("web.late");
+  now = { path, sql: "SELECT a + 1 AS a FROM web.raw", paused: false };
+  await own.transforms.keep({ path, sql: "SELECT a FROM web.raw", paused: false });
+  await own.transforms.keep({ path, sql: "SELECT a + 2 AS a FROM web.raw", paused: true });
+  const { id } = await own.open.datasets.get(path);
+  await until("it is made anew", async () => JSON.stringify(await own.rows("SELECT a FROM web.late")) === '[{"a":2}]');
+  expect(own.transforms.state(id)).toMatchObject({ sql: now.sql });
+  const kinds: string[] = [];
+  const { seq } = await own.open.datasets.head(id);
+  for await (const { block } of own.open.datasets.blocks(id, { from: 0, to: seq, newestFirst: false }, never))
+    kinds.push(block.event.kind);
+  expect(kinds.filter((kind) => kind === "SetTransform")).toHaveLength(2);
+}, 30_000);
 
 /** Commits the first run of one derivative as a run of another. */
 async function copyRun(from: string, to: string): Promise<void> {

@@ -135,24 +135,45 @@ export class Transforms implements Service {
     await this.#keep(declared);
   }
 
-  async #keep(declared: DeclaredTransform): Promise<void> {
-    const ref = await this.#options.datasets.get(declared.path);
-    const known = this.#kept.get(ref.id);
-    if (known?.select.isOf(declared) === true) {
-      known.declared = declared;
-      known.wake?.abort();
-      this.#ask(known);
-      return;
-    }
+  async #keep(said: DeclaredTransform): Promise<void> {
+    const { datasets, declaredNow } = this.#options;
     const { signal } = this.#stopping;
-    const { select, inputs, plan } = await this.check(declared, signal);
-    const transformSeq = await this.#write(ref, select, inputs, signal);
+    const ref = await datasets.get(said.path);
+    for (let tries = 1; ; tries++) {
+      // The chain is looked at before the declaration is: what is then written behind it was declared at that time, or later. Told late of an
+      // older one, this server would else write that over a newer one.
+      const head = await datasets.head(ref.id, signal);
+      const declared = (await declaredNow(said.path)) ?? said;
+      const known = this.#kept.get(ref.id);
+      if (known?.select.isOf(declared) === true) {
+        known.declared = declared;
+        known.wake?.abort();
+        this.#ask(known);
+        return;
+      }
+      const { select, inputs, plan } = await this.check(declared, signal);
+      const newest = await newestTransform(datasets, ref.id, head, signal);
+      const transformSeq = select.isOf(newest.said) ? newest.seq : await this.#write(ref, select, inputs, head.seq);
+      if (transformSeq !== null) return this.#take({ declared, ref, select, inputs }, { plan, transformSeq, head });
+      if (tries === mostTries)
+        throw new MillraceError("conflict", "Others wrote to the derivative's chain again and again.", {
+          retryAfterS: 1,
+        });
+      await datasets.refresh(ref.id, signal);
+    }
+  }
+
+  /** From now on its inputs' commits give it turns, in the place of what was kept before. */
+  #take(
+    of: Pick<Kept, "declared" | "ref" | "select" | "inputs">,
+    { plan, transformSeq, head }: Pick<Kept, "plan" | "transformSeq"> & { readonly head: Head },
+  ): void {
+    const known = this.#kept.get(of.ref.id);
     if (known !== undefined) this.#letGo(known);
-    const { watermark } = await this.#options.datasets.head(ref.id, signal);
     const state = {
       plan,
       transformSeq,
-      watermark,
+      watermark: head.watermark,
       rowsLate: 0,
       failures: 0,
       error: null,
@@ -160,9 +181,9 @@ export class Transforms implements Service {
       wake: null,
       isRunning: false,
     };
-    const kept: Kept = { declared, ref, select, inputs, ...state };
-    this.#kept.set(ref.id, kept);
-    for (const { id, path } of inputs) {
+    const kept: Kept = { ...of, ...state };
+    this.#kept.set(of.ref.id, kept);
+    for (const { id, path } of of.inputs) {
       this.#readers.set(id, (this.#readers.get(id) ?? new Set()).add(kept));
       const name = formatDatasetPath(path);
       this.#names.set(name, (this.#names.get(name) ?? new Set()).add(kept));
@@ -171,26 +192,19 @@ export class Transforms implements Service {
     this.#ask(kept);
   }
 
-  /** Has the chain say the transform where it says another; gives the number of its block. */
+  /** Has the chain say the transform behind a block; gives the number of its own, null where another block came first. */
   async #write(
     ref: DatasetRef,
     select: TransformSelect,
     inputs: readonly DatasetRef[],
-    signal: AbortSignal,
-  ): Promise<number> {
-    const { datasets } = this.#options;
-    for (let tries = 1; ; tries++) {
-      const head = await datasets.head(ref.id, signal);
-      const newest = await newestTransform(datasets, ref.id, head, signal);
-      if (select.isOf(newest.said)) return newest.seq;
-      try {
-        await datasets.setTransform(ref.id, chainTransform(ref.path, select, inputs), head.seq);
-      } catch (error) {
-        // A run's block, or another server's, which may say the same.
-        const isLost = error instanceof MillraceError && error.code === "conflict";
-        if (!isLost || tries === mostTries) throw error;
-        await datasets.refresh(ref.id, signal);
-      }
+    behindSeq: number,
+  ): Promise<number | null> {
+    try {
+      await this.#options.datasets.setTransform(ref.id, chainTransform(ref.path, select, inputs), behindSeq);
+      return behindSeq + 1;
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === "conflict") return null;
+      throw error;
     }
   }
 

@@ -62,6 +62,7 @@ export async function openStreams(options: Partial<TransformsOptions> = {}): Pro
     engine: open.pool.pool,
     disk: nodeDisk,
     directory: path.join(open.identity.open.folder, "work"),
+    declaredNow: async () => null,
     commits: { tail: noCommits },
     flush: async () => {},
     record: (run: TransformRunRecord) => void runs.push(run),
