@@ -41,7 +41,7 @@ interface Kept {
   readonly ref: DatasetRef;
   readonly select: TransformSelect;
   readonly inputs: readonly DatasetRef[];
-  /** As of the newest run. */
+  /** As of when it was taken up. */
   plan: Plan;
   /** The newest block of the chain that says the transform, and says this one. */
   transformSeq: number;
