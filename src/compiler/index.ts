@@ -16,7 +16,7 @@ export { type Condition, conditionOf } from "./prune/condition.ts";
 export { mayMatch, type StoredColumn, type StoredColumns } from "./prune/prune.ts";
 export { type Listing, listings } from "./resolve/listings.ts";
 export { type Reference, references } from "./resolve/references.ts";
-export { type PastPoint, pastPoint } from "./resolve/time-travel.ts";
+export { isAtNow, type PastPoint, pastPoint } from "./resolve/time-travel.ts";
 export { replaceCurrentUser } from "./rewrite/current-user.ts";
 export { type FileGroup, quarantineSql, relationSql, type TypedColumn, valuesSql } from "./rewrite/relation.ts";
 export { replaceTable } from "./rewrite/replace.ts";

@@ -1,4 +1,11 @@
-import { datasetName, MillraceError, positionAt, projectName } from "../base/index.ts";
+import {
+  datasetName,
+  formatDatasetPath,
+  formatInstant,
+  MillraceError,
+  positionAt,
+  projectName,
+} from "../base/index.ts";
 import type { DefinedName, Definition } from "../compiler/index.ts";
 import type { Datasets } from "../datasets/index.ts";
 import type { ResourceState } from "../gateway/index.ts";
@@ -202,7 +209,7 @@ export class Statements implements Definer {
     const transform = "sql" in of ? { sql: of.sql.replace(/;\s*$/, "") } : await this.#transformOf(of, about);
     const mayRead = this.#reads(about.principal);
     try {
-      const { plan, inputs, schema } = await transforms.check(transform, signal);
+      const { plan, inputs, schema, select } = await transforms.check(transform, signal);
       for (const { path } of inputs)
         if (!(await mayRead(path)))
           throw new MillraceError("dataset_not_found", `There is no dataset ${path.project}.${path.dataset}.`);
@@ -214,13 +221,26 @@ export class Statements implements Definer {
         ["state kept", "none"],
         ...(transform.key === undefined ? [] : [["key", transform.key.join(", ")]]),
         ["inputs", inputs.map(({ path }) => `${path.project}.${path.dataset}`).join(", ")],
-        ["watermark", "the earliest of its inputs"],
+        ...(select.lookedUp.length === 0 ? [] : [["looked up", select.lookedUp.map(formatDatasetPath).join(", ")]]),
+        ["watermark", `the earliest of its inputs${select.lookedUp.length === 0 ? "" : " but what is looked up"}`],
         ["columns", columns],
+        ...("sql" in of ? [] : await this.#stateRows(of)),
       ];
       return { columns: ["about", "value"], rows };
     } catch (error) {
       throw "sql" in of ? within(about.sql, of.at, error) : error;
     }
+  }
+
+  /** How a derivative stands here. */
+  async #stateRows(name: DefinedName): Promise<string[][]> {
+    const ref = await this.#options.datasets.find(pathOf(name));
+    const found = ref === null ? null : this.#options.transforms.state(ref.id);
+    if (found === null) return [];
+    const { state, awaited } = found;
+    if (awaited === null) return [["state", state]];
+    const what = awaited.watermark === null ? "columns" : `the watermark ${formatInstant(awaited.watermark)}`;
+    return [["state", `${state}: for ${formatDatasetPath(awaited.dataset)} to have ${what}`]];
   }
 
   async #transformOf(name: DefinedName, { principal, sql }: About): Promise<TransformSpec> {

@@ -17,7 +17,7 @@ export interface InputProgress {
 export async function inputProgress(
   datasets: Datasets,
   id: DatasetId,
-  inputs: readonly DatasetRef[],
+  { inputs, driving }: { readonly inputs: readonly DatasetRef[]; readonly driving: ReadonlySet<DatasetId> },
   nowMs: number,
   signal: AbortSignal,
 ): Promise<readonly InputProgress[]> {
@@ -25,6 +25,8 @@ export async function inputProgress(
   const read = await readSoFar(datasets, id, head.seq, signal);
   const one = async (input: DatasetRef): Promise<InputProgress> => {
     const readOffset = read.get(input.id)?.nextOffset ?? 0;
+    // What is looked up is seen as it is: no row of it waits.
+    if (!driving.has(input.id)) return { dataset: input.path, readOffset, behindRows: 0, behindMs: 0 };
     const newest = await datasets.snapshot(input.id, undefined, signal);
     const from = Math.max(readOffset, newest.expiredBefore);
     const behindRows = Math.max(0, newest.rows - from);

@@ -8,6 +8,7 @@ import {
   type TreeValue,
   textOf,
 } from "../compiler/index.ts";
+import { isLookup, isLookupJoin } from "./lookup-join.ts";
 
 /** How a transform is kept right as rows arrive. */
 export const modes = [
@@ -19,6 +20,7 @@ export const modes = [
   "window functions by key",
   "interval join",
   "join",
+  "lookup join",
   "full refresh with diff",
 ] as const;
 export type Mode = (typeof modes)[number];
@@ -94,11 +96,12 @@ export function ctesOf(node: TreeNode): TreeNode[] {
   });
 }
 
-/** One table, maybe with its own lists taken apart beside it. */
+/** One table, maybe with its own lists taken apart beside it, or rows of others looked up. */
 export function fromObstacle(table: TreeNode): Obstacle | null {
   if (isNode(table.sample)) return at(table, "a sample is another one each time");
   switch (table.type) {
     case "BASE_TABLE":
+      if (isLookup(table)) return at(table, "it stands elsewhere than behind a JOIN");
       return table.at_clause === null ? null : at(table, "AT reads a past that no new rows change");
     case "SUBQUERY": {
       const inner = isNode(table.subquery) ? table.subquery.node : undefined;
@@ -106,6 +109,7 @@ export function fromObstacle(table: TreeNode): Obstacle | null {
     }
     case "JOIN": {
       const { left, right } = table;
+      if (isLookupJoin(table) && isNode(left)) return fromObstacle(left) ?? valueObstacle(table.condition ?? null);
       const isLateral = isNode(right) && right.type === "TABLE_FUNCTION" && table.condition === null;
       if (!isLateral || !isNode(left) || table.join_type !== "INNER")
         return at(table, "a join looks at more than one row");
@@ -137,7 +141,7 @@ export function pickedObstacle(value: TreeValue): Obstacle | null {
   if (Array.isArray(value)) return first(value, pickedObstacle);
   if (!isNode(value)) return null;
   if (isNode(value.sample)) return at(value, "a sample is another one each time");
-  if (isNode(value.at_clause)) return at(value, "AT reads a past that no new rows change");
+  if (isNode(value.at_clause) && !isLookup(value)) return at(value, "AT reads a past that no new rows change");
   const picks = modifiersOf(value, "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER").length > 0;
   if (picks && modifiersOf(value, "ORDER_MODIFIER").length === 0)
     return at(value, "LIMIT takes any rows where ORDER BY does not say which");

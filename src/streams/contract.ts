@@ -14,6 +14,7 @@ import type { Datasets } from "../datasets/index.ts";
 import type { Engine } from "../engines/index.ts";
 import type { ObjectStore } from "../storage/index.ts";
 import type { Mode } from "./classify.ts";
+import type { Awaited } from "./progress.ts";
 
 /** What a declared transform says. */
 export interface TransformSpec {
@@ -68,6 +69,8 @@ export interface TransformState {
   readonly failures: number;
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly nextTryAt: Instant | null;
+  /** What new rows wait for; null: for nothing but a turn. */
+  readonly awaited: Awaited | null;
   /** When it tells of windows; null where it does not say. */
   readonly emit: Emit | null;
   /** No earlier event time is expected; null where an input has brought none yet. */

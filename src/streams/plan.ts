@@ -12,6 +12,7 @@ import {
 import { bringing } from "./carry.ts";
 import { fromObstacle, type Mode, modifiersOf, type Obstacle, statelessObstacle } from "./classify.ts";
 import { type RowJoin, rowJoinOf } from "./join.ts";
+import { isLookup } from "./lookup-join.ts";
 
 /** A column of the result that says which of its rows new input rows may change. */
 export interface ScopeColumn {
@@ -60,8 +61,7 @@ export function planOf(node: TreeNode, key: readonly string[], known: KnownColum
   const obstacle = statelessObstacle(node);
   if (obstacle === null && key.length === 0)
     return {
-      mode: "stateless",
-      why: "each row of the result comes of one row of one input",
+      ...rowByRow(node),
       scope: null,
       carries: true,
       joins: 1,
@@ -96,6 +96,18 @@ export function planOf(node: TreeNode, key: readonly string[], known: KnownColum
       ? "its KEY has none of the columns that it groups by"
       : `${obstacle.why}, and no column of the result says of which`;
   return fullRefresh(why, true);
+}
+
+function rowByRow(node: TreeNode): Pick<Plan, "mode" | "why"> {
+  const lookups = new Set(
+    findAll(node, isLookup).map((table) => `${textOf(table, "schema_name")}.${textOf(table, "table_name")}`),
+  );
+  return lookups.size === 0
+    ? { mode: "stateless", why: "each row of the result comes of one row of one input" }
+    : {
+        mode: "lookup join",
+        why: `each new row is joined once, with what ${[...lookups].join(", ")} had when its run was decided`,
+      };
 }
 
 function fullRefresh(why: string, carries: boolean): Plan {

@@ -2,11 +2,13 @@ import type { Instant, TraceId } from "../base/index.ts";
 import type { DatasetRef, Datasets } from "../datasets/index.ts";
 import type { ResultColumn } from "../engines/index.ts";
 import type { DataField } from "../slices/index.ts";
+import { carried } from "./carry.ts";
 import { type Closing, closingOf, watermarkOf } from "./closing.ts";
 import type { Decision } from "./decision.ts";
 import { differenceSql } from "./difference.ts";
 import { fieldsOf, pairsBy } from "./fields.ts";
 import { placeColumn } from "./join.ts";
+import { checkDriving, drivingOf } from "./lookup-join.ts";
 import { allRows, byName, columnsOf, newRows, oldRows, type SeenInput, seeInputs } from "./open-inputs.ts";
 import type { Plan } from "./plan.ts";
 import { kindOf, planned, type RunHead } from "./planned.ts";
@@ -73,10 +75,12 @@ export class Preparation {
     const { ref, select, inputs } = this.#target;
     const seen = await seeInputs(this.#datasets, inputs, this.#decision, this.#signal);
     const { plan, made } = await planned(select, seen, clock, describe, this.#signal);
-    const kind = kindOf(plan, seen, this.#decision, this.#head);
+    const driving = drivingOf(seen, select);
+    checkDriving(plan, driving);
+    const kind = kindOf(plan, driving, this.#decision, this.#head);
     const fields = fieldsOf(made, ref, this.#head.schema, kind !== "append");
     const columns = { clock, nextOffset: this.#head.nextOffset, fields, made };
-    const watermark = watermarkOf(seen, select.emit, this.#head);
+    const watermark = watermarkOf(driving, select.emit, this.#head);
     const closing = closingOf(plan, select.emit, watermark, kind === "scope" ? this.#head.watermark : null);
     const about = { target: this.#target, decision: this.#decision, fields, watermark, key: select.key };
     switch (kind) {
@@ -93,9 +97,21 @@ export class Preparation {
     }
   }
 
+  /** New rows of what drives; what is looked up brings all that it has. */
   async #appended(seen: readonly SeenInput[], columns: RunColumns) {
-    const rows = await this.#target.select.rowsSql(columns.clock, await this.#newRows(seen), this.#signal);
-    return { tables: [], copy: appendSql(rows, columns), late: null };
+    const { select } = this.#target;
+    const fresh = await this.#newRows(drivingOf(seen, select));
+    if (select.lookedUp.length === 0) {
+      const rows = await select.rowsSql(columns.clock, fresh, this.#signal);
+      return { tables: [], copy: appendSql(rows, columns), late: null };
+    }
+    const all = await this.#allRows(drivingOf(seen, { driving: select.lookedUp }));
+    const relationOf: RelationOf = (path, at) => (select.lookups[at] === true ? all : fresh)(path, at);
+    const rows = await select.rowsSql(columns.clock, relationOf, this.#signal);
+    // A join keeps no order. Rows that one input row makes are told apart by their values, and the event time may be one of these.
+    const time = columns.made.find(({ name }) => name.toLowerCase() === "event_time");
+    const order = [carried.row, ...(time === undefined ? [] : [time.name])];
+    return { tables: [], copy: appendSql(rows, columns, order), late: null };
   }
 
   /**

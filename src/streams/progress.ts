@@ -1,10 +1,13 @@
-import { type DatasetId, type Instant, instant } from "../base/index.ts";
-import type { DatasetRef, Datasets, Head } from "../datasets/index.ts";
+import { type DatasetId, type DatasetPath, type Instant, instant } from "../base/index.ts";
+import type { DatasetRef, Datasets, Head, Snapshot } from "../datasets/index.ts";
 import type { Multihash } from "../slices/index.ts";
 import type { DecidedInput, Decision } from "./decision.ts";
+import { drivingOf } from "./lookup-join.ts";
+import type { TransformSelect } from "./select.ts";
+import { syncedTo } from "./sync.ts";
 
 /** How far a derivative's chain has read one input. */
-interface ReadSoFar {
+export interface ReadSoFar {
   readonly block: Multihash;
   /** The first row that was not read. */
   readonly nextOffset: number;
@@ -34,42 +37,116 @@ export async function readSoFar(
 }
 
 export interface NextRun {
-  readonly head: Head;
+  readonly head: Pick<Head, "seq" | "nextOffset" | "systemTime">;
   readonly inputs: readonly DatasetRef[];
+  readonly select: Pick<TransformSelect, "driving" | "lookedUp" | "emit" | "planHash">;
   readonly read: ReadonlyMap<DatasetId, ReadSoFar>;
-  readonly planHash: string;
   readonly maxRows: number;
   readonly now: Instant;
 }
 
-/** The next run over what the inputs have now; null where none has a new row, or one has no columns yet. */
-export async function nextDecision(datasets: Datasets, next: NextRun, signal: AbortSignal): Promise<Decision | null> {
-  const inputs = await Promise.all(next.inputs.map((input) => decidedInput(datasets, input, next, signal)));
-  const known = inputs.filter((input) => input !== null);
-  if (known.length < inputs.length || known.every(({ fromOffset, belowOffset }) => fromOffset === belowOffset))
-    return null;
-  const clock = instant(Math.max(next.now, next.head.systemTime ?? 0));
-  return { behindSeq: next.head.seq, planHash: next.planHash, clock, inputs: known };
+/** What new rows wait for: the watermark of what is looked up; null: its first columns. */
+export interface Awaited {
+  readonly dataset: DatasetPath;
+  readonly watermark: Instant | null;
 }
 
-async function decidedInput(
+/** The next run, and what it leaves waiting; neither where nothing is new. */
+export interface NextStep {
+  readonly decision: Decision | null;
+  readonly awaited: Awaited | null;
+}
+
+/** An input as it is now. */
+interface Newest {
+  readonly ref: DatasetRef;
+  readonly newest: Snapshot;
+}
+
+const nothing: NextStep = { decision: null, awaited: null };
+
+/**
+ * The next run over what the inputs have now; none where none has a new row, or one has no columns yet. What is looked up is seen after
+ * the new rows are, so that they find what was committed before them.
+ */
+export async function nextStep(datasets: Datasets, next: NextRun, signal: AbortSignal): Promise<NextStep> {
+  const see = async (ref: DatasetRef): Promise<Newest> => ({
+    ref,
+    newest: await datasets.snapshot(ref.id, undefined, signal),
+  });
+  const driving = await Promise.all(drivingOf(next.inputs.map(asInput), next.select).map(({ ref }) => see(ref)));
+  if (driving.some(({ newest }) => newest.schema === null)) return nothing;
+  const lookups = next.inputs.filter(({ id }) => !driving.some(({ ref }) => ref.id === id));
+  const lookedUp = await Promise.all(lookups.map(see));
+  const decided = await decidedDriving(datasets, { driving, lookedUp, next }, signal);
+  const { inputs, awaited } = decided;
+  if (inputs === null || inputs.every(({ fromOffset, belowOffset }) => fromOffset === belowOffset))
+    return { decision: null, awaited };
+  const unknown = lookedUp.find(({ newest }) => newest.schema === null);
+  if (unknown !== undefined) return { decision: null, awaited: { dataset: unknown.ref.path, watermark: null } };
+  const all = [...inputs, ...lookedUp.map(({ ref, newest }) => decidedInput(ref, newest, next))];
+  const clock = instant(Math.max(next.now, next.head.systemTime ?? 0));
+  const inOrder = next.inputs.flatMap(({ id }) => all.filter(({ datasetId }) => datasetId === id));
+  const { planHash } = next.select;
+  return { decision: { behindSeq: next.head.seq, planHash, clock, inputs: inOrder }, awaited };
+}
+
+const asInput = (ref: DatasetRef) => ({ ref });
+
+/** How far the inputs are read whose new rows make rows; null where one that was never read has to wait. */
+async function decidedDriving(
   datasets: Datasets,
-  { id }: DatasetRef,
+  of: { readonly driving: readonly Newest[]; readonly lookedUp: readonly Newest[]; readonly next: NextRun },
+  signal: AbortSignal,
+): Promise<{ readonly inputs: DecidedInput[] | null; readonly awaited: Awaited | null }> {
+  const { driving, lookedUp, next } = of;
+  const slowest = next.select.emit?.sync === true ? slowestOf(lookedUp) : null;
+  const inputs: DecidedInput[] = [];
+  let awaited: Awaited | null = null;
+  for (const input of driving) {
+    const { ref } = input;
+    const turn = await turnOf(datasets, input, next, signal);
+    if (slowest === null) {
+      inputs.push(decidedInput(ref, turn, next));
+      continue;
+    }
+    const synced = await syncedTo(
+      datasets,
+      { ref, turn, limit: slowest.newest.watermark, read: next.read.get(ref.id) },
+      signal,
+    );
+    if (synced.awaited !== null) awaited = { dataset: slowest.ref.path, watermark: synced.awaited };
+    if (synced.until === null) return { inputs: null, awaited };
+    inputs.push(decidedInput(ref, synced.until, next));
+  }
+  return { inputs, awaited };
+}
+
+/** What is looked up and has the earliest watermark, or none yet. */
+function slowestOf(lookedUp: readonly Newest[]): Newest | null {
+  const [first] = lookedUp.toSorted(
+    (one, other) => (one.newest.watermark ?? -Infinity) - (other.newest.watermark ?? -Infinity),
+  );
+  return first ?? null;
+}
+
+/** Up to where one run reads an input: many rows are read in turns, and a turn ends with a block. */
+async function turnOf(
+  datasets: Datasets,
+  { ref, newest }: Newest,
   { head, read, maxRows }: NextRun,
   signal: AbortSignal,
-): Promise<DecidedInput | null> {
-  const newest = await datasets.snapshot(id, undefined, signal);
-  if (newest.schema === null) return null;
-  const before = read.get(id);
-  const fromOffset = before?.nextOffset ?? 0;
-  // Many rows are read in turns; a turn ends with a block, whose versions tell where that is.
-  const last = Math.max(fromOffset, newest.expiredBefore) + maxRows - 1;
+): Promise<Snapshot> {
+  const last = Math.max(read.get(ref.id)?.nextOffset ?? 0, newest.expiredBefore) + maxRows - 1;
   // A transform that takes another's place is done with all rows at once: readers see one result or the other.
   const takesPlace = read.size === 0 && head.nextOffset > 0;
-  const until =
-    takesPlace || last >= newest.rows - 1
-      ? newest
-      : await datasets.snapshot(id, { kind: "offset", offset: last }, signal);
+  if (takesPlace || last >= newest.rows - 1) return newest;
+  return await datasets.snapshot(ref.id, { kind: "offset", offset: last }, signal);
+}
+
+function decidedInput({ id }: DatasetRef, until: Snapshot, { read }: NextRun): DecidedInput {
+  const before = read.get(id);
+  const fromOffset = before?.nextOffset ?? 0;
   return {
     datasetId: id,
     readBlock: before?.block ?? null,

@@ -17,6 +17,7 @@ import {
 import type { DecidedInput, Decision } from "./decision.ts";
 import { fieldsOf, isOwn } from "./fields.ts";
 import { type LateRows, lateRows, lateSql, noneLate } from "./late.ts";
+import { checkDriving, drivingOf } from "./lookup-join.ts";
 import type { Plan } from "./plan.ts";
 import { bringsChanges, planned, type RunHead } from "./planned.ts";
 import { Preparation, type Run, type RunTarget } from "./prepare.ts";
@@ -106,7 +107,9 @@ export class Runner {
       });
     const { plan, made } = await planned(select, seen, instant(0), describe, signal);
     const fields = made.filter(isOwn).map(({ name, type }) => fieldFromDuckdb(name, type));
-    const isChanging = plan.scope !== null || seen.some(bringsChanges);
+    const driving = drivingOf(seen, select);
+    checkDriving(plan, driving);
+    const isChanging = plan.scope !== null || driving.some(bringsChanges);
     return { plan, schema: schemaWith(isChanging ? [...fields, retractsField] : fields) };
   }
 

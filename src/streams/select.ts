@@ -47,7 +47,8 @@ import {
 import { freezeClock } from "./freeze.ts";
 import { carryJoin, rowJoinOf } from "./join.ts";
 import { columnLineage, type MadeColumn } from "./lineage.ts";
-import { type Plan, planOf, type ScopeColumn } from "./plan.ts";
+import { isLookup, markLookups } from "./lookup-join.ts";
+import { findAll, type Plan, planOf, type ScopeColumn } from "./plan.ts";
 import {
   carryOut,
   orderless,
@@ -95,6 +96,12 @@ export interface ScopePart {
   readonly windows: WindowBounds;
 }
 
+/** A dataset as the SELECT names it in one place. */
+interface NamedReference {
+  readonly path: DatasetPath;
+  readonly lookedUp: boolean;
+}
+
 /** A fresh tree of the SELECT, its windows expanded. */
 interface OpenSelect {
   readonly statement: Statement;
@@ -114,6 +121,12 @@ export class TransformSelect {
   readonly inputs: readonly DatasetPath[];
   /** What each of its references names, in the order of the text. */
   readonly references: readonly DatasetPath[];
+  /** Which of its references are looked up. */
+  readonly lookups: readonly boolean[];
+  /** The inputs whose new rows make rows, each once. */
+  readonly driving: readonly DatasetPath[];
+  /** The inputs whose rows are looked up, each once. */
+  readonly lookedUp: readonly DatasetPath[];
   readonly #text: StatementText;
   readonly #tree: string;
   readonly #parser: SqlParser;
@@ -123,7 +136,7 @@ export class TransformSelect {
     { text, emit }: { readonly text: StatementText; readonly emit: Emit | null },
     tree: string,
     parser: SqlParser,
-    named: readonly DatasetPath[],
+    named: readonly NamedReference[],
   ) {
     this.sql = sql;
     this.key = key;
@@ -131,8 +144,11 @@ export class TransformSelect {
     this.planHash = createHash("sha256")
       .update(JSON.stringify([sql, key]))
       .digest("hex");
-    this.inputs = [...new Map(named.map((path) => [formatDatasetPath(path), path])).values()];
-    this.references = named;
+    this.references = named.map(({ path }) => path);
+    this.lookups = named.map(({ lookedUp }) => lookedUp);
+    this.inputs = onceEach(named);
+    this.driving = onceEach(named.filter(({ lookedUp }) => !lookedUp));
+    this.lookedUp = onceEach(named.filter(({ lookedUp }) => lookedUp));
     this.#text = text;
     this.#tree = tree;
     this.#parser = parser;
@@ -151,11 +167,14 @@ export class TransformSelect {
     expandWindows(statement);
     checkStatement(statement);
     dropOrder(statement.node);
+    markLookups(statement.node);
     freezeClock(statement.node, anyClock);
     refuseChance(statement);
     refuseOthers(statement);
-    const named = references(statement.node).map((reference) => pathOf(statement, reference));
-    const platforms = named.find(({ project }) => project === "system");
+    const found = references(statement.node);
+    refuseLookups(statement, found, said);
+    const named = found.map((one) => ({ path: pathOf(statement, one), lookedUp: isLookup(one.table) }));
+    const platforms = named.find(({ path }) => path.project === "system");
     if (platforms !== undefined)
       throw new MillraceError("sql_unsupported", "A transform cannot read what the platform tells of itself.", {
         hint: "Each run would make rows for the next one. Ask the project system by queries.",
@@ -165,6 +184,7 @@ export class TransformSelect {
     const plan = select.plan(() => null, null);
     if (!plan.carries) refuseOrderless(statement);
     if (emit !== null) refuseEmit(said.sql, query, emit, plan);
+    if (emit?.sync === true && select.lookedUp.length === 0) throw nothingToSyncWith(said.sql, query);
     return select;
   }
 
@@ -280,6 +300,7 @@ export class TransformSelect {
     const statement = openStatement(this.#text, this.#tree);
     const windows = expandWindows(statement);
     dropOrder(statement.node);
+    markLookups(statement.node);
     const asksClock = freezeClock(statement.node, clock);
     return { statement, windows, asksClock };
   }
@@ -296,7 +317,8 @@ export class TransformSelect {
       const window = windows.find(({ table }) => table === reference.table);
       if (window !== undefined) hideBehindWindow(window, columns);
       const name = textOf(reference.table, "table_name");
-      const tree = await this.#parser.serialize(carries ? inputSql(sql, at) : sql, signal);
+      const isDriving = !isLookup(reference.table);
+      const tree = await this.#parser.serialize(carries && isDriving ? inputSql(sql, at) : sql, signal);
       replaceTable(reference.table, tree, name);
     }
     return await this.#parser.deserialize(JSON.stringify(statement.root), signal);
@@ -337,11 +359,39 @@ function refuseOthers(statement: Statement): void {
     });
 }
 
+/** What is looked up changes no older rows: only rows that each come of one row of one input can be joined to it. */
+function refuseLookups(statement: Statement, found: readonly Reference[], { key = [] }: SelectText): void {
+  const lookups = findAll(statement.node, isLookup);
+  if (lookups.length === 0) return;
+  const ofCte = lookups.find((one) => !found.some(({ table }) => table === one));
+  const obstacle =
+    ofCte !== undefined
+      ? { why: "it stands at a CTE", location: locationOf(ofCte) }
+      : (statelessObstacle(statement.node) ??
+        (key.length > 0 ? { why: "a KEY picks one row of several", location: null } : null));
+  if (obstacle === null) return;
+  throw new MillraceError(
+    "sql_unsupported",
+    `AT (TIMESTAMP => now()) joins a dataset's rows to single new rows of another, and here ${obstacle.why}.`,
+    {
+      ...placeOf(statement, obstacle),
+      hint: "Keep the join as a dataset of its own, and group, pick or key its rows in another one.",
+    },
+  );
+}
+
 function refuseEmit(sql: string, query: string, { when, allowedMs }: Emit, { window }: Plan): void {
   if (window !== null || (when === "changes" && allowedMs === null)) return;
   throw new MillraceError("sql_unsupported", "The result does not say of which window of event time its rows are.", {
     position: positionAt(sql, query.length),
     hint: "Group by window_start of tumble(...), hop(...) or session(...) over event_time in FROM, and select it.",
+  });
+}
+
+function nothingToSyncWith(sql: string, query: string): MillraceError {
+  return new MillraceError("sql_unsupported", "SYNC waits for what is looked up, and nothing is.", {
+    position: positionAt(sql, query.length),
+    hint: "As in SELECT ... FROM p.d LEFT JOIN p.l AS l AT (TIMESTAMP => now()) ON l.k = d.k EMIT CHANGES SYNC.",
   });
 }
 
@@ -364,6 +414,10 @@ function refuseChance(statement: Statement): void {
     });
   if (replaceCurrentUser(statement.node, "", []))
     throw new MillraceError("sql_unsupported", "A transform runs for nobody in particular: it has no current_user.");
+}
+
+function onceEach(named: readonly NamedReference[]): DatasetPath[] {
+  return [...new Map(named.map(({ path }) => [formatDatasetPath(path), path])).values()];
 }
 
 function pathOf(statement: Statement, { table }: Reference): DatasetPath {

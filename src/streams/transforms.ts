@@ -18,10 +18,11 @@ import { type InputProgress, inputProgress } from "./behind.ts";
 import { chainTransform, newestTransform } from "./chain-transform.ts";
 import type { DeclaredTransform, TransformRunRecord, TransformState, TransformsOptions } from "./contract.ts";
 import { type Decision, Decisions } from "./decision.ts";
+import { isConcerned, type Kept, keptFrom, stateOf } from "./kept.ts";
 import { type LateRows, noneLate } from "./late.ts";
 import { type DerivedColumn, derivedColumns } from "./lineage.ts";
 import type { Plan } from "./plan.ts";
-import { nextDecision, readSoFar } from "./progress.ts";
+import { nextStep, readSoFar } from "./progress.ts";
 import { type RebuildReport, rebuild } from "./rebuild.ts";
 import { Runner } from "./run.ts";
 import { TransformSelect } from "./select.ts";
@@ -34,26 +35,6 @@ const followAgainMs = 5_000;
 const mostTries = 5;
 const startedAtOnce = 4;
 const committedShape = z.object({ datasetId: z.string().transform(datasetId) });
-
-/** A transform that this process keeps right. */
-interface Kept {
-  declared: DeclaredTransform;
-  readonly ref: DatasetRef;
-  readonly select: TransformSelect;
-  readonly inputs: readonly DatasetRef[];
-  /** As of when it was taken up. */
-  plan: Plan;
-  /** The newest block of the chain that says the transform, and says this one. */
-  transformSeq: number;
-  watermark: Instant | null;
-  rowsLate: number;
-  failures: number;
-  error: MillraceError | null;
-  nextTryAt: Instant | null;
-  /** Ends the wait before the next try. */
-  wake: AbortController | null;
-  isRunning: boolean;
-}
 
 /**
  * Keeps derivatives right: a commit of an input gives its readers a turn; a turn decides a run, does it and commits it, until
@@ -170,18 +151,7 @@ export class Transforms implements Service {
   ): void {
     const known = this.#kept.get(of.ref.id);
     if (known !== undefined) this.#letGo(known);
-    const state = {
-      plan,
-      transformSeq,
-      watermark: head.watermark,
-      rowsLate: 0,
-      failures: 0,
-      error: null,
-      nextTryAt: null,
-      wake: null,
-      isRunning: false,
-    };
-    const kept: Kept = { ...of, ...state };
+    const kept = keptFrom({ ...of, plan, transformSeq, watermark: head.watermark });
     this.#kept.set(of.ref.id, kept);
     for (const { id, path } of of.inputs) {
       this.#readers.set(id, (this.#readers.get(id) ?? new Set()).add(kept));
@@ -258,7 +228,7 @@ export class Transforms implements Service {
 
   /** Told of every commit; never on its way. */
   committed({ datasetId }: Pick<CommitNews, "datasetId">): void {
-    for (const kept of this.#readers.get(datasetId) ?? []) this.#ask(kept);
+    for (const kept of this.#readers.get(datasetId) ?? []) if (isConcerned(kept, datasetId)) this.#ask(kept);
   }
 
   /** Does every run of a derivative again, and tells the first that makes other rows. @throws bad_request, dataset_not_found */
@@ -286,7 +256,7 @@ export class Transforms implements Service {
   async progress(id: DatasetId, signal: AbortSignal): Promise<readonly InputProgress[] | null> {
     const { datasets, clock } = this.#options;
     const kept = this.#kept.get(id);
-    return kept === undefined ? null : await inputProgress(datasets, id, kept.inputs, clock.now(), signal);
+    return kept === undefined ? null : await inputProgress(datasets, id, kept, clock.now(), signal);
   }
 
   /** The columns of a derivative, each with those that it comes of; null where it is none that is kept here. */
@@ -314,32 +284,7 @@ export class Transforms implements Service {
   state(id: DatasetId): TransformState | null {
     const kept = this.#kept.get(id);
     if (kept === undefined) return null;
-    const { declared, ref, select, plan, failures, error, nextTryAt } = kept;
-    const { mode, why } = plan;
-    const { sql, key, inputs } = select;
-    const told = error === null ? null : { code: error.code, message: error.message };
-    return {
-      path: ref.path,
-      mode,
-      why,
-      sql,
-      key,
-      inputs,
-      state: this.#stateOf(kept, declared),
-      failures,
-      error: told,
-      nextTryAt,
-      emit: select.emit,
-      watermark: kept.watermark,
-      rowsLate: kept.rowsLate,
-    };
-  }
-
-  #stateOf(kept: Kept, { paused }: DeclaredTransform): TransformState["state"] {
-    if (kept.isRunning) return "running";
-    if (paused) return "paused";
-    if (kept.error !== null) return "failing";
-    return this.#turns.isWaiting(kept.ref.path.project, kept) ? "waiting" : "idle";
+    return stateOf(kept, this.#turns.isWaiting(kept.ref.path.project, kept));
   }
 
   async #inputsOf(select: TransformSelect): Promise<readonly DatasetRef[]> {
@@ -451,12 +396,14 @@ export class Transforms implements Service {
     kept.transformSeq = newest.seq;
   }
 
-  async #decide({ ref, select, inputs, declared }: Kept, head: Head, signal: AbortSignal): Promise<Decision | null> {
+  async #decide(kept: Kept, head: Head, signal: AbortSignal): Promise<Decision | null> {
     const { datasets, clock } = this.#options;
+    const { ref, select, inputs, declared } = kept;
     const read = await readSoFar(datasets, ref.id, head.seq, signal);
     const { maxRows = defaultMaxRows } = declared;
-    const next = { head, inputs, read, planHash: select.planHash, maxRows, now: clock.now() };
-    const decision = await nextDecision(datasets, next, signal);
+    const next = { head, inputs, read, select, maxRows, now: clock.now() };
+    const { decision, awaited } = await nextStep(datasets, next, signal);
+    kept.awaited = awaited;
     return decision === null ? null : await this.#decisions.decide(ref.id, decision);
   }
 
@@ -480,7 +427,9 @@ export class Transforms implements Service {
       state: error === null ? "done" : "failed",
       startedAt,
       elapsedMs: clock.now() - startedAt,
-      rowsRead: inputs.reduce((sum, { fromOffset, belowOffset }) => sum + belowOffset - fromOffset, 0),
+      rowsRead: decision.inputs
+        .filter(({ datasetId }) => kept.driving.has(datasetId))
+        .reduce((sum, { fromOffset, belowOffset }) => sum + belowOffset - fromOffset, 0),
       rowsWritten: rows,
       rowsLate: late.count,
       late: late.rows,

@@ -211,4 +211,28 @@ describe("a definition", () => {
     const { body } = await call("GET", "projects/web/datasets/keyed/blocks");
     expect(JSON.stringify(body)).toContain('"temporalTables":[{"name":"web.keyed","primaryKey":["id","n"]}]');
   });
+
+  test("that looks up tells what it waits for, in EXPLAIN TRANSFORM and in the API; as a query it says what is there now", async () => {
+    await push({ id: "a", n: 1, event_time: "2026-05-17T10:00:00Z" });
+    const columns = ["id", "c"].map((name) => ({ name, type: "VARCHAR" }));
+    const made = await call("PUT", "projects/web/resources/Dataset/users", JSON.stringify({ spec: { columns } }));
+    expect(made.status).toBeLessThan(300);
+    const select = "SELECT r.id, u.c FROM web.raw r LEFT JOIN web.users u AT (TIMESTAMP => now()) USING (id)";
+    await rows(`CREATE DATASET web.found AS ${select} EMIT CHANGES SYNC`);
+    await until("it waits", async () => JSON.stringify(await rows("EXPLAIN TRANSFORM web.found")).includes("waiting"));
+    const told = await rows("EXPLAIN TRANSFORM web.found");
+    expect(told).toContainEqual({ about: "mode", value: "lookup join" });
+    expect(told).toContainEqual({ about: "looked up", value: "web.users" });
+    expect(told).toContainEqual({
+      about: "state",
+      value: expect.stringMatching(/^waiting: for web.users to have the watermark 20/),
+    });
+    const { body } = await call("GET", "projects/web/datasets/found");
+    expect(body).toMatchObject({
+      transform: { state: "waiting", awaited: { project: "web", dataset: "users" }, emit: { sync: true } },
+    });
+    expect(await rows(`SELECT count(*) AS n, count(c) AS c FROM (${select})`)).toEqual([
+      { n: expect.any(Number), c: 0 },
+    ]);
+  });
 });

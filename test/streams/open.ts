@@ -14,6 +14,7 @@ import {
   chainTransform,
   type DeclaredTransform,
   type TransformRunRecord,
+  type TransformState,
   Transforms,
   type TransformsOptions,
 } from "../../src/streams/index.ts";
@@ -114,10 +115,11 @@ export async function openStreams(options: Partial<TransformsOptions> = {}): Pro
       streams.transforms = await make();
     },
     async settle() {
-      const busy = new Set(["running", "waiting"]);
+      const isBusy = (state: TransformState | null) =>
+        state?.state === "running" || (state?.state === "waiting" && state.awaited === null);
       const ids = await Promise.all([...declared.keys()].map((name) => open.datasets.get(datasetPath(name))));
       await until("the transforms have nothing to do", async () =>
-        ids.every(({ id }) => !busy.has(streams.transforms.state(id)?.state ?? "idle")),
+        ids.every(({ id }) => !isBusy(streams.transforms.state(id))),
       );
     },
     rows: (sql) => rowsOf(open.queries.run(requestOf(sql, open.owner), new AbortController().signal)),

@@ -10,12 +10,14 @@ export interface Emit {
   readonly latenessMs: number;
   /** How far behind the watermark the end of a window may be, and a row still change it; null: for ever. */
   readonly allowedMs: number | null;
+  /** Whether new rows wait until what they are joined to is not behind them. */
+  readonly sync: boolean;
 }
 
 /**
  * Takes the end of a transform's text that is not DuckDB's from its SELECT; null where it says none:
  *
- *     SELECT ... EMIT CHANGES | EMIT ON CLOSE [LATENESS 'interval'] [ALLOWED LATENESS 'interval']
+ *     SELECT ... EMIT CHANGES | EMIT ON CLOSE [LATENESS 'interval'] [ALLOWED LATENESS 'interval'] [SYNC]
  * @throws sql_syntax with the place
  */
 export function readEmit(sql: string): { readonly query: string; readonly emit: Emit | null } {
@@ -27,9 +29,10 @@ export function readEmit(sql: string): { readonly query: string; readonly emit: 
   if (when === "close") words.expect("ON", "CLOSE");
   const lateness = words.take("LATENESS") ? interval(sql, words) : null;
   const allowed = words.take("ALLOWED", "LATENESS") ? interval(sql, words) : null;
+  const sync = words.take("SYNC");
   words.expectEnd();
   const allowedMs = allowed ?? (when === "close" ? 0 : null);
-  return { query: sql.slice(0, at), emit: { when, latenessMs: lateness ?? 0, allowedMs } };
+  return { query: sql.slice(0, at), emit: { when, latenessMs: lateness ?? 0, allowedMs, sync } };
 }
 
 /** Where the clause begins: at the last EMIT CHANGES or EMIT ON CLOSE. A table of that name may be followed by ON, and not by CLOSE. */

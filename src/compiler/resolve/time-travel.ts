@@ -11,14 +11,24 @@ export type PastPoint =
 const forms =
   "As in AT (VERSION => 7), AT (VERSION => 'f1620...'), AT (VERSION => {'offset': 1000}) or AT (TIMESTAMP => '2024-05-17').";
 
+/** Whether a table is asked for as it is now: AT (TIMESTAMP => now()), or current_timestamp. */
+export function isAtNow({ at_clause: clause }: TreeNode): boolean {
+  if (!isNode(clause) || clause.unit !== "TIMESTAMP" || !isNode(clause.expr)) return false;
+  const { expr } = clause;
+  if (expr.class === "FUNCTION")
+    return foldName(textOf(expr, "function_name")) === "now" && nodesOf(expr.children).length === 0;
+  const names = Array.isArray(expr.column_names) ? expr.column_names : [];
+  return expr.class === "COLUMN_REF" && names.length === 1 && foldName(String(names[0])) === "current_timestamp";
+}
+
 /**
  * Reads `AT (VERSION => 7)`, `AT (VERSION => 'f1620...')`, `AT (TIMESTAMP => '2024-05-17 10:00:00+02')`. DuckDB's grammar
  * has these two units only; what else a version may be told by comes as a struct: `AT (VERSION => {'offset': 1000})`,
- * `AT (VERSION => {'block': 'f1620...'})`. @throws sql_unsupported, sql_syntax
+ * `AT (VERSION => {'block': 'f1620...'})`. Null where it asks for no past. @throws sql_unsupported, sql_syntax
  */
 export function pastPoint(table: TreeNode): PastPoint | null {
   const clause = table.at_clause;
-  if (!isNode(clause)) return null;
+  if (!isNode(clause) || isAtNow(table)) return null;
   switch (clause.unit) {
     case "VERSION":
       return versionOf(constantOf(clause.expr)) ?? memberOf(clause.expr) ?? refuse();

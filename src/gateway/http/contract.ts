@@ -203,11 +203,14 @@ export interface TransformState {
   readonly failures: number;
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly nextTryAt: Instant | null;
+  /** What new rows wait for: the watermark of what is looked up, or its first columns; null: for nothing but a turn. */
+  readonly awaited: { readonly dataset: DatasetPath; readonly watermark: Instant | null } | null;
   /** When it tells of windows; null where it does not say. */
   readonly emit: {
     readonly when: "changes" | "close";
     readonly latenessMs: number;
     readonly allowedMs: number | null;
+    readonly sync: boolean;
   } | null;
   /** No earlier event time is expected; null where an input has brought none yet. */
   readonly watermark: Instant | null;

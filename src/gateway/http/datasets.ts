@@ -260,7 +260,7 @@ function quarantined(reason: Reason): z.infer<typeof quarantineView> {
 
 function transformView(state: TransformState | null): z.infer<typeof oneDatasetView>["transform"] {
   if (state === null) return null;
-  const { sql, mode, why, failures, error, nextTryAt } = state;
+  const { sql, mode, why, failures, error, nextTryAt, awaited } = state;
   const inputs = state.inputs.map(({ project, dataset }) => ({ project, dataset }));
   return {
     sql,
@@ -272,6 +272,7 @@ function transformView(state: TransformState | null): z.infer<typeof oneDatasetV
     failures,
     error,
     nextTryAt: timeOrNull(nextTryAt),
+    awaited: awaited === null ? null : { ...awaited.dataset, watermark: timeOrNull(awaited.watermark) },
     emit: state.emit,
     watermark: timeOrNull(state.watermark),
     rowsLate: state.rowsLate,

@@ -96,6 +96,14 @@ export const oneDatasetView = datasetView
         failures: z.int().describe("Runs that failed in a row."),
         error: z.object({ code: z.string(), message: z.string() }).nullable(),
         nextTryAt: time.nullable(),
+        awaited: z
+          .object({
+            project: z.string(),
+            dataset: z.string(),
+            watermark: time.nullable().describe("Null: it has no columns yet."),
+          })
+          .nullable()
+          .describe("What is looked up, and the watermark of it that new rows wait for; null: for nothing but a turn."),
         emit: z
           .object({
             when: z.enum(["changes", "close"]),
@@ -104,6 +112,7 @@ export const oneDatasetView = datasetView
               .number()
               .nullable()
               .describe("How long rows still correct a window that is closed; null: for ever."),
+            sync: z.boolean().describe("Whether new rows wait until what they are joined to is not behind them."),
           })
           .nullable()
           .describe("When it tells of windows; null where its text does not say."),

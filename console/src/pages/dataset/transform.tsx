@@ -126,12 +126,12 @@ function Figures({ transform }: { readonly transform: Transform }): ReactNode {
   );
 }
 
-function stateText({ state, failures }: Transform): string {
+function stateText({ state, failures, awaited }: Transform): string {
   switch (state) {
     case "idle":
       return "nothing is new";
     case "waiting":
-      return "waits for its turn";
+      return awaited === null ? "waits for its turn" : `waits for ${awaited.project}.${awaited.dataset}`;
     case "running":
       return "makes new rows";
     case "paused":

@@ -1,0 +1,78 @@
+import type { DatasetId, Instant, MillraceError } from "../base/index.ts";
+import type { DatasetRef } from "../datasets/index.ts";
+import type { DeclaredTransform, TransformState } from "./contract.ts";
+import { drivingOf } from "./lookup-join.ts";
+import type { Plan } from "./plan.ts";
+import type { Awaited } from "./progress.ts";
+import type { TransformSelect } from "./select.ts";
+
+/** What a transform is taken up with. */
+interface TakenUp {
+  declared: DeclaredTransform;
+  readonly ref: DatasetRef;
+  readonly select: TransformSelect;
+  readonly inputs: readonly DatasetRef[];
+  /** As of when it was taken up. */
+  plan: Plan;
+  /** The newest block of the chain that says the transform, and says this one. */
+  transformSeq: number;
+  watermark: Instant | null;
+}
+
+/** A transform that this process keeps right. */
+export interface Kept extends TakenUp {
+  /** The inputs whose commits give it turns. */
+  readonly driving: ReadonlySet<DatasetId>;
+  rowsLate: number;
+  failures: number;
+  error: MillraceError | null;
+  nextTryAt: Instant | null;
+  /** What new rows waited for when it last looked. */
+  awaited: Awaited | null;
+  /** Ends the wait before the next try. */
+  wake: AbortController | null;
+  isRunning: boolean;
+}
+
+export function keptFrom(of: TakenUp): Kept {
+  const asInputs = of.inputs.map((ref) => ({ ref }));
+  const driving = new Set(drivingOf(asInputs, of.select).map(({ ref }) => ref.id));
+  const fresh = { rowsLate: 0, failures: 0, error: null, nextTryAt: null, awaited: null, wake: null, isRunning: false };
+  return { ...of, driving, ...fresh };
+}
+
+/** Whether a commit of a dataset that it reads gives it a turn: what is looked up alone makes no rows, unless some wait for it. */
+export function isConcerned({ driving, awaited, isRunning }: Kept, input: DatasetId): boolean {
+  // While it runs, what it waits for may be about to change.
+  return driving.has(input) || awaited !== null || isRunning;
+}
+
+/** How it stands. */
+export function stateOf(kept: Kept, isInLine: boolean): TransformState {
+  const { ref, select, plan, failures, error, nextTryAt, awaited, watermark, rowsLate } = kept;
+  const { mode, why } = plan;
+  const { sql, key, inputs, emit } = select;
+  return {
+    path: ref.path,
+    mode,
+    why,
+    sql,
+    key,
+    inputs,
+    state: nameOfState(kept, isInLine),
+    failures,
+    error: error === null ? null : { code: error.code, message: error.message },
+    nextTryAt,
+    awaited,
+    emit,
+    watermark,
+    rowsLate,
+  };
+}
+
+function nameOfState({ declared, isRunning, error, awaited }: Kept, isInLine: boolean): TransformState["state"] {
+  if (isRunning) return "running";
+  if (declared.paused) return "paused";
+  if (error !== null) return "failing";
+  return isInLine || awaited !== null ? "waiting" : "idle";
+}
