@@ -28,6 +28,8 @@ export interface Engine extends SqlText, SliceEngine, CopyEngine {
    * A script whose worker dies fails with worker_lost and may be run again.
    */
   script(script: EngineScript, signal: AbortSignal): Promise<readonly (readonly EngineRow[])[]>;
+  /** Runs a script as `script` does, and tells of the Parquet slice that it has written what a commit says of it. */
+  writeSlice(script: EngineScript, path: string, signal: AbortSignal): Promise<WrittenSlice>;
 }
 
 /** DuckDB's own parser: text to syntax tree and back. Never binds, so it touches no data. */
@@ -110,6 +112,13 @@ export interface SliceHashes {
   readonly physicalHash: string;
   readonly rows: number;
   readonly sizeBytes: number;
+}
+
+export interface WrittenSlice {
+  /** Of the script's statements. */
+  readonly answers: readonly (readonly EngineRow[])[];
+  readonly hashes: SliceHashes;
+  readonly statistics: readonly ColumnStatistics[];
 }
 
 export interface ColumnStatistics {

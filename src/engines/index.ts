@@ -21,6 +21,7 @@ export type {
   SqlTree,
   WorkerRole,
   WorkerStatus,
+  WrittenSlice,
 } from "./contract.ts";
 export type { EnginePoolOptions, RoleOptions } from "./options.ts";
 export { EnginePool } from "./pool/pool.ts";

@@ -3,7 +3,7 @@ import type { DatasetRef } from "../datasets/index.ts";
 import type { DeclaredTransform, TransformState } from "./contract.ts";
 import { drivingOf } from "./lookup-join.ts";
 import type { Plan } from "./plan.ts";
-import type { Awaited } from "./progress.ts";
+import type { Awaited, ReadInputs } from "./progress.ts";
 import type { TransformSelect } from "./select.ts";
 
 /** What a transform is taken up with. */
@@ -27,6 +27,8 @@ export interface Kept extends TakenUp {
   failures: number;
   error: MillraceError | null;
   nextTryAt: Instant | null;
+  /** How far its chain has read its inputs, up to one of its blocks; null where that is still to be looked up. */
+  read: { readonly seq: number; readonly inputs: ReadInputs } | null;
   /** What new rows waited for when it last looked. */
   awaited: Awaited | null;
   /** Ends the wait before the next try. */
@@ -38,7 +40,7 @@ export function keptFrom(of: TakenUp): Kept {
   const asInputs = of.inputs.map((ref) => ({ ref }));
   const driving = new Set(drivingOf(asInputs, of.select).map(({ ref }) => ref.id));
   const fresh = { rowsLate: 0, failures: 0, error: null, nextTryAt: null, awaited: null, wake: null, isRunning: false };
-  return { ...of, driving, ...fresh };
+  return { ...of, driving, read: null, ...fresh };
 }
 
 /** Whether a commit of a dataset that it reads gives it a turn: what is looked up alone makes no rows, unless some wait for it. */

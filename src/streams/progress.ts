@@ -13,13 +13,20 @@ export interface ReadSoFar {
   readonly nextOffset: number;
 }
 
+export type ReadInputs = ReadonlyMap<DatasetId, ReadSoFar>;
+
+/** What has been read when a run is committed. */
+export function readBy({ inputs }: Decision): ReadInputs {
+  return new Map(inputs.map(({ datasetId, block, belowOffset }) => [datasetId, { block, nextOffset: belowOffset }]));
+}
+
 /** How far the runs of a derivative's newest transform have read, by input: the last of them tells. */
 export async function readSoFar(
   datasets: Datasets,
   id: DatasetId,
   seq: number,
   signal: AbortSignal,
-): Promise<ReadonlyMap<DatasetId, ReadSoFar>> {
+): Promise<ReadInputs> {
   const range = { from: 0, to: seq, newestFirst: true };
   for await (const { block } of datasets.blocks(id, range, signal)) {
     if (block.event.kind === "SetTransform") return new Map();
@@ -40,7 +47,7 @@ export interface NextRun {
   readonly head: Pick<Head, "seq" | "nextOffset" | "systemTime">;
   readonly inputs: readonly DatasetRef[];
   readonly select: Pick<TransformSelect, "driving" | "lookedUp" | "emit" | "planHash">;
-  readonly read: ReadonlyMap<DatasetId, ReadSoFar>;
+  readonly read: ReadInputs;
   readonly maxRows: number;
   readonly now: Instant;
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type Disk, formatDatasetPath, type Instant, instant, MillraceError } from "../base/index.ts";
 import { inUsersText } from "../compiler/index.ts";
 import type { DatasetRef, Datasets, Head } from "../datasets/index.ts";
-import type { Engine, ResultColumn } from "../engines/index.ts";
+import type { Engine, EngineScript, ResultColumn, WrittenSlice } from "../engines/index.ts";
 import {
   type DataSchema,
   duckdbType,
@@ -81,8 +81,7 @@ export class Runner {
     const run = await this.#prepared({ target, head, decision }, held, signal);
     const output = path.join(this.#options.directory, `${target.traceId}.again.parquet`);
     try {
-      await this.#write(run, { output, attempt: 1 }, signal);
-      const { rows, logicalHash } = await this.#options.engine.hashes(output, signal);
+      const { rows, logicalHash } = (await this.#write(run, { output, attempt: 1 }, signal)).hashes;
       return rows === 0 ? null : multihash(logicalHash);
     } finally {
       await this.#options.disk.remove(output);
@@ -137,27 +136,27 @@ export class Runner {
   /** Not `engine.describe`, which waits behind queries. */
   async #describe(sql: string, target: RunTarget, signal: AbortSignal): Promise<readonly ResultColumn[]> {
     const statement = `SELECT column_name AS name, column_type AS type FROM (DESCRIBE ${sql})`;
-    const [rows] = await this.#script([{ sql: statement, rows: true }], target, signal);
+    const [rows] = await this.#options.engine.script(this.#order([{ sql: statement, rows: true }], target), signal);
     return described.parse(rows);
   }
 
-  async #script(
-    statements: readonly { readonly sql: string; readonly rows: boolean }[],
-    { ref, traceId }: RunTarget,
-    signal: AbortSignal,
-  ): Promise<readonly (readonly unknown[])[]> {
-    const label = formatDatasetPath(ref.path);
-    return await this.#options.engine.script({ traceId, label, statements, role: "compute" }, signal);
+  #order(statements: EngineScript["statements"], { ref, traceId }: RunTarget): EngineScript {
+    return { traceId, label: formatDatasetPath(ref.path), statements, role: "compute" };
   }
 
-  /** Writes the slice of a run; gives the rows that came too late. @throws conflict where two rows have one key */
-  async #write(run: Run, file: RunFile, signal: AbortSignal): Promise<LateRows> {
+  /** Writes the slice of a run; gives the rows that came too late, too. @throws conflict where two rows have one key */
+  async #write(
+    run: Run,
+    file: RunFile,
+    signal: AbortSignal,
+  ): Promise<Omit<WrittenSlice, "answers"> & { late: LateRows }> {
     const { target, tables, copy, key } = run;
     const made = [...tables.map((sql) => ({ sql, rows: false })), { sql: copy(file), rows: false }];
     const statements = run.late === null ? made : [{ sql: lateSql(run.late), rows: true }, ...made];
     const isChecked = key.length > 0 && tables.length > 0;
     const check = isChecked ? [{ sql: twiceSql(key), rows: true }] : [];
-    const answers = await this.#script([...statements, ...check], target, signal);
+    const order = this.#order([...statements, ...check], target);
+    const { answers, hashes, statistics } = await this.#options.engine.writeSlice(order, file.output, signal);
     const found = isChecked ? (twice.parse(answers.at(-1))[0]?.twice ?? 0) : 0;
     if (found > 0)
       throw new MillraceError(
@@ -167,22 +166,17 @@ export class Runner {
           hint: "Group by the KEY, or pick one row of each in the SELECT.",
         },
       );
-    return run.late === null ? noneLate : lateRows(run, answers[0]);
+    return { hashes, statistics, late: run.late === null ? noneLate : lateRows(run, answers[0]) };
   }
 
   async #attempt(run: Run, head: Head, file: RunFile, signal: AbortSignal): Promise<RunOutcome | "gone"> {
-    const { engine, datasets } = this.#options;
+    const { datasets } = this.#options;
     const { target, decision, fields, watermark } = run;
-    const { output } = file;
-    const late = await this.#write(run, file, signal);
-    const [hashes, statistics] = await Promise.all([
-      engine.hashes(output, signal),
-      engine.columnStatistics(output, signal),
-    ]);
+    const { late, hashes, statistics } = await this.#write(run, file, signal);
     const schema = schemaWith(fields);
     const isNewSchema = head.schema === null || JSON.stringify(head.schema) !== JSON.stringify(schema);
     const data = {
-      localPath: output,
+      localPath: file.output,
       rows: hashes.rows,
       sizeBytes: hashes.sizeBytes,
       physicalHash: multihash(hashes.physicalHash),

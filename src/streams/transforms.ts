@@ -22,10 +22,11 @@ import { isConcerned, type Kept, keptFrom, stateOf } from "./kept.ts";
 import { type LateRows, noneLate } from "./late.ts";
 import { type DerivedColumn, derivedColumns } from "./lineage.ts";
 import type { Plan } from "./plan.ts";
-import { nextStep, readSoFar } from "./progress.ts";
+import { nextStep, readBy, readSoFar } from "./progress.ts";
+import { ReadSelects } from "./read-selects.ts";
 import { type RebuildReport, rebuild } from "./rebuild.ts";
 import { Runner } from "./run.ts";
-import { TransformSelect } from "./select.ts";
+import type { TransformSelect } from "./select.ts";
 import { Turns } from "./turns.ts";
 
 const defaultMaxRows = 5_000_000;
@@ -54,6 +55,7 @@ export class Transforms implements Service {
   readonly #readers = new Map<DatasetId, Set<Kept>>();
   readonly #names = new Map<string, Set<Kept>>();
   readonly #keeping = new Semaphore(1);
+  readonly #selects = new ReadSelects();
   readonly #stopping = new AbortController();
   #following: Promise<void> = Promise.resolve();
 
@@ -101,7 +103,7 @@ export class Transforms implements Service {
     readonly select: TransformSelect;
     readonly plan: Plan;
   }> {
-    const select = await TransformSelect.read(said, this.#options.engine, signal);
+    const select = await this.#selects.read(said, this.#options.engine, signal);
     const inputs = await this.#inputsOf(select);
     return { inputs, select, ...(await this.#runner.columns(select, inputs, signal)) };
   }
@@ -367,7 +369,7 @@ export class Transforms implements Service {
     const { ref, select, inputs, declared } = kept;
     const head = await datasets.head(ref.id, signal);
     if (head.transformSeq !== kept.transformSeq) await this.#followChain(kept, head, signal);
-    const decision = (await this.#decisions.find(ref.id, head.seq)) ?? (await this.#decide(kept, head, signal));
+    const decision = await this.#decide(kept, head, signal);
     if (decision === null) return false;
     const startedAt = clock.now();
     const traceId = ids.uuid() as TraceId;
@@ -375,6 +377,7 @@ export class Transforms implements Service {
     try {
       const done = await this.#runner.run({ ref, select, inputs, traceId }, head, decision, signal);
       if (done.outcome === "lost") return true;
+      kept.read = { seq: done.seq, inputs: readBy(decision) };
       kept.watermark = done.watermark;
       kept.rowsLate += done.late.count;
       this.#record(about, { ...done, error: null });
@@ -396,10 +399,13 @@ export class Transforms implements Service {
     kept.transformSeq = newest.seq;
   }
 
+  /** A decision that is there already, of a process that died or races, holds; there is none without new rows. */
   async #decide(kept: Kept, head: Head, signal: AbortSignal): Promise<Decision | null> {
     const { datasets, clock } = this.#options;
     const { ref, select, inputs, declared } = kept;
-    const read = await readSoFar(datasets, ref.id, head.seq, signal);
+    if (kept.read?.seq !== head.seq)
+      kept.read = { seq: head.seq, inputs: await readSoFar(datasets, ref.id, head.seq, signal) };
+    const read = kept.read.inputs;
     const { maxRows = defaultMaxRows } = declared;
     const next = { head, inputs, read, select, maxRows, now: clock.now() };
     const { decision, awaited } = await nextStep(datasets, next, signal);

@@ -3,12 +3,19 @@ import fc from "fast-check";
 /** What a history is made of: inputs in batches, SELECTs over them, and where the process is restarted. */
 export interface History {
   /** Batches of rows of `t` and `u`, in the order of their commits. */
-  readonly batches: readonly { readonly into: "t" | "u"; readonly rows: readonly Row[] }[];
+  readonly batches: readonly Batch[];
   readonly cases: readonly Case[];
   /** Batches behind which another process takes over. */
   readonly restarts: readonly number[];
   /** Most rows of one run. */
   readonly maxRows: number;
+}
+
+interface Batch {
+  readonly into: "t" | "u";
+  readonly rows: readonly Row[];
+  /** Whether it has been read before the next one comes; else a run may read both. */
+  readonly isAlone: boolean;
 }
 
 /** A SELECT that is kept; `{t}` and `{u}` stand for the inputs' names. */
@@ -50,7 +57,11 @@ const row: fc.Arbitrary<Row> = fc.tuple(
 const rows = fc
   .tuple(fc.array(row, { minLength: 1, maxLength: 6 }), fc.nat(2))
   .map(([some, again]) => [...some, ...some.slice(0, again)]);
-const batch = fc.record({ into: fc.constantFrom("t", "t", "u"), rows });
+const batch: fc.Arbitrary<Batch> = fc.record({
+  into: fc.constantFrom("t", "t", "u"),
+  rows,
+  isAlone: fc.constantFrom(true, true, false),
+});
 
 const value = fc.constantFrom(
   "a",
@@ -294,7 +305,7 @@ const one: fc.Arbitrary<Case> = fc.oneof(
   chained,
 );
 
-export const casesOfHistory = 8;
+export const casesOfHistory = 16;
 export const history: fc.Arbitrary<History> = fc.record({
   batches: fc.array(batch, { minLength: 1, maxLength: 4 }),
   cases: fc.array(one, { minLength: casesOfHistory, maxLength: casesOfHistory }),

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { modes } from "../../src/streams/index.ts";
 import { runCases } from "./run.ts";
 
-const cases = Number(process.env.ORACLE_CASES ?? 480);
+const cases = Number(process.env.ORACLE_CASES ?? 2_000);
 const seed = Number(process.env.ORACLE_SEED ?? 20_261_122);
 
 test("a transform's result is its SELECT's, however the rows came and whoever kept it", async () => {

@@ -14,7 +14,7 @@ import {
   userName,
 } from "../../src/base/index.ts";
 import { Datasets, type DatasetsOptions } from "../../src/datasets/index.ts";
-import type { Engine } from "../../src/engines/index.ts";
+import type { Engine, RoleOptions } from "../../src/engines/index.ts";
 import type { Principal } from "../../src/identity/index.ts";
 import {
   keptLimits,
@@ -83,12 +83,15 @@ export async function rowsOf(result: QueryResult | Promise<QueryResult>): Promis
 export async function openQueries(
   clock: Clock = systemClock,
   announce: DatasetsOptions["announce"] = async () => {},
+  workers: Partial<RoleOptions> = {},
 ): Promise<OpenQueries> {
   const held = new AsyncDisposableStack();
   const identity = held.use(await openIdentity());
   const work = path.join(identity.open.folder, "work");
   await nodeDisk.makeDirectory(work);
-  const pool = held.use(await openPool({ directories: [path.join(identity.open.folder, "objects"), work] }));
+  const pool = held.use(
+    await openPool({ directories: [path.join(identity.open.folder, "objects"), work], ...workers }),
+  );
   const ids = idSource(systemClock, systemRandom);
   const datasets = new Datasets({
     store: identity.open.store,

@@ -10,8 +10,9 @@ import {
   restoreDefinitions,
   sourceKind,
 } from "../../src/resources/index.ts";
-import { directoryStore, nodeDisk, type ObjectStore } from "../../src/storage/index.ts";
+import { directoryStore, type ObjectStore } from "../../src/storage/index.ts";
 import { type TestDatabase, tempDirectory, testDatabase } from "../kit/index.ts";
+import { unsyncedDisk } from "../kit/unsynced-disk.ts";
 
 export interface OpenResources extends AsyncDisposable {
   readonly resources: Resources;
@@ -34,7 +35,7 @@ export interface FailingStore extends ObjectStore {
 }
 
 export function failingStore(root: string, random: Random = systemRandom): FailingStore {
-  const real = directoryStore({ root, disk: nodeDisk, random });
+  const real = directoryStore({ root, disk: unsyncedDisk, random });
   const store: FailingStore = {
     ...real,
     put: (key, body) => real.put(key, body),

@@ -57,6 +57,7 @@ class Operations {
     const { store } = open.identity.open;
     for (const name of [
       "script",
+      "writeSlice",
       "query",
       "describe",
       "serialize",

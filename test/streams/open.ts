@@ -9,6 +9,7 @@ import {
   systemRandom,
 } from "../../src/base/index.ts";
 import { type CommitNews, Datasets } from "../../src/datasets/index.ts";
+import type { RoleOptions } from "../../src/engines/index.ts";
 import { nodeDisk, type ObjectStore } from "../../src/storage/index.ts";
 import {
   chainTransform,
@@ -49,13 +50,21 @@ export interface AnotherProcess extends AsyncDisposable {
 
 const decision = z.object({ clock: z.number() });
 
-export async function openStreams(options: Partial<TransformsOptions> = {}): Promise<OpenStreams> {
+/** @param workers what the pool's workers are, where it matters */
+export async function openStreams(
+  options: Partial<TransformsOptions> = {},
+  workers: Partial<RoleOptions> = {},
+): Promise<OpenStreams> {
   const listeners = new Set<(news: CommitNews) => void>();
   const held = new AsyncDisposableStack();
   const open = held.use(
-    await openQueries(systemClock, async (news) => {
-      for (const listener of listeners) listener(news);
-    }),
+    await openQueries(
+      systemClock,
+      async (news) => {
+        for (const listener of listeners) listener(news);
+      },
+      workers,
+    ),
   );
   const declared = new Map<string, DeclaredTransform>();
   const runs: TransformRunRecord[] = [];

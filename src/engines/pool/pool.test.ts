@@ -119,6 +119,31 @@ describe("limits", () => {
 });
 
 describe("slices", () => {
+  test("a script that writes one tells of it what is asked of any slice", async () => {
+    const file = path.join(shared, "written.parquet");
+    const order = { traceId: "t" as TraceId, label: "test" };
+    const statements = [
+      {
+        sql: "CREATE TEMP TABLE r AS SELECT i, CASE WHEN i > 4096 THEN i * -1.5::DOUBLE END AS f, NULL::DATE AS d, 'x' AS t FROM range(10000) t(i)",
+      },
+      { sql: `COPY r TO '${file}' (FORMAT parquet, ROW_GROUP_SIZE 2048)` },
+      { sql: "SELECT count(*) AS n FROM r", rows: true },
+    ];
+    const written = await pool.writeSlice({ ...order, statements }, file, never);
+    expect(written.answers.at(-1)).toEqual([{ n: 10_000 }]);
+    expect(written.hashes).toEqual(await pool.hashes(file, never));
+    expect(written.statistics).toEqual(await pool.columnStatistics(file, never));
+    const found = written.statistics.map(({ column, nullCount, min, max }) => [column, nullCount, min, max]);
+    expect(found).toEqual([
+      ["i", 0, "0", "9999"],
+      ["f", 4_097, "-14998.5", "-6145.5"],
+      ["d", 10_000, null, null],
+      ["t", 0, null, null],
+    ]);
+    const wrong = pool.writeSlice({ ...order, statements: [{ sql: "SELECT error('no')", rows: true }] }, file, never);
+    await expect(wrong).rejects.toMatchObject({ code: "sql_runtime" });
+  });
+
   test("an Arrow file becomes Parquet, its hashes depend on its rows alone, and a cut file is refused", async () => {
     const arrow = path.join(shared, "in.arrow");
     const rows = `SELECT i, i * 1.5::DOUBLE AS f, 'text ' || i AS t, DATE '2024-01-01' + i::INTEGER AS d,

@@ -17,6 +17,7 @@ import type {
   SliceOffsets,
   WorkerRole,
   WrittenCopy,
+  WrittenSlice,
 } from "../contract.ts";
 import type { EnginePoolOptions, RoleOptions } from "../options.ts";
 import type { Job, JobResults } from "../protocol/index.ts";
@@ -154,6 +155,15 @@ export class EnginePool implements Engine, Service {
     signal: AbortSignal,
   ): Promise<readonly (readonly EngineRow[])[]> {
     return this.#exclusive(role, { kind: "script", statements }, { label, traceId, queryId: null }, signal);
+  }
+
+  writeSlice(
+    { statements, label, traceId, role = "ingest" }: EngineScript,
+    file: string,
+    signal: AbortSignal,
+  ): Promise<WrittenSlice> {
+    const job = { kind: "writeSlice", statements, path: file } as const;
+    return this.#exclusive(role, job, { label, traceId, queryId: null }, signal);
   }
 
   hashes(file: string, signal: AbortSignal): Promise<SliceHashes> {

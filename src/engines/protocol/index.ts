@@ -15,6 +15,7 @@ import type {
   SqlTree,
   WorkerRole,
   WrittenCopy,
+  WrittenSlice,
 } from "../contract.ts";
 
 /** How a worker sets its DuckDB up; it comes as the first message and is answered by `ready`. */
@@ -36,6 +37,7 @@ export type Job =
   | { readonly kind: "describe"; readonly sql: string }
   | QueryJob
   | { readonly kind: "script"; readonly statements: readonly ScriptStatement[] }
+  | { readonly kind: "writeSlice"; readonly statements: readonly ScriptStatement[]; readonly path: string }
   | { readonly kind: "hashes"; readonly path: string; readonly physical: boolean }
   | { readonly kind: "columnStatistics"; readonly path: string }
   | { readonly kind: "offsets"; readonly path: string }
@@ -70,6 +72,7 @@ export interface JobResults {
   readonly describe: readonly ResultColumn[];
   readonly query: QueryOutcome;
   readonly script: readonly (readonly EngineRow[])[];
+  readonly writeSlice: WrittenSlice;
   readonly hashes: SliceHashes;
   readonly columnStatistics: readonly ColumnStatistics[];
   readonly offsets: SliceOffsets;

@@ -20,6 +20,8 @@ import { JobFailure } from "./failure.ts";
 import type { Interruptible } from "./interruptible.ts";
 import { ident, literal } from "./names.ts";
 
+const mostReadBytes = 4 << 20;
+
 /** Both hashes of a Parquet file; the physical one only where it is asked for. */
 export async function hashFile(
   connection: DuckDBConnection,
@@ -36,7 +38,9 @@ export async function hashFile(
 
 export async function hashBytes(path: string): Promise<string> {
   const digest = createHash("sha3-256");
-  for await (const chunk of createReadStream(path, { highWaterMark: 4 << 20 })) digest.update(chunk);
+  // A buffer is cleared when it is made: one of the most that is read at once would cost a small file more than its hash.
+  const highWaterMark = Math.min(mostReadBytes, Math.max(1, statSync(path).size));
+  for await (const chunk of createReadStream(path, { highWaterMark })) digest.update(chunk);
   return multihashOfDigest("sha3-256", digest.digest());
 }
 

@@ -95,6 +95,15 @@ async function perform(
     }
     case "script":
       return await runScript(connection, job.statements, interruptible);
+    case "writeSlice": {
+      const answers = await runScript(connection, job.statements, interruptible);
+      const { hashFile } = await import("./hash.ts");
+      return {
+        answers,
+        hashes: await hashFile(connection, job.path, true, interruptible),
+        statistics: await columnStatistics(connection, job.path, interruptible),
+      };
+    }
     case "hashes":
       return await (await import("./hash.ts")).hashFile(connection, job.path, job.physical, interruptible);
     case "columnStatistics":
