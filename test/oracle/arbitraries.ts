@@ -4,6 +4,8 @@ import fc from "fast-check";
 export interface History {
   /** Batches of rows of `t` and `u`, in the order of their commits. */
   readonly batches: readonly Batch[];
+  /** Rows of `v`, which are there before any SELECT is. */
+  readonly lookedUp: readonly Row[];
   readonly cases: readonly Case[];
   /** Batches behind which another process takes over. */
   readonly restarts: readonly number[];
@@ -18,7 +20,7 @@ interface Batch {
   readonly isAlone: boolean;
 }
 
-/** A SELECT that is kept; `{t}` and `{u}` stand for the inputs' names. */
+/** A SELECT that is kept; `{t}`, `{u}` and `{v}` stand for the inputs' names. */
 export interface Case {
   readonly select: string;
   readonly key?: readonly string[];
@@ -267,6 +269,19 @@ const joined = fc.oneof(
   fc.constant("SELECT t.a AS a, v.b AS b, u.x FROM {t} AS t JOIN {t} AS v ON t.a = v.a JOIN {u} AS u ON u.b = v.b"),
 );
 
+/** What is looked up stays as it is: its changes would change no older row, and the SELECT over everything would see them. */
+const lookup = fc.oneof(
+  fc
+    .tuple(fc.constantFrom("LEFT JOIN", "JOIN"), near, where)
+    .map(
+      ([join, on, filter]) =>
+        `SELECT t.a, v.x, t.b || v.b AS both FROM {t} AS t ${join} {v} AS v AT (TIMESTAMP => now()) ON t.a = v.a AND ${on.replace(/\bu\./g, "v.")}${filter.replace(/\b([abxl])\b(?!')/g, "t.$1")}`,
+    ),
+  fc
+    .constantFrom("SEMI", "ANTI")
+    .map((join) => `SELECT t.a, t.l FROM {t} AS t ${join} JOIN {v} AS v AT (TIMESTAMP => now()) ON t.b = v.b`),
+);
+
 const keyed: fc.Arbitrary<Case> = fc
   .tuple(fc.constantFrom(["a"], ["b"], ["a", "b"], ["m"]), where)
   .map(([key, filter]) => {
@@ -300,7 +315,7 @@ const chained: fc.Arbitrary<Case> = fc
   .map(([select, over]) => ({ select, over }));
 
 const one: fc.Arbitrary<Case> = fc.oneof(
-  ...[stateless, grouped, windowed, single, joined, whole].map((some) => some.map((select) => ({ select }))),
+  ...[stateless, grouped, windowed, single, joined, lookup, whole].map((some) => some.map((select) => ({ select }))),
   keyed,
   chained,
 );
@@ -308,6 +323,7 @@ const one: fc.Arbitrary<Case> = fc.oneof(
 export const casesOfHistory = 16;
 export const history: fc.Arbitrary<History> = fc.record({
   batches: fc.array(batch, { minLength: 1, maxLength: 4 }),
+  lookedUp: rows,
   cases: fc.array(one, { minLength: casesOfHistory, maxLength: casesOfHistory }),
   restarts: fc.uniqueArray(fc.integer({ min: 0, max: 3 }), { maxLength: 1 }),
   maxRows: fc.constantFrom(1, 4, 1_000),

@@ -41,14 +41,13 @@ interface NamedCase {
 }
 
 async function holdsFor(streams: OpenStreams, one: History, at: number, kept: Kept): Promise<void> {
-  const { batches, cases, restarts, maxRows } = one;
+  const { batches, lookedUp, cases, restarts, maxRows } = one;
   const input = (name: string) => `web.h${at}_${name}`;
   const named = cases.map((each, index) => namedCases(each, `web.h${at}_${index}`, input));
-  // Both inputs are there, with their columns, before the transforms are.
-  for (const name of ["t", "u"])
-    await streams.open.commit(datasetPath(input(name)), columns, [
-      ["make_timestamptz(1)", "0", "'first'", "[1]", "0.5"],
-    ]);
+  // The inputs are there, with their columns, before the transforms are.
+  const first = [["make_timestamptz(1)", "0", "'first'", "[1]", "0.5"]];
+  for (const [name, rows] of Object.entries({ t: first, u: first, v: lookedUp }))
+    await streams.open.commit(datasetPath(input(name)), columns, rows);
   const define = async ({ name, sql, key }: NamedCase) =>
     await streams.define(name, sql, { maxRows, ...(key === undefined ? {} : { key }) });
   await inTurns(named, async (some) => {
@@ -81,7 +80,8 @@ function namedCases(
   name: string,
   input: (name: string) => string,
 ): NamedCase[] {
-  const fill = (sql: string) => sql.replaceAll("{t}", input("t")).replaceAll("{u}", input("u"));
+  const fill = (sql: string) =>
+    sql.replaceAll("{t}", input("t")).replaceAll("{u}", input("u")).replaceAll("{v}", input("v"));
   const first = { name, sql: fill(select), full: fill(full), ...(key === undefined ? {} : { key }) };
   if (over === undefined) return [first];
   const second = (of: string) => fill(over.replaceAll("{d}", of));
