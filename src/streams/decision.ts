@@ -27,6 +27,8 @@ export interface Decision {
   /** The run's clock: what now() says, and the system time of its rows. */
   readonly clock: Instant;
   readonly inputs: readonly DecidedInput[];
+  /** The watermark that it moves to, where the clock has a say in that; else the inputs' blocks tell. */
+  readonly watermark?: Instant | null;
 }
 
 const hash = z.string().transform(multihash);
@@ -35,6 +37,7 @@ const shape = z.object({
   behindSeq: count,
   planHash: z.string(),
   clock: z.number().transform(instant),
+  watermark: z.number().transform(instant).nullable().exactOptional(),
   inputs: z.array(
     z.object({
       datasetId: z.string().transform(datasetId),

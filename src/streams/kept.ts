@@ -17,6 +17,7 @@ interface TakenUp {
   /** The newest block of the chain that says the transform, and says this one. */
   transformSeq: number;
   watermark: Instant | null;
+  readonly takenUpAt: Instant;
 }
 
 /** A transform that this process keeps right. */
@@ -34,13 +35,15 @@ export interface Kept extends TakenUp {
   /** Ends the wait before the next try. */
   wake: AbortController | null;
   isRunning: boolean;
+  /** Forgets the turn that the clock will give it; null where it will give none. */
+  unset: (() => void) | null;
 }
 
 export function keptFrom(of: TakenUp): Kept {
   const asInputs = of.inputs.map((ref) => ({ ref }));
   const driving = new Set(drivingOf(asInputs, of.select).map(({ ref }) => ref.id));
-  const fresh = { rowsLate: 0, failures: 0, error: null, nextTryAt: null, awaited: null, wake: null, isRunning: false };
-  return { ...of, driving, read: null, ...fresh };
+  const failing = { failures: 0, error: null, nextTryAt: null, wake: null };
+  return { ...of, driving, ...failing, read: null, rowsLate: 0, awaited: null, isRunning: false, unset: null };
 }
 
 /** Whether a commit of a dataset that it reads gives it a turn: what is looked up alone makes no rows, unless some wait for it. */

@@ -80,7 +80,8 @@ export class Preparation {
     const kind = kindOf(plan, driving, this.#decision, this.#head);
     const fields = fieldsOf(made, ref, this.#head.schema, kind !== "append");
     const columns = { clock, nextOffset: this.#head.nextOffset, fields, made };
-    const watermark = watermarkOf(driving, select.emit, this.#head);
+    const decided = this.#decision.watermark;
+    const watermark = decided === undefined ? watermarkOf(driving, select.emit, this.#head) : decided;
     const closing = closingOf(plan, select.emit, watermark, kind === "scope" ? this.#head.watermark : null);
     const about = { target: this.#target, decision: this.#decision, fields, watermark, key: select.key };
     switch (kind) {

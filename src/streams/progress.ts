@@ -1,7 +1,9 @@
 import { type DatasetId, type DatasetPath, type Instant, instant } from "../base/index.ts";
+import type { WindowShape } from "../compiler/index.ts";
 import type { DatasetRef, Datasets, Head, Snapshot } from "../datasets/index.ts";
 import type { Multihash } from "../slices/index.ts";
 import type { DecidedInput, Decision } from "./decision.ts";
+import { type Idling, idleInput, idlingOf } from "./idle.ts";
 import { drivingOf } from "./lookup-join.ts";
 import type { TransformSelect } from "./select.ts";
 import { syncedTo } from "./sync.ts";
@@ -44,12 +46,16 @@ export async function readSoFar(
 }
 
 export interface NextRun {
-  readonly head: Pick<Head, "seq" | "nextOffset" | "systemTime">;
+  readonly head: Pick<Head, "seq" | "nextOffset" | "systemTime" | "watermark">;
   readonly inputs: readonly DatasetRef[];
   readonly select: Pick<TransformSelect, "driving" | "lookedUp" | "emit" | "planHash">;
   readonly read: ReadInputs;
   readonly maxRows: number;
   readonly now: Instant;
+  /** The windows that its result is about; null where it is about none. */
+  readonly window: WindowShape | null;
+  /** Since when this process looks at it. */
+  readonly takenUpAt: Instant;
 }
 
 /** What new rows wait for: the watermark of what is looked up; null: its first columns. */
@@ -62,6 +68,8 @@ export interface Awaited {
 export interface NextStep {
   readonly decision: Decision | null;
   readonly awaited: Awaited | null;
+  /** When there will be a run though nothing comes; null: never. */
+  readonly dueAt: Instant | null;
 }
 
 /** An input as it is now. */
@@ -70,7 +78,7 @@ interface Newest {
   readonly newest: Snapshot;
 }
 
-const nothing: NextStep = { decision: null, awaited: null };
+const nothing: NextStep = { decision: null, awaited: null, dueAt: null };
 
 /**
  * The next run over what the inputs have now; none where none has a new row, or one has no columns yet. What is looked up is seen after
@@ -87,46 +95,73 @@ export async function nextStep(datasets: Datasets, next: NextRun, signal: AbortS
   const lookedUp = await Promise.all(lookups.map(see));
   const decided = await decidedDriving(datasets, { driving, lookedUp, next }, signal);
   const { inputs, awaited } = decided;
-  if (inputs === null || inputs.every(({ fromOffset, belowOffset }) => fromOffset === belowOffset))
-    return { decision: null, awaited };
-  const unknown = lookedUp.find(({ newest }) => newest.schema === null);
-  if (unknown !== undefined) return { decision: null, awaited: { dataset: unknown.ref.path, watermark: null } };
-  const all = [...inputs, ...lookedUp.map(({ ref, newest }) => decidedInput(ref, newest, next))];
+  if (inputs === null) return { ...nothing, awaited };
   const clock = instant(Math.max(next.now, next.head.systemTime ?? 0));
+  const idling = idlingNow(driving, decided.until, next, clock);
+  const isNew = inputs.some(({ fromOffset, belowOffset }) => fromOffset < belowOffset);
+  if (!isNew && idling?.closes !== true) return { decision: null, awaited, dueAt: idling?.dueAt ?? null };
+  const unknown = lookedUp.find(({ newest }) => newest.schema === null);
+  if (unknown !== undefined) return { ...nothing, awaited: { dataset: unknown.ref.path, watermark: null } };
+  const all = [...inputs, ...lookedUp.map(({ ref, newest }) => decidedInput(ref, newest, next))];
   const inOrder = next.inputs.flatMap(({ id }) => all.filter(({ datasetId }) => datasetId === id));
   const { planHash } = next.select;
-  return { decision: { behindSeq: next.head.seq, planHash, clock, inputs: inOrder }, awaited };
+  const watermark = idling === null ? {} : { watermark: idling.watermark };
+  return {
+    ...nothing,
+    decision: { behindSeq: next.head.seq, planHash, clock, inputs: inOrder, ...watermark },
+    awaited,
+  };
+}
+
+/** What the clock alone does; null where it has no say. */
+function idlingNow(
+  driving: readonly Newest[],
+  until: readonly Snapshot[],
+  { select, window, head, takenUpAt }: NextRun,
+  now: Instant,
+): Idling | null {
+  const { emit } = select;
+  if (emit === null || emit.idleMs === null) return null;
+  const inputs = driving.map(({ newest }, at) => idleInput(newest, until[at] ?? newest, takenUpAt));
+  const { latenessMs, idleMs } = emit;
+  return idlingOf(inputs, { window, emit: { latenessMs, idleMs }, before: head.watermark, now });
 }
 
 const asInput = (ref: DatasetRef) => ({ ref });
 
-/** How far the inputs are read whose new rows make rows; null where one that was never read has to wait. */
+/** How far the inputs are read whose new rows make rows. */
+interface DecidedDriving {
+  /** Null where one that was never read has to wait. */
+  readonly inputs: readonly DecidedInput[] | null;
+  /** The last block of each. */
+  readonly until: readonly Snapshot[];
+  readonly awaited: Awaited | null;
+}
+
 async function decidedDriving(
   datasets: Datasets,
   of: { readonly driving: readonly Newest[]; readonly lookedUp: readonly Newest[]; readonly next: NextRun },
   signal: AbortSignal,
-): Promise<{ readonly inputs: DecidedInput[] | null; readonly awaited: Awaited | null }> {
+): Promise<DecidedDriving> {
   const { driving, lookedUp, next } = of;
   const slowest = next.select.emit?.sync === true ? slowestOf(lookedUp) : null;
-  const inputs: DecidedInput[] = [];
+  const until: Snapshot[] = [];
   let awaited: Awaited | null = null;
   for (const input of driving) {
     const { ref } = input;
     const turn = await turnOf(datasets, input, next, signal);
     if (slowest === null) {
-      inputs.push(decidedInput(ref, turn, next));
+      until.push(turn);
       continue;
     }
-    const synced = await syncedTo(
-      datasets,
-      { ref, turn, limit: slowest.newest.watermark, read: next.read.get(ref.id) },
-      signal,
-    );
+    const limit = slowest.newest.watermark;
+    const synced = await syncedTo(datasets, { ref, turn, limit, read: next.read.get(ref.id) }, signal);
     if (synced.awaited !== null) awaited = { dataset: slowest.ref.path, watermark: synced.awaited };
-    if (synced.until === null) return { inputs: null, awaited };
-    inputs.push(decidedInput(ref, synced.until, next));
+    if (synced.until === null) return { inputs: null, until, awaited };
+    until.push(synced.until);
   }
-  return { inputs, awaited };
+  const inputs = driving.map(({ ref, newest }, at) => decidedInput(ref, until[at] ?? newest, next));
+  return { inputs, until, awaited };
 }
 
 /** What is looked up and has the earliest watermark, or none yet. */

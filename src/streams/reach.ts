@@ -27,7 +27,8 @@ export function reachOfRun(
       .map(timesOf),
   );
   const known = times.filter((one) => one !== null);
-  if (known.length < times.length || known.length === 0) return null;
+  // Where nothing is new, windows close alone.
+  if (known.length < times.length || (known.length === 0 && closedBy === null)) return null;
   // Statistics are in microseconds, and read in milliseconds here.
   const from = Math.min(...known.map((one) => one.from), closedBefore ?? Number.POSITIVE_INFINITY) - reachMs - 1;
   const to = Math.max(...known.map((one) => one.to), closedBy ?? Number.NEGATIVE_INFINITY) + reachMs + 1;
@@ -50,7 +51,8 @@ export function rowsWithin(relation: string, { from, to }: TimeRange): string {
   return `SELECT * FROM (${relation}) WHERE "event_time" BETWEEN ${timestampLiteral(from)} AND ${timestampLiteral(to)}`;
 }
 
-function timesOf({ statistics }: LiveSlice): TimeRange | null {
+/** The event times of a slice's rows; null where they are not known. */
+export function timesOf({ statistics }: LiveSlice): TimeRange | null {
   const time = statistics?.find(({ column }) => column === "event_time");
   if (time === undefined || time.min === null || time.max === null) return null;
   const [from, to] = [parse(time.min), parse(time.max)];

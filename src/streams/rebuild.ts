@@ -51,7 +51,10 @@ export async function rebuild(
     const { schema } = await datasets.snapshot(ref.id, { kind: "version", seq }, signal);
     const { watermark } = await datasets.snapshot(ref.id, { kind: "version", seq: seq - 1 }, signal);
     const before = { nextOffset: (block.event.prevOffset ?? -1) + 1, schema, watermark };
-    const decision = { behindSeq: seq - 1, planHash: declared.select.planHash, clock: block.systemTime, inputs };
+    const { select } = declared;
+    // What the clock of a server had a say in is as its block says.
+    const moved = (select.emit?.idleMs ?? null) === null ? {} : { watermark: block.event.newWatermark ?? null };
+    const decision = { behindSeq: seq - 1, planHash: select.planHash, clock: block.systemTime, inputs, ...moved };
     const target = { ref, ...declared, traceId: ids.uuid() as TraceId };
     const made = (await haveExpired(datasets, inputs, signal))
       ? "expired"

@@ -184,6 +184,8 @@ export class TransformSelect {
     const plan = select.plan(() => null, null);
     if (!plan.carries) refuseOrderless(statement);
     if (emit !== null) refuseEmit(said.sql, query, emit, plan);
+    const holdsBack = emit?.when === "close" || select.driving.length > 1;
+    if (emit !== null && emit.idleMs !== null && !holdsBack) throw nothingHeldBack(said.sql, query);
     if (emit?.sync === true && select.lookedUp.length === 0) throw nothingToSyncWith(said.sql, query);
     return select;
   }
@@ -386,6 +388,17 @@ function refuseEmit(sql: string, query: string, { when, allowedMs }: Emit, { win
     position: positionAt(sql, query.length),
     hint: "Group by window_start of tumble(...), hop(...) or session(...) over event_time in FROM, and select it.",
   });
+}
+
+function nothingHeldBack(sql: string, query: string): MillraceError {
+  return new MillraceError(
+    "sql_unsupported",
+    "IDLE says when an input no longer holds windows or other inputs back, and here is neither.",
+    {
+      position: positionAt(sql, query.length),
+      hint: "As in EMIT ON CLOSE LATENESS '10 seconds' IDLE '1 minute'.",
+    },
+  );
 }
 
 function nothingToSyncWith(sql: string, query: string): MillraceError {

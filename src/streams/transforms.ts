@@ -33,6 +33,8 @@ const defaultMaxRows = 5_000_000;
 const firstPauseMs = 1_000;
 const longestPauseMs = 300_000;
 const followAgainMs = 5_000;
+/** Timers hold no longer waits: then it looks again. */
+const longestWaitMs = 86_400_000;
 const mostTries = 5;
 const startedAtOnce = 4;
 const committedShape = z.object({ datasetId: z.string().transform(datasetId) });
@@ -86,6 +88,7 @@ export class Transforms implements Service {
 
   async stop(): Promise<void> {
     this.#stopping.abort(new MillraceError("shutting_down", "The server is stopping."));
+    for (const kept of this.#kept.values()) this.#setTurn(kept, null);
     await this.#turns.stop();
     await this.#following;
   }
@@ -153,7 +156,8 @@ export class Transforms implements Service {
   ): void {
     const known = this.#kept.get(of.ref.id);
     if (known !== undefined) this.#letGo(known);
-    const kept = keptFrom({ ...of, plan, transformSeq, watermark: head.watermark });
+    const takenUpAt = this.#options.clock.now();
+    const kept = keptFrom({ ...of, plan, transformSeq, watermark: head.watermark, takenUpAt });
     this.#kept.set(of.ref.id, kept);
     for (const { id, path } of of.inputs) {
       this.#readers.set(id, (this.#readers.get(id) ?? new Set()).add(kept));
@@ -218,6 +222,7 @@ export class Transforms implements Service {
       letGo(this.#names, formatDatasetPath(input.path), kept);
     }
     kept.wake?.abort();
+    this.#setTurn(kept, null);
     this.#turns.forget(kept.ref.path.project, kept);
   }
 
@@ -399,6 +404,16 @@ export class Transforms implements Service {
     kept.transformSeq = newest.seq;
   }
 
+  /** The turn that the clock gives it, in the place of any before. Never behind a stop. */
+  #setTurn(kept: Kept, dueAt: Instant | null): void {
+    const { clock } = this.#options;
+    kept.unset?.();
+    kept.unset = null;
+    if (dueAt === null || this.#stopping.signal.aborted || this.#kept.get(kept.ref.id) !== kept) return;
+    const waitMs = Math.min(Math.max(dueAt - clock.now(), 0), longestWaitMs);
+    kept.unset = clock.timer(waitMs, () => this.#ask(kept));
+  }
+
   /** A decision that is there already, of a process that died or races, holds; there is none without new rows. */
   async #decide(kept: Kept, head: Head, signal: AbortSignal): Promise<Decision | null> {
     const { datasets, clock } = this.#options;
@@ -407,9 +422,11 @@ export class Transforms implements Service {
       kept.read = { seq: head.seq, inputs: await readSoFar(datasets, ref.id, head.seq, signal) };
     const read = kept.read.inputs;
     const { maxRows = defaultMaxRows } = declared;
-    const next = { head, inputs, read, select, maxRows, now: clock.now() };
-    const { decision, awaited } = await nextStep(datasets, next, signal);
+    const { plan, takenUpAt } = kept;
+    const next = { head, inputs, read, select, maxRows, now: clock.now(), window: plan.window, takenUpAt };
+    const { decision, awaited, dueAt } = await nextStep(datasets, next, signal);
     kept.awaited = awaited;
+    this.#setTurn(kept, dueAt);
     return decision === null ? null : await this.#decisions.decide(ref.id, decision);
   }
 

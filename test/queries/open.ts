@@ -3,6 +3,7 @@ import {
   type Clock,
   type DatasetPath,
   datasetName,
+  type Instant,
   idSource,
   instant,
   type ProjectName,
@@ -53,6 +54,7 @@ export interface OpenQueries extends AsyncDisposable {
     columns: Readonly<Record<string, string>>,
     rows: readonly (readonly string[])[],
     ops?: readonly number[],
+    at?: Instant,
   ): Promise<void>;
 }
 
@@ -142,9 +144,9 @@ export async function openQueries(
     records,
     flushed,
     another,
-    async commit(path, columns, rows, ops = []) {
+    async commit(path, columns, rows, ops = [], at = systemClock.now()) {
       const { id } = (await datasets.find(path)) ?? (await datasets.create(path));
-      await commitRows(pool.pool, work, datasets, id, columns, rows, ops);
+      await commitRows(pool.pool, work, datasets, id, columns, rows, ops, at);
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
@@ -160,9 +162,9 @@ async function commitRows(
   columns: Readonly<Record<string, string>>,
   rows: readonly (readonly string[])[],
   ops: readonly number[],
+  systemTime: Instant,
 ): Promise<void> {
   const head = await datasets.head(id);
-  const systemTime = systemClock.now();
   const file = path.join(work, `slice-${slices++}.parquet`);
   const selects = rows.map((row, index) => {
     const all = Object.entries(columns).map(

@@ -210,6 +210,7 @@ export interface TransformState {
     readonly when: "changes" | "close";
     readonly latenessMs: number;
     readonly allowedMs: number | null;
+    readonly idleMs: number | null;
     readonly sync: boolean;
   } | null;
   /** No earlier event time is expected; null where an input has brought none yet. */

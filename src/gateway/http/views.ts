@@ -112,6 +112,10 @@ export const oneDatasetView = datasetView
               .number()
               .nullable()
               .describe("How long rows still correct a window that is closed; null: for ever."),
+            idleMs: z
+              .number()
+              .nullable()
+              .describe("How long an input brings nothing until it no longer holds windows open; null: for ever."),
             sync: z.boolean().describe("Whether new rows wait until what they are joined to is not behind them."),
           })
           .nullable()

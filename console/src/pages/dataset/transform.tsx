@@ -170,7 +170,8 @@ function emitText(emit: Transform["emit"]): string {
   if (emit === null) return "at once";
   const late = emit.latenessMs === 0 ? "" : `, ${duration(emit.latenessMs)} behind`;
   const allowed = emit.allowedMs === null || emit.allowedMs === 0 ? "" : `, corrected for ${duration(emit.allowedMs)}`;
-  return `${emit.when === "close" ? "when a window closes" : "at once"}${late}${allowed}`;
+  const idle = emit.idleMs === null ? "" : `, or when nothing came for ${duration(emit.idleMs)}`;
+  return `${emit.when === "close" ? "when a window closes" : "at once"}${late}${allowed}${idle}`;
 }
 
 function How({ transform: { mode, why, key, emit } }: { readonly transform: Transform }): ReactNode {
