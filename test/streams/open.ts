@@ -33,8 +33,10 @@ export interface OpenStreams extends AsyncDisposable {
   declare(one: DeclaredTransform): Promise<void>;
   /** Deletes a derivative. */
   forget(name: string): Promise<void>;
-  /** Another process takes over: the transforms of before are stopped, all that were declared are started anew. */
-  restart(): Promise<void>;
+  /** Nobody keeps the transforms any more, until `restart`. */
+  stop(): Promise<void>;
+  /** Another process takes over: the transforms of before are stopped, all that were declared are started anew. @param anew declared meanwhile */
+  restart(anew?: readonly DeclaredTransform[]): Promise<void>;
   /** Waits until nothing is left to do. */
   settle(): Promise<void>;
   rows(sql: string): Promise<unknown>;
@@ -118,9 +120,13 @@ export async function openStreams(
       await open.datasets.delete(ref);
       await streams.transforms.drop(ref.id);
     },
-    async restart() {
+    async stop() {
       listeners.clear();
       await streams.transforms.stop();
+    },
+    async restart(anew = []) {
+      await streams.stop();
+      for (const one of anew) declared.set(formatDatasetPath(one.path), one);
       streams.transforms = await make();
     },
     async settle() {

@@ -1,0 +1,13 @@
+import { datasetId } from "../../src/datasets/index.ts";
+import { openProcess, orderOf } from "./process.ts";
+
+/** Keeps transforms beside others; is told of commits, and tells of its runs that were committed. It ends with its parent. ORDER */
+const transforms = await openProcess(
+  orderOf(process.argv[2]),
+  { store: (store) => store, sql: (sql) => sql },
+  { record: ({ dataset, seq }) => void process.send?.({ dataset, seq }) },
+);
+process.on("disconnect", () => process.exit(0));
+process.on("message", (id) => transforms.committed({ datasetId: datasetId(String(id)) }));
+await transforms.start();
+process.send?.("ready");
