@@ -1,5 +1,5 @@
 import path from "node:path";
-import { Lifecycle, type Telemetry } from "../base/index.ts";
+import { datasetPath, Lifecycle, type Telemetry } from "../base/index.ts";
 import { type CommitNews, Datasets } from "../datasets/index.ts";
 import { EnginePool } from "../engines/index.ts";
 import { openRedisDoor } from "../gateway/index.ts";
@@ -126,6 +126,7 @@ export async function startRooms(
     },
     commits: bus,
     flush: (id, within) => ingest.flush(id, within),
+    lateRows: datasetPath("system.late_rows"),
     record: (record) => history.transformRun(record),
     clock,
     random,

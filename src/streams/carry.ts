@@ -81,8 +81,13 @@ export function placeOf(place: string): { readonly at: number; readonly offset: 
   return { at: Number(value / placesOfInput), offset: Number(value % placesOfInput) };
 }
 
+/** SQL of the places of an input's rows among those of all. @param at the input's place among those that a statement names */
+export function placesFrom(at: number): string {
+  return `CAST("offset" AS UBIGINT) + ${BigInt(at) * placesOfInput}::UBIGINT`;
+}
+
 /** An input's rows with what is handed on. @param at the input's place among those that a statement names */
 export function inputSql(relation: string, at: number): string {
-  const row = `CAST("offset" AS UBIGINT) + ${BigInt(at) * placesOfInput}::UBIGINT AS "${carried.row}"`;
+  const row = `${placesFrom(at)} AS "${carried.row}"`;
   return `SELECT *, "op" AS "${carried.op}", "event_time" AS "${carried.eventTime}", ${row} FROM (${relation})`;
 }

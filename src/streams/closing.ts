@@ -34,7 +34,7 @@ export function watermarkOf(
  * @param before the watermark of the runs before; null where this run looks at everything anew: nothing is late then
  */
 export function closingOf(
-  { window }: Plan,
+  { window }: Pick<Plan, "window">,
   emit: Emit | null,
   watermark: Instant | null,
   before: Instant | null,

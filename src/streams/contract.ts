@@ -99,6 +99,8 @@ export interface TransformsOptions {
   readonly commits: CommitFeed;
   /** Commits rows that wait: ingest does not know yet that a transform waits for them. */
   readonly flush: (id: DatasetId, signal: AbortSignal) => Promise<void>;
+  /** The dataset of rows that came too late; null: none is kept. */
+  readonly lateRows: DatasetPath | null;
   /** Told of every run that ended. */
   readonly record: (run: TransformRunRecord) => void;
   readonly clock: Clock;

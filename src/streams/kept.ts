@@ -25,6 +25,8 @@ export interface Kept extends TakenUp {
   /** The inputs whose commits give it turns. */
   readonly driving: ReadonlySet<DatasetId>;
   rowsLate: number;
+  /** The block up to which this process knows that late rows are kept; null: it has not looked. */
+  lateSeq: number | null;
   failures: number;
   error: MillraceError | null;
   nextTryAt: Instant | null;
@@ -43,7 +45,17 @@ export function keptFrom(of: TakenUp): Kept {
   const asInputs = of.inputs.map((ref) => ({ ref }));
   const driving = new Set(drivingOf(asInputs, of.select).map(({ ref }) => ref.id));
   const failing = { failures: 0, error: null, nextTryAt: null, wake: null };
-  return { ...of, driving, ...failing, read: null, rowsLate: 0, awaited: null, isRunning: false, unset: null };
+  return {
+    ...of,
+    driving,
+    ...failing,
+    read: null,
+    rowsLate: 0,
+    lateSeq: null,
+    awaited: null,
+    isRunning: false,
+    unset: null,
+  };
 }
 
 /** Whether a commit of a dataset that it reads gives it a turn: what is looked up alone makes no rows, unless some wait for it. */

@@ -85,7 +85,12 @@ async function declaredBy(datasets: Datasets, parser: SqlParser, { transform, in
   return { select, inputs: refs };
 }
 
-async function decidedBy(datasets: Datasets, { queryInputs }: Executed, signal: AbortSignal): Promise<DecidedInput[]> {
+/** What a block says its run has read. */
+export async function decidedBy(
+  datasets: Datasets,
+  { queryInputs }: Executed,
+  signal: AbortSignal,
+): Promise<DecidedInput[]> {
   return await Promise.all(
     queryInputs.map(async ({ datasetId, prevBlockHash, newBlockHash, prevOffset, newOffset }) => {
       const block = newBlockHash ?? prevBlockHash;

@@ -54,6 +54,15 @@ function alsoWhere(node: TreeNode, test: TreeNode): void {
     : test;
 }
 
+/** Turns a SELECT over windows into that of the places of its rows, each with the last end of a window that it was in. */
+export function selectMissed(node: TreeNode): void {
+  const row = { ...carriedColumn(sourceName(node), carried.row), alias: "place" };
+  const end = callOf("max", [{ ...carriedColumn(sourceName(node), "window_end"), alias: "" }]);
+  const grouped = { group_expressions: [], group_sets: [], aggregate_handling: "FORCE_AGGREGATES" };
+  const list = [row, { ...end, alias: "window_end" }];
+  Object.assign(node, grouped, { select_list: list, modifiers: [], having: null, qualify: null });
+}
+
 /** Turns a SELECT into that of the places of its rows among those of the inputs. */
 export function selectPlaces(node: TreeNode): void {
   const row = { ...carriedColumn(sourceName(node), carried.row), alias: "place" };

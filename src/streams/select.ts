@@ -57,6 +57,7 @@ import {
   rowSql,
   scopeColumn,
   scopeTable,
+  selectMissed,
   selectPlaces,
   selectScope,
   type WindowBounds,
@@ -288,6 +289,16 @@ export class TransformSelect {
     carryInto(opened.statement.node);
     restrictToWindows(opened.statement.node, windows);
     selectPlaces(opened.statement.node);
+    return await this.#over(opened, found, relationOf, true, signal);
+  }
+
+  /** The same places, each with the last end of a window that its row was in: `place`, `window_end`. */
+  async missedSql({ clock, relationOf, windows }: ScopePart, signal: AbortSignal): Promise<string> {
+    const opened = this.#open(clock);
+    const found = references(opened.statement.node);
+    carryInto(opened.statement.node);
+    restrictToWindows(opened.statement.node, windows);
+    selectMissed(opened.statement.node);
     return await this.#over(opened, found, relationOf, true, signal);
   }
 

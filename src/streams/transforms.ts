@@ -20,11 +20,12 @@ import type { DeclaredTransform, TransformRunRecord, TransformState, TransformsO
 import { type Decision, Decisions } from "./decision.ts";
 import { isConcerned, type Kept, keptFrom, stateOf } from "./kept.ts";
 import { type LateRows, noneLate } from "./late.ts";
+import { LateLog } from "./late-log.ts";
 import { type DerivedColumn, derivedColumns } from "./lineage.ts";
 import type { Plan } from "./plan.ts";
 import { nextStep, readBy, readSoFar } from "./progress.ts";
 import { ReadSelects } from "./read-selects.ts";
-import { type RebuildReport, rebuild } from "./rebuild.ts";
+import { decidedBy, type RebuildReport, rebuild } from "./rebuild.ts";
 import { Runner } from "./run.ts";
 import type { TransformSelect } from "./select.ts";
 import { Turns } from "./turns.ts";
@@ -51,6 +52,7 @@ export class Transforms implements Service {
   readonly #options: TransformsOptions;
   readonly #decisions: Decisions;
   readonly #runner: Runner;
+  readonly #late: LateLog;
   readonly #turns: Turns<Kept>;
   readonly #kept = new Map<DatasetId, Kept>();
   /** By what they read, and by its name. */
@@ -65,6 +67,7 @@ export class Transforms implements Service {
     this.#options = options;
     this.#decisions = new Decisions(options.store);
     this.#runner = new Runner(options);
+    this.#late = new LateLog(options);
     this.#turns = new Turns(options.atOnce, (kept) => this.#turn(kept));
   }
 
@@ -374,6 +377,7 @@ export class Transforms implements Service {
     const { ref, select, inputs, declared } = kept;
     const head = await datasets.head(ref.id, signal);
     if (head.transformSeq !== kept.transformSeq) await this.#followChain(kept, head, signal);
+    await this.#keepLate(kept, head.seq, signal);
     const decision = await this.#decide(kept, head, signal);
     if (decision === null) return false;
     const startedAt = clock.now();
@@ -386,12 +390,48 @@ export class Transforms implements Service {
       kept.watermark = done.watermark;
       kept.rowsLate += done.late.count;
       this.#record(about, { ...done, error: null });
+      const run = {
+        target: { ref, select, inputs, traceId },
+        plan: kept.plan,
+        decision,
+        before: head.watermark,
+        seq: done.seq,
+      };
+      if (done.late.count > 0) await this.#late.keep(run, signal);
+      kept.lateSeq = done.seq;
       await this.#decisions.forget(ref.id, done.seq);
       return declared.paused === false;
     } catch (error) {
       if (!signal.aborted) this.#record(about, { seq: null, rows: 0, late: noneLate, error: asMillraceError(error) });
       throw error;
     }
+  }
+
+  /** The late rows of the last run, where another process may have died behind its commit: the next run is decided behind them. */
+  async #keepLate(kept: Kept, headSeq: number, signal: AbortSignal): Promise<void> {
+    const { datasets, ids, telemetry } = this.#options;
+    const { ref, select, inputs, plan } = kept;
+    if (kept.lateSeq === headSeq || !this.#late.isFor(plan, select)) return;
+    const range = { from: 0, to: headSeq, newestFirst: true };
+    for await (const { seq, block } of datasets.blocks(ref.id, range, signal)) {
+      if (block.event.kind === "SetTransform") break;
+      if (block.event.kind !== "ExecuteTransform") continue;
+      const [decided, { watermark }] = await Promise.all([
+        decidedBy(datasets, block.event, signal),
+        datasets.snapshot(ref.id, { kind: "version", seq: seq - 1 }, signal),
+      ]);
+      const decision = { behindSeq: seq - 1, planHash: select.planHash, clock: block.systemTime, inputs: decided };
+      const target = { ref, select, inputs, traceId: ids.uuid() as TraceId };
+      await this.#late.keep({ target, plan, decision, before: watermark, seq }, signal).catch((error: unknown) => {
+        if (!(error instanceof MillraceError) || error.code !== "data_expired") throw error;
+        telemetry.log.warn("late rows of a run have expired before they were kept", {
+          dataset: formatDatasetPath(ref.path),
+          seq,
+        });
+      });
+      break;
+    }
+    kept.lateSeq = headSeq;
   }
 
   /** Another server has written a transform: it may be this one again, or one that this server is still to be told of. */
@@ -414,7 +454,7 @@ export class Transforms implements Service {
     kept.unset = clock.timer(waitMs, () => this.#ask(kept));
   }
 
-  /** A decision that is there already, of a process that died or races, holds; there is none without new rows. */
+  /** A decision that is there already, of a process that died or races, holds; there is none where nothing is to be done. */
   async #decide(kept: Kept, head: Head, signal: AbortSignal): Promise<Decision | null> {
     const { datasets, clock } = this.#options;
     const { ref, select, inputs, declared } = kept;

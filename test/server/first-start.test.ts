@@ -106,6 +106,7 @@ test("the system's datasets and the example are made once, and what people chang
     "example.requests_per_minute",
     "system.events",
     "system.ingests",
+    "system.late_rows",
     "system.lookups",
     "system.queries",
     "system.tasks",

@@ -77,6 +77,7 @@ export async function openStreams(
     declaredNow: async () => null,
     commits: { tail: noCommits },
     flush: async () => {},
+    lateRows: null,
     record: (run: TransformRunRecord) => void runs.push(run),
     clock: systemClock,
     random: systemRandom,

@@ -67,6 +67,7 @@ export async function openProcess(
     declaredNow: async () => null,
     commits: { tail: noCommits },
     flush: async () => {},
+    lateRows: null,
     record: () => {},
     clock: systemClock,
     random: systemRandom,

@@ -23,6 +23,7 @@ export const systemDatasets = [
   "system.events",
   "system.lookups",
   "system.transform_runs",
+  "system.late_rows",
 ] as const;
 export type SystemDataset = (typeof systemDatasets)[number];
 
@@ -149,6 +150,15 @@ export const systemColumns: Readonly<
     ...texts("error_code", "error_message", "trace_id"),
     ...counts("rows_late"),
     columnOf("late", "STRUCT(dataset VARCHAR, row_offset BIGINT)[]"),
+  ],
+  // Written by the transforms themselves, once a row.
+  "system.late_rows": [
+    ...texts("dataset", "input"),
+    ...counts("row_offset"),
+    columnOf("window_end", "TIMESTAMPTZ"),
+    columnOf("watermark", "TIMESTAMPTZ"),
+    columnOf("row", "JSON"),
+    ...counts("seq"),
   ],
   "system.events": [...counts("position"), ...texts("event_id", "type", "subject", "project", "data")],
 };
