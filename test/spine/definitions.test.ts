@@ -235,4 +235,26 @@ describe("a definition", () => {
       { n: expect.any(Number), c: 0 },
     ]);
   });
+
+  test("whose windows close tells of rows that came too late as rows", async () => {
+    const pushLate = async (time: string, n: number) => {
+      const line = JSON.stringify({ event_time: time, n });
+      const route = "projects/web/datasets/timed/rows?create=true&ack=committed";
+      expect((await call("POST", route, line, "application/x-ndjson")).status).toBe(200);
+    };
+    await pushLate("2026-05-17T10:00:00Z", 1);
+    await rows(
+      "CREATE DATASET web.per_minute AS SELECT window_start, sum(n) AS n FROM tumble(web.timed, event_time, INTERVAL '1 minute') GROUP BY 1 EMIT ON CLOSE IDLE '1 hour'",
+    );
+    await pushLate("2026-05-17T10:05:00Z", 2);
+    await until("the first window is told of", async () => (await rows("FROM web.per_minute")).length === 1);
+    await pushLate("2026-05-17T10:00:30Z", 40);
+    const late = `SELECT dataset, input, row_offset, "row"->>'n' AS n, window_end::VARCHAR AS e FROM system.late_rows`;
+    await until("the late row is kept", async () => (await rows(late)).length > 0);
+    expect(await rows(late)).toEqual([
+      { dataset: "web.per_minute", input: "web.timed", row_offset: 2, n: "40", e: "2026-05-17 10:01:00+00" },
+    ]);
+    const { body } = await call("GET", "projects/web/datasets/per_minute");
+    expect(body).toMatchObject({ transform: { rowsLate: 1, emit: { when: "close", idleMs: 3_600_000 } } });
+  });
 });
