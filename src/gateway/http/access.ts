@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { formatInstant, instant, MillraceError } from "../../base/index.ts";
-import type { Principal, Program, Rooms } from "./contract.ts";
+import type { Principal } from "./access-contract.ts";
+import type { Program, Rooms } from "./contract.ts";
 import { datasetParams, project, user } from "./parts.ts";
 import { type HttpRoute, jsonRoute } from "./route.ts";
 import { grantView, principalView, tokenView, userView } from "./views.ts";

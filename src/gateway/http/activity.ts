@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type DatasetPath, datasetPath, formatInstant } from "../../base/index.ts";
-import type { Principal, Rooms } from "./contract.ts";
+import type { Principal } from "./access-contract.ts";
+import type { Rooms } from "./contract.ts";
 import { count } from "./parts.ts";
 import { type HttpRoute, jsonRoute } from "./route.ts";
 import { activityView, storageView } from "./views.ts";

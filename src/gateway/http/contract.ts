@@ -4,151 +4,15 @@ import type {
   DatasetPath,
   Instant,
   MillraceError,
-  OrganizationName,
   ProjectName,
-  QueryId,
   TaskId,
   TraceId,
   UserName,
 } from "../../base/index.ts";
-import type { Authenticator } from "../edge/index.ts";
-import type {
-  BlockView,
-  GrantView,
-  IngestView,
-  PreviewView,
-  QueryView,
-  RetryView,
-  TaskView,
-  TokenView,
-  UserView,
-  VerifyReport,
-} from "./views.ts";
-
-/** Who asks, as identity says. */
-export interface Principal {
-  readonly organization: OrganizationName;
-  readonly user: UserName;
-  readonly tokenId: string | null;
-  readonly scopes: readonly string[];
-  readonly isOwner: boolean;
-}
-
-export type Action =
-  | "organization.admin"
-  | "project.view"
-  | "project.edit"
-  | "project.admin"
-  | "dataset.select"
-  | "dataset.insert"
-  | "dataset.alter"
-  | "dataset.admin";
-export interface ActionTarget {
-  readonly project?: ProjectName;
-  readonly dataset?: DatasetPath;
-}
-
-/** Identity's decisions. `authorize` throws forbidden, or not_found where the caller may not even know of the thing. */
-export interface Access extends Authenticator<Principal> {
-  authorize(principal: Principal, action: Action, target: ActionTarget): Promise<void>;
-  allows(principal: Principal, action: Action, target: ActionTarget): Promise<boolean>;
-  /** Whether these scopes, taken together, lie within what the principal's token may; a password reaches all. */
-  reaches(principal: Principal, scopes: readonly string[]): Promise<boolean>;
-}
-
-export type Role = "owner" | "editor" | "viewer";
-export type Privilege = "select" | "insert" | "alter" | "admin";
-
-/** What identity does on request; the caller has been authorized. `by` is who asked. */
-export interface AccessAdministration {
-  listUsers(): Promise<UserView[]>;
-  createUser(input: { name: UserName; password?: string }, by: UserName): Promise<UserView>;
-  deleteUser(name: UserName, by: UserName): Promise<void>;
-  /** Ends the user's sessions but for `asking`, the token that asks. */
-  setPassword(name: UserName, password: string, by: UserName, asking: string | null): Promise<void>;
-  listTokens(user: UserName): Promise<TokenView[]>;
-  createToken(
-    input: {
-      user: UserName;
-      label: string;
-      scopes: readonly string[];
-      expiresAt?: Instant;
-      /** The token that asks: the new one reaches no further and lives no longer. null: a password asks. */
-      mintedBy: string | null;
-    },
-    by: UserName,
-  ): Promise<TokenView & { token: string }>;
-  revokeToken(id: string, by: UserName): Promise<void>;
-  /** A session of a browser: reaches as far as what the principal came with, and lives no longer. */
-  openSession(principal: Principal): Promise<{ readonly token: string; readonly expiresAt: Instant }>;
-  /** Ends a session; a token that is none stays. */
-  closeSession(tokenId: string, by: UserName): Promise<void>;
-  /** Whether no owner has a password yet. */
-  needsSetUp(): Promise<boolean>;
-  /** null where there is no such token. */
-  tokenOwner(id: string): Promise<UserName | null>;
-  listGrants(project: ProjectName): Promise<GrantView[]>;
-  setRole(input: { project: ProjectName; user: UserName; role: Role | null }, by: UserName): Promise<void>;
-  grant(input: { dataset: DatasetPath; user: UserName; privilege: Privilege }, by: UserName): Promise<void>;
-  revoke(input: { dataset: DatasetPath; user: UserName; privilege: Privilege }, by: UserName): Promise<void>;
-  listSecrets(project: ProjectName): Promise<{ name: string; updatedAt: Instant }[]>;
-  putSecret(input: { project: ProjectName; name: string; value: string }, by: UserName): Promise<void>;
-  deleteSecret(input: { project: ProjectName; name: string }, by: UserName): Promise<void>;
-}
-
-export interface ManifestInput {
-  readonly kind: string;
-  readonly project?: string | undefined;
-  readonly name: string;
-  readonly labels?: Readonly<Record<string, string>> | undefined;
-  readonly spec: unknown;
-}
-export interface ResourceRef {
-  readonly kind: string;
-  readonly project: string | null;
-  readonly name: string;
-}
-export interface ResourceState extends ResourceRef {
-  readonly id: string;
-  readonly generation: number;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly spec: unknown;
-  readonly status: unknown;
-  readonly createdAt: Instant;
-  readonly updatedAt: Instant;
-  readonly updatedBy: string;
-}
-export type ApplyOutcome = "created" | "updated" | "unchanged";
-
-export interface Applied {
-  readonly outcome: ApplyOutcome;
-  readonly resource: ResourceState;
-}
-
-export interface ApplyOptions {
-  readonly by: string;
-  readonly expectedGeneration?: number;
-  /** Whether who applies may read a dataset: a transform reads what its author may. Absent: none. */
-  readonly mayRead?: (dataset: DatasetPath) => Promise<boolean>;
-}
-
-/** Resources by the name of their kind. Applying a Dataset makes its chain; deleting one ends it. */
-export interface ResourceDoor {
-  /** YAML (many documents) or JSON. @throws bad_manifest with position */
-  parse(text: string): ManifestInput[];
-  apply(input: ManifestInput, options: ApplyOptions): Promise<Applied>;
-  /** What applying these in turn would answer or throw; changes nothing. */
-  /** The dataset of a Lookup's manifest; null where it is none, or is wrong. */
-  lookupDataset(input: ManifestInput): DatasetPath | null;
-  rehearse(inputs: readonly ManifestInput[], options: ApplyOptions): Promise<readonly Applied[]>;
-  diff(input: ManifestInput): Promise<readonly { path: string; before: unknown; after: unknown }[]>;
-  get(ref: ResourceRef): Promise<ResourceState | null>;
-  list(
-    kind: string,
-    filter: { project: string | null; labels: Readonly<Record<string, string>>; after: string | null; limit: number },
-  ): Promise<readonly ResourceState[]>;
-  delete(ref: ResourceRef, options: { by: string; expectedGeneration?: number }): Promise<void>;
-}
+import type { Access, AccessAdministration } from "./access-contract.ts";
+import type { QueryDoor } from "./query-contract.ts";
+import type { ResourceDoor } from "./resource-contract.ts";
+import type { BlockView, IngestView, PreviewView, RetryView, TaskView, VerifyReport } from "./views.ts";
 
 export interface DatasetRef {
   readonly id: DatasetId;
@@ -356,53 +220,6 @@ export interface IngestDoor<Format> {
   flush(id: DatasetId, signal: AbortSignal): Promise<void>;
   /** Where clients on this machine may put the parts of an import. */
   incomingDirectory(): string;
-}
-
-export type ResultFormat = "json" | "ndjson" | "csv" | "parquet" | "arrow";
-export type Parameter =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | { readonly type: string; readonly value: string }
-  | readonly Parameter[];
-export interface QueryInput {
-  readonly sql: string;
-  readonly parameters: readonly Parameter[] | Readonly<Record<string, Parameter>>;
-  readonly format: ResultFormat;
-  readonly rowLimit: number | null;
-  readonly timeoutMs: number | null;
-  readonly principal: Principal;
-  readonly traceId: TraceId;
-  readonly origin: "http";
-}
-export interface QueryOutput extends AsyncDisposable {
-  readonly queryId: QueryId;
-  readonly format: ResultFormat;
-  readonly rows: number;
-  readonly truncated: boolean;
-  readonly body:
-    | { readonly kind: "inline"; readonly bytes: Uint8Array }
-    | { readonly kind: "file"; readonly path: string; readonly sizeBytes: number };
-}
-export interface QueryDoor {
-  run(input: QueryInput, signal: AbortSignal): Promise<QueryOutput>;
-  /** Begins a query that nobody waits for. */
-  start(input: QueryInput): Promise<QueryView>;
-  /** What a started query gave; null where there is none of theirs. Throws the query's own error. */
-  result(
-    id: QueryId,
-    principal: Principal,
-  ): Promise<
-    | { readonly kind: "pending"; readonly state: QueryView }
-    | { readonly kind: "ready"; readonly result: QueryOutput }
-    | null
-  >;
-  /** null where the principal may not see it. */
-  get(id: QueryId, principal: Principal): Promise<QueryView | null>;
-  cancel(id: QueryId, principal: Principal): Promise<QueryView | null>;
-  running(principal: Principal): Promise<readonly QueryView[]>;
 }
 
 /** Rows by key. An address (0: none) and what is read by it hold until control goes back to the event loop. */

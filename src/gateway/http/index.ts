@@ -17,7 +17,10 @@ import { sqlRoutes } from "./sql.ts";
 import { systemRoutes } from "./system.ts";
 import { workRoutes } from "./work.ts";
 
+export type * from "./access-contract.ts";
 export type * from "./contract.ts";
+export type * from "./query-contract.ts";
+export type * from "./resource-contract.ts";
 export type { HttpRoute, RouteDescription } from "./route.ts";
 export type * from "./views.ts";
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { asMillraceError, formatDatasetPath } from "../../base/index.ts";
-import type { DatasetRef, HeldLookup, InputProgress, Principal, Rooms } from "./contract.ts";
+import type { Principal } from "./access-contract.ts";
+import type { DatasetRef, HeldLookup, InputProgress, Rooms } from "./contract.ts";
 import { count, datasetParams, findDataset, project, timeOrNull } from "./parts.ts";
 import { type HttpRoute, jsonRoute } from "./route.ts";
 import { datasetLineageView, lineageView } from "./views.ts";

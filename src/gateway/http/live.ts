@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { type Clock, datasetPath, formatInstant, type Logger, type Metrics, MillraceError } from "../../base/index.ts";
 import type { Exchange } from "../edge/index.ts";
-import type { EventRecord, Principal, Rooms } from "./contract.ts";
+import type { Principal } from "./access-contract.ts";
+import type { EventRecord, Rooms } from "./contract.ts";
 import { type Flow, LiveHub, type LiveReader } from "./live-hub.ts";
 import { type HttpRoute, streamRoute } from "./route.ts";
 import type { LiveActivity, LiveGap } from "./views.ts";

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { datasetName, formatDatasetPath, formatInstant, MillraceError, type ProjectName } from "../../base/index.ts";
 import { schemaFailure } from "../edge/index.ts";
-import type { HeldLookup, LookupRows, Principal, Rooms } from "./contract.ts";
+import type { Principal } from "./access-contract.ts";
+import type { HeldLookup, LookupRows, Rooms } from "./contract.ts";
 import { count, project } from "./parts.ts";
 import { type HttpRoute, jsonRoute, parseJson, streamRoute } from "./route.ts";
 import { lookupView } from "./views.ts";

@@ -1,5 +1,6 @@
 import { MillraceError, type ProjectName } from "../../base/index.ts";
-import type { Principal, Rooms } from "./contract.ts";
+import type { Principal } from "./access-contract.ts";
+import type { Rooms } from "./contract.ts";
 
 /** Makes a project where it is absent and the caller may. @throws forbidden */
 export async function ensureProject<Format>(

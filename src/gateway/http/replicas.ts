@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { MillraceError } from "../../base/index.ts";
-import type { DatasetRef, Principal, Rooms } from "./contract.ts";
+import type { Principal } from "./access-contract.ts";
+import type { DatasetRef, Rooms } from "./contract.ts";
 import { datasetParams, findDataset } from "./parts.ts";
 import { ensureProject } from "./project.ts";
 import { type HttpRoute, jsonRoute, streamRoute } from "./route.ts";

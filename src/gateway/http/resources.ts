@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { type DatasetPath, formatInstant, MillraceError, type ProjectName, projectName } from "../../base/index.ts";
-import type { Action, Applied, ManifestInput, Principal, ResourceState, Rooms } from "./contract.ts";
+import type { Action, Principal } from "./access-contract.ts";
+import type { Rooms } from "./contract.ts";
 import { count, flag, ifMatch, labelFilter, project } from "./parts.ts";
+import type { Applied, ManifestInput, ResourceState } from "./resource-contract.ts";
 import { type HttpRoute, jsonRoute, streamRoute } from "./route.ts";
 import { appliedView, differenceView, type ResourceView, resourceView } from "./views.ts";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { MillraceError } from "../../base/index.ts";
 import { type AnswerHeaders, type EdgeRoute, type Exchange, schemaFailure, type Visitor } from "../edge/index.ts";
-import type { Principal } from "./contract.ts";
+import type { Principal } from "./access-contract.ts";
 
 export type Method = "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
 

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { MillraceError } from "../../base/index.ts";
 import { isLoopback } from "../edge/index.ts";
-import type { DatasetRef, Encoding, Principal, Rooms } from "./contract.ts";
+import type { Principal } from "./access-contract.ts";
+import type { DatasetRef, Encoding, Rooms } from "./contract.ts";
 import { datasetParams, findDataset, flag } from "./parts.ts";
 import { ensureProject, orExists } from "./project.ts";
 import { type HttpRoute, jsonRoute, streamRoute } from "./route.ts";

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { MillraceError, type QueryId } from "../../base/index.ts";
 import { type AnswerHeaders, type Exchange, schemaFailure } from "../edge/index.ts";
-import type { Parameter, Principal, QueryOutput, ResultFormat, Rooms } from "./contract.ts";
+import type { Principal } from "./access-contract.ts";
+import type { Rooms } from "./contract.ts";
+import type { Parameter, QueryOutput, ResultFormat } from "./query-contract.ts";
 import { type HttpRoute, jsonRoute, parseJson, streamRoute } from "./route.ts";
 import { queryView } from "./views.ts";
 

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { formatInstant, projectName } from "../../base/index.ts";
-import type { Access, EventRecord, Principal } from "./contract.ts";
+import type { Access, Principal } from "./access-contract.ts";
+import type { EventRecord } from "./contract.ts";
 import type { eventView } from "./views.ts";
 
 /** Tasks and events of a project need project.view; those of no project, organization.admin. */

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { type Clock, type Metrics, MillraceError, projectName, type TaskId } from "../../base/index.ts";
 import type { Exchange } from "../edge/index.ts";
-import type { EventRecord, Principal, Rooms } from "./contract.ts";
+import type { Principal } from "./access-contract.ts";
+import type { EventRecord, Rooms } from "./contract.ts";
 import { count } from "./parts.ts";
 import { type HttpRoute, jsonRoute, streamRoute } from "./route.ts";
 import { eventView, taskView } from "./views.ts";
