@@ -214,12 +214,17 @@ export type ResultBody =
   | { readonly kind: "inline"; readonly bytes: Uint8Array }
   | { readonly kind: "file"; readonly path: string; readonly sizeBytes: number };
 
+/** Under this name a script finds the database that it attaches. */
+export const attachedDatabase = "mr:state";
+
 export interface EngineScript {
   readonly traceId: TraceId;
   readonly label: string;
   readonly statements: readonly ScriptStatement[];
   /** Whose workers run it; `ingest` unless said. */
   readonly role?: "ingest" | "compute";
+  /** A DuckDB database in the role's directories, made if absent; nobody else opens it meanwhile. */
+  readonly attach?: string;
 }
 
 export interface ScriptStatement {

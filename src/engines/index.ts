@@ -23,5 +23,6 @@ export type {
   WorkerStatus,
   WrittenSlice,
 } from "./contract.ts";
+export { attachedDatabase } from "./contract.ts";
 export type { EnginePoolOptions, RoleOptions } from "./options.ts";
 export { EnginePool } from "./pool/pool.ts";

@@ -53,13 +53,14 @@ export async function startRooms(
   const staging = path.join(directory, "staging");
   const copies = path.join(directory, "engines", "copies"); // emptied at start
   const made = path.join(directory, "engines", "made"); // by transforms' runs; as that
+  const states = path.join(directory, "states"); // of transforms' groups; kept
 
   const masterKeys = new MasterKeys({ file: path.join(directory, "master.key"), disk, random });
   await masterKeys.open();
   const identity = new Identity({ resources, masterKeys, clock, random, log: log.child({ room: "identity" }) });
   const engines = new EnginePool({
     directory: path.join(directory, "engines"),
-    roles: engineRoles(config, [sliceFolder, staging, copies, made]),
+    roles: engineRoles(config, [sliceFolder, staging, copies, made, states]),
     idleMs: 30_000,
     graceMs: 2_000,
     clock,
@@ -116,6 +117,7 @@ export async function startRooms(
     store,
     disk,
     directory: made,
+    stateDirectory: states,
     declared: () => {
       const ensure = (one: Resource) => ensureChain(resources, datasets, one, transforms);
       return declaredTransforms(resources, ensure, log.child({ room: "streams" }));

@@ -209,7 +209,7 @@ export class Statements implements Definer {
     const transform = "sql" in of ? { sql: of.sql.replace(/;\s*$/, "") } : await this.#transformOf(of, about);
     const mayRead = this.#reads(about.principal);
     try {
-      const { plan, inputs, schema, select } = await transforms.check(transform, signal);
+      const { plan, inputs, schema, select, state } = await transforms.check(transform, signal);
       for (const { path } of inputs)
         if (!(await mayRead(path)))
           throw new MillraceError("dataset_not_found", `There is no dataset ${path.project}.${path.dataset}.`);
@@ -218,7 +218,7 @@ export class Statements implements Definer {
       const rows = [
         ["mode", plan.mode],
         ["why", plan.why],
-        ["state kept", "none"],
+        ["state kept", state],
         ...(transform.key === undefined ? [] : [["key", transform.key.join(", ")]]),
         ["inputs", inputs.map(({ path }) => `${path.project}.${path.dataset}`).join(", ")],
         ...(select.lookedUp.length === 0 ? [] : [["looked up", select.lookedUp.map(formatDatasetPath).join(", ")]]),
@@ -237,10 +237,11 @@ export class Statements implements Definer {
     const ref = await this.#options.datasets.find(pathOf(name));
     const found = ref === null ? null : this.#options.transforms.state(ref.id);
     if (found === null) return [];
-    const { state, awaited } = found;
-    if (awaited === null) return [["state", state]];
+    const { state, awaited, groups } = found;
+    const kept = groups.kept ? [["groups kept here", `${groups.count}, in ${groups.sizeBytes} bytes`]] : [];
+    if (awaited === null) return [["state", state], ...kept];
     const what = awaited.watermark === null ? "columns" : `the watermark ${formatInstant(awaited.watermark)}`;
-    return [["state", `${state}: for ${formatDatasetPath(awaited.dataset)} to have ${what}`]];
+    return [["state", `${state}: for ${formatDatasetPath(awaited.dataset)} to have ${what}`], ...kept];
   }
 
   async #transformOf(name: DefinedName, { principal, sql }: About): Promise<TransformSpec> {

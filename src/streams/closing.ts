@@ -14,7 +14,7 @@ export interface Closing {
 }
 
 /** Before every time that a row can have. */
-const never = instant(-62_135_596_800_000);
+export const never = instant(-62_135_596_800_000);
 
 /**
  * No earlier event time is expected than this: the earliest of the inputs' greatest, less the lateness that is allowed for. It never goes

@@ -77,7 +77,14 @@ export interface TransformState {
   readonly watermark: Instant | null;
   /** Rows that came too late, in runs of this process. */
   readonly rowsLate: number;
+  /** What is kept of its groups on this server, so that runs read new rows alone; or why nothing is. */
+  readonly groups: KeptGroups;
 }
+
+export type KeptGroups =
+  | { readonly kept: true; readonly count: number; readonly sizeBytes: number }
+  /** As a sentence's end. */
+  | { readonly kept: false; readonly whyNot: string };
 
 /** Commits as others tell of them; the bus fits it. */
 export interface CommitFeed {
@@ -91,6 +98,8 @@ export interface TransformsOptions {
   readonly disk: Disk;
   /** Where runs write their files before they are stored; emptied at start. */
   readonly directory: string;
+  /** Where states of groups are; kept over restarts. */
+  readonly stateDirectory: string;
   /** All that are declared; asked at start. */
   readonly declared: () => Promise<readonly DeclaredTransform[]>;
   /** What is declared of a derivative now; null where that is not known. */

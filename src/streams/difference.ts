@@ -19,12 +19,19 @@ export interface Difference {
   readonly attempt: number;
 }
 
+/** Writes the slice that turns what was into what is. @param rows its rows, those of `differenceRows` */
+export function differenceSql(difference: Difference, rows = differenceRows(difference)): string {
+  const { output, attempt } = difference;
+  const tag = attempt === 1 ? "" : `, KV_METADATA {attempt: '${attempt}'}`;
+  return `COPY (${rows} ORDER BY "offset") TO ${literal(output)} (${sliceOptions}${tag})`;
+}
+
 /**
- * Writes the slice that turns what was into what is: rows taken back first, then rows that change (2, then 3), then new ones. Its order is
- * that of the values, so that it is decided too.
+ * What turns what was into what is: rows taken back first, then rows that change (2, then 3), then new ones. Its order is that of the values, so
+ * that it is decided too.
  */
-export function differenceSql(difference: Difference): string {
-  const { fields, pairBy, comparesTime, nextOffset, clock, output, attempt } = difference;
+export function differenceRows(difference: Omit<Difference, "output" | "attempt">): string {
+  const { fields, pairBy, comparesTime, nextOffset, clock } = difference;
   const names = fields.filter((field) => !isRetracts(field)).map(({ name }) => ident(name));
   const time = ident(carried.eventTime);
   const compared = comparesTime ? [...names, time] : names;
@@ -41,9 +48,8 @@ export function differenceSql(difference: Difference): string {
   const isPaired = (other: string) =>
     pair.length === 0 ? "false" : `EXISTS (SELECT 1 FROM ${other} AS "mr:o" WHERE ${same('"mr:o"', '"mr:t"', pair)})`;
   const system = timestampLiteral(clock);
-  const tag = attempt === 1 ? "" : `, KV_METADATA {attempt: '${attempt}'}`;
   const place = ['"mr:class"', ...pair, '"mr:n"', "op", ...names, time].join(", ");
-  return `COPY (WITH
+  return `WITH
   "mr:i" AS MATERIALIZED (${numbered(isTable, time)}),
   "mr:w" AS MATERIALIZED (${numbered(wasTable, '"mr:offset"')}),
   "mr:plus" AS MATERIALIZED (${paired(`(${without('"mr:i"', '"mr:w"')})`, [...names, time].join(", "))}),
@@ -56,5 +62,5 @@ export function differenceSql(difference: Difference): string {
   "mr:placed" AS (SELECT *, CASE op WHEN 1 THEN 0 WHEN 0 THEN 2 ELSE 1 END AS "mr:class" FROM "mr:rows")
 SELECT CAST(row_number() OVER (ORDER BY ${place}) - 1 + ${nextOffset} AS UBIGINT) AS "offset",
   CAST(op AS UTINYINT) AS op, ${system} AS system_time, ${time} AS event_time, ${fields.map(({ name }) => ident(name)).join(", ")}
-FROM "mr:placed" ORDER BY "offset") TO ${literal(output)} (${sliceOptions}${tag})`;
+FROM "mr:placed"`;
 }

@@ -1,6 +1,6 @@
 import type { DatasetId, Instant, MillraceError } from "../base/index.ts";
 import type { DatasetRef } from "../datasets/index.ts";
-import type { DeclaredTransform, TransformState } from "./contract.ts";
+import type { DeclaredTransform, KeptGroups, TransformState } from "./contract.ts";
 import { drivingOf } from "./lookup-join.ts";
 import type { Plan } from "./plan.ts";
 import type { Awaited, ReadInputs } from "./progress.ts";
@@ -65,7 +65,7 @@ export function isConcerned({ driving, awaited, isRunning }: Kept, input: Datase
 }
 
 /** How it stands. */
-export function stateOf(kept: Kept, isInLine: boolean): TransformState {
+export function stateOf(kept: Kept, isInLine: boolean, groups: KeptGroups): TransformState {
   const { ref, select, plan, failures, error, nextTryAt, awaited, watermark, rowsLate } = kept;
   const { mode, why } = plan;
   const { sql, key, inputs, emit } = select;
@@ -84,6 +84,7 @@ export function stateOf(kept: Kept, isInLine: boolean): TransformState {
     emit,
     watermark,
     rowsLate,
+    groups,
   };
 }
 

@@ -40,7 +40,14 @@ export async function seeInputs(
 /** SQL of the rows that no run has read yet, as they stand in their slices; held open. */
 export async function newRows(
   datasets: Datasets,
-  { ref, decided, snapshot }: SeenInput,
+  {
+    ref,
+    decided,
+    snapshot,
+  }: Pick<SeenInput, "snapshot"> & {
+    readonly ref: Pick<DatasetRef, "id" | "path">;
+    readonly decided: Pick<DecidedInput, "fromOffset" | "belowOffset">;
+  },
   held: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<string> {

@@ -210,7 +210,7 @@ function namesAlias(value: TreeNode, node: TreeNode, columns: ReadonlySet<string
   return nodesOf(node.select_list).some((item) => isAliasOf(item, name) && bareName(item) !== name);
 }
 
-const isAliasOf = (item: TreeNode, name: string) => foldName(textOf(item, "alias")) === name;
+export const isAliasOf = (item: TreeNode, name: string) => foldName(textOf(item, "alias")) === name;
 
 /** The columns of the result that are functions of what groups, partitions or tells apart. */
 function scopeOf(node: TreeNode, shape: Shape, known: KnownColumns): ScopeColumn[] {
@@ -226,12 +226,19 @@ function scopeOf(node: TreeNode, shape: Shape, known: KnownColumns): ScopeColumn
   });
 }
 
-/** `1` in DISTINCT ON is the first column of the result. */
+/** `1` in DISTINCT ON and GROUP BY is the first column of the result. */
 function named(target: TreeNode, node: TreeNode): TreeNode {
   const value = isNode(target.value) ? target.value.value : null;
   const item =
     target.class === "CONSTANT" && typeof value === "number" ? nodesOf(node.select_list)[value - 1] : undefined;
   return item ?? target;
+}
+
+/** What GROUP BY names: a column of the result by its number or, where no column of the input has it, its name. */
+export function groupNamed(target: TreeNode, node: TreeNode, columns: ReadonlySet<string> | null): TreeNode {
+  const name = bareName(target);
+  if (name === null || columns?.has(name) === true) return named(target, node);
+  return nodesOf(node.select_list).find((item) => isAliasOf(item, name)) ?? target;
 }
 
 /**
@@ -305,7 +312,7 @@ function isSame(
 }
 
 /** Text that equal expressions share: without where they stand, what they are called, and of which table a column is. */
-function normal(value: TreeValue): string {
+export function normal(value: TreeValue): string {
   return JSON.stringify(value, (member: string, part: TreeValue) => {
     if (member === "query_location" || member === "alias") return undefined;
     if (isNode(part) && part.class === "COLUMN_REF") return { column: lastName(part) };
@@ -319,7 +326,7 @@ function lastName(value: TreeNode): string {
   return foldName(String(names.at(-1) ?? ""));
 }
 
-function bareName(value: TreeNode): string | null {
+export function bareName(value: TreeNode): string | null {
   return value.class === "COLUMN_REF" && Array.isArray(value.column_names) && value.column_names.length === 1
     ? lastName(value)
     : null;

@@ -1,4 +1,4 @@
-import type { Instant, TraceId } from "../base/index.ts";
+import type { DatasetId, Instant, TraceId } from "../base/index.ts";
 import type { DatasetRef, Datasets } from "../datasets/index.ts";
 import type { ResultColumn } from "../engines/index.ts";
 import type { DataField } from "../slices/index.ts";
@@ -11,7 +11,8 @@ import { placeColumn } from "./join.ts";
 import { checkDriving, drivingOf } from "./lookup-join.ts";
 import { allRows, byName, columnsOf, newRows, oldRows, type SeenInput, seeInputs } from "./open-inputs.ts";
 import type { Plan } from "./plan.ts";
-import { kindOf, planned, type RunHead } from "./planned.ts";
+import { goesOn, kindOf, type PlannedState, planned, type RunHead } from "./planned.ts";
+import { StatePreparation, type StateScript, type StateWork } from "./prepare-state.ts";
 import { mayHold, reachOfRun, rowsWithin, type TimeRange } from "./reach.ts";
 import {
   appendSql,
@@ -23,6 +24,7 @@ import {
   saysTime,
 } from "./run-sql.ts";
 import type { RelationOf, TransformSelect } from "./select.ts";
+import type { States } from "./states.ts";
 
 /** What a run is of. */
 export interface RunTarget {
@@ -44,23 +46,28 @@ export interface Run {
   readonly copy: (file: RunFile) => string;
   /** SQL of the places of rows that came too late; null where none can. */
   readonly late: string | null;
+  /** What it does to the state of its groups; null where it works on none. */
+  readonly state: Pick<StateWork, "path" | "before" | "after" | "left"> | null;
 }
 
 /** Makes a run ready: its inputs are held open, and its SQL is a function of what was decided and of what the derivative was. */
 export class Preparation {
   readonly #datasets: Datasets;
+  readonly #states: States | null;
   readonly #target: RunTarget;
   readonly #head: RunHead;
   readonly #decision: Decision;
   readonly #held: AsyncDisposableStack;
   readonly #signal: AbortSignal;
 
+  /** @param states those that the run may work on; null: it makes everything of its inputs' rows */
   constructor(
-    datasets: Datasets,
+    { datasets, states }: { readonly datasets: Datasets; readonly states: States | null },
     { target, head, decision }: { readonly target: RunTarget; readonly head: RunHead; readonly decision: Decision },
     held: AsyncDisposableStack,
     signal: AbortSignal,
   ) {
+    this.#states = states;
     this.#datasets = datasets;
     this.#target = target;
     this.#head = head;
@@ -70,11 +77,12 @@ export class Preparation {
   }
 
   /** @throws sql_*, data_expired; conflict where its columns cannot follow the dataset's */
-  async run(describe: (sql: string) => Promise<readonly ResultColumn[]>): Promise<Run> {
+  async run(describe: (sql: string) => Promise<readonly ResultColumn[]>, script: StateScript): Promise<Run> {
     const { clock } = this.#decision;
     const { ref, select, inputs } = this.#target;
     const seen = await seeInputs(this.#datasets, inputs, this.#decision, this.#signal);
-    const { plan, made } = await planned(select, seen, clock, describe, this.#signal);
+    const known = await planned(select, seen, clock, describe, this.#signal);
+    const { plan, made } = known;
     const driving = drivingOf(seen, select);
     checkDriving(plan, driving);
     const kind = kindOf(plan, driving, this.#decision, this.#head);
@@ -82,8 +90,13 @@ export class Preparation {
     const columns = { clock, nextOffset: this.#head.nextOffset, fields, made };
     const decided = this.#decision.watermark;
     const watermark = decided === undefined ? watermarkOf(driving, select.emit, this.#head) : decided;
-    const closing = closingOf(plan, select.emit, watermark, kind === "scope" ? this.#head.watermark : null);
-    const about = { target: this.#target, decision: this.#decision, fields, watermark, key: select.key };
+    const about = { target: this.#target, decision: this.#decision, fields, watermark, key: select.key, state: null };
+    const goes = goesOn(this.#decision);
+    const closing = closingOf(plan, select.emit, watermark, goes ? this.#head.watermark : null);
+    if (goes && "of" in known.state && (kind === "scope" || kind === "all")) {
+      const work = await this.#overState(seen, columns, { ...known, state: known.state }, closing, script);
+      if (work !== null) return { ...about, ...work };
+    }
     switch (kind) {
       case "append":
         return { ...about, ...(await this.#appended(seen, columns)) };
@@ -160,6 +173,49 @@ export class Preparation {
     return { ...(await this.#compared({ result, values: null, scope: [] }, columns, plan)), late: null };
   }
 
+  /** Null where no state can be had. */
+  async #overState(
+    seen: readonly SeenInput[],
+    columns: RunColumns,
+    { plan, state: planned }: { readonly plan: Plan; readonly state: PlannedState },
+    closing: Closing,
+    script: StateScript,
+  ) {
+    const { ref, select } = this.#target;
+    const { transformSeq } = this.#head;
+    if (this.#states === null || transformSeq == null) return null;
+    const { behindSeq } = this.#decision;
+    const about = { id: ref.id, plan, planned, columns, closing, key: select.key, behindSeq, transformSeq, seen };
+    const preparation = new StatePreparation(this.#states, about, script, this.#signal);
+    const state = await preparation.ready(
+      (from) => this.#readRows(seen, from),
+      () => this.#ownRows(),
+    );
+    if (state === null) return null;
+    const fresh = await this.#newRows(seen);
+    const { path, before, after, left, ...made } = await preparation.run(state, fresh);
+    return { ...made, late: await this.#lateOf(fresh, closing), state: { path, before, after, left } };
+  }
+
+  /** Rows of the inputs that runs have read, from these offsets on; null where some of them have expired. */
+  async #readRows(seen: readonly SeenInput[], from: ReadonlyMap<DatasetId, number>): Promise<RelationOf | null> {
+    const relations: string[] = [];
+    for (const input of seen) {
+      const { fromOffset: belowOffset } = input.decided;
+      const fromOffset = from.get(input.ref.id) ?? 0;
+      if (fromOffset < belowOffset && input.snapshot.expiredBefore > fromOffset) return null;
+      const read = { ...input, decided: { ...input.decided, fromOffset, belowOffset } };
+      relations.push(await newRows(this.#datasets, read, this.#held, this.#signal));
+    }
+    return byName(seen, relations);
+  }
+
+  async #lateOf(fresh: RelationOf, { lateBy }: Closing): Promise<string | null> {
+    if (lateBy === null) return null;
+    const part = { clock: this.#decision.clock, relationOf: fresh, windows: { after: null, by: lateBy } };
+    return await this.#target.select.placesSql(part, this.#signal);
+  }
+
   async #scoped(seen: readonly SeenInput[], columns: RunColumns, plan: Plan, closing: Closing) {
     const { select } = this.#target;
     const { clock } = columns;
@@ -174,10 +230,7 @@ export class Preparation {
     const closed = closedBy === null ? null : await scopeOf(all, closedBefore, closedBy);
     const values = closed === null ? touched : `(${touched}) UNION (${closed})`;
     const scope = (plan.scope ?? []).map(({ name }) => name);
-    const late =
-      lateBy === null
-        ? null
-        : await select.placesSql({ clock, relationOf: fresh, windows: { after: null, by: lateBy } }, this.#signal);
+    const late = await this.#lateOf(fresh, closing);
     // The event times of the result's rows are those of the inputs', unless the SELECT says others.
     const ownReach = saysTime(columns.made) ? null : reach;
     return { ...(await this.#compared({ result, values, scope }, columns, plan, ownReach)), late };

@@ -1,9 +1,9 @@
 import { datasetPath, formatDatasetPath, type IdSource, MillraceError, type TraceId } from "../base/index.ts";
 import type { SqlParser } from "../compiler/index.ts";
-import type { DatasetRef, Datasets, MetadataEvent } from "../datasets/index.ts";
+import type { DatasetRef, Datasets, MetadataEvent, Snapshot } from "../datasets/index.ts";
 import { textOfTransform } from "./chain-transform.ts";
 import type { DecidedInput } from "./decision.ts";
-import type { Runner } from "./run.ts";
+import type { Runner, SaidRows } from "./run.ts";
 import { TransformSelect } from "./select.ts";
 
 export interface RebuildReport {
@@ -48,9 +48,9 @@ export async function rebuild(
     if (block.event.kind !== "ExecuteTransform") continue;
     if (declared === null) throw new MillraceError("chain_broken", "A run stands before the transform that it is of.");
     const inputs = await decidedBy(datasets, block.event, signal);
-    const { schema } = await datasets.snapshot(ref.id, { kind: "version", seq }, signal);
+    const snapshot = await datasets.snapshot(ref.id, { kind: "version", seq }, signal);
     const { watermark } = await datasets.snapshot(ref.id, { kind: "version", seq: seq - 1 }, signal);
-    const before = { nextOffset: (block.event.prevOffset ?? -1) + 1, schema, watermark };
+    const before = { nextOffset: (block.event.prevOffset ?? -1) + 1, schema: snapshot.schema, watermark };
     const { select } = declared;
     // What the clock of a server had a say in is as its block says.
     const moved = (select.emit?.idleMs ?? null) === null ? {} : { watermark: block.event.newWatermark ?? null };
@@ -58,9 +58,11 @@ export async function rebuild(
     const target = { ref, ...declared, traceId: ids.uuid() as TraceId };
     const made = (await haveExpired(datasets, inputs, signal))
       ? "expired"
-      : await runner.again(target, before, decision, signal).catch(expiredOrThrow);
+      : await runner
+          .again(target, { head: before, decision, said: saidRows(block.event, snapshot) }, signal)
+          .catch(expiredOrThrow);
     if (made === "expired") expired++;
-    else if (made === (block.event.newData?.logicalHash ?? null)) runs++;
+    else if (made === "same") runs++;
     else {
       const reason = `the run of block ${seq} makes ${made ?? "no rows"}, and its block says ${block.event.newData?.logicalHash ?? "none"}`;
       return { runs, expired, different: { object: `blocks/${hash}`, reason } };
@@ -71,6 +73,13 @@ export async function rebuild(
       hint: "Only what a transform has made can be made again.",
     });
   return { runs, expired, different: null };
+}
+
+function saidRows({ newData, prevOffset }: Executed, snapshot: Snapshot): SaidRows | null {
+  if (newData === undefined) return null;
+  const fromOffset = (prevOffset ?? -1) + 1;
+  const belowOffset = newData.offsetInterval.end + 1;
+  return { logicalHash: newData.logicalHash, snapshot, decided: { fromOffset, belowOffset } };
 }
 
 async function declaredBy(datasets: Datasets, parser: SqlParser, { transform, inputs }: Declared, signal: AbortSignal) {

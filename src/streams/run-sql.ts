@@ -12,6 +12,7 @@ import {
 } from "../slices/index.ts";
 import { carried } from "./carry.ts";
 import { isTable, wasTable } from "./difference.ts";
+import { groupNumber } from "./partial.ts";
 import { rowSql, scopeColumn, scopeTable } from "./scope.ts";
 
 /** The file of a run. In another attempt it has another name: under the former one it may be collected. */
@@ -107,9 +108,25 @@ export function resultTables(
   const where = scope.length === 0 ? "" : ` WHERE ${owned} IN (SELECT ${wanted} FROM ${ident(scopeTable)})`;
   return [
     ...(values === null ? [] : [`CREATE TEMP TABLE ${ident(scopeTable)} AS ${values}`]),
-    `CREATE TEMP TABLE ${isTable} AS SELECT ${[...castColumns(fields), `${timeSql(columns)} AS ${time}`].join(", ")} FROM (${result})`,
+    isTableSql(result, columns),
     wasSql(own, fields, where),
   ];
+}
+
+/** What groups came to before, each with the offset and the event time of its row. */
+export function wasTableOf(rows: string, { fields }: RunColumns): string {
+  const list = ['"mr:offset"', `"mr:at" AS ${time}`, ...castColumns(fields)];
+  return `CREATE TEMP TABLE ${wasTable} AS SELECT ${list.join(", ")} FROM (${rows})`;
+}
+
+function isTableSql(result: string, columns: RunColumns, passing: readonly string[] = []): string {
+  const list = [...castColumns(columns.fields), `${timeSql(columns)} AS ${time}`, ...passing.map(ident)];
+  return `CREATE TEMP TABLE ${isTable} AS SELECT ${list.join(", ")} FROM (${result})`;
+}
+
+/** What groups come to, each with its number. */
+export function isTableOf(rows: string, columns: RunColumns): string {
+  return isTableSql(rows, columns, [groupNumber]);
 }
 
 /** Tables of what the result is now and was before, of the rows that changes are of. */
@@ -132,7 +149,7 @@ export interface OwnRows {
   readonly columns: readonly string[];
 }
 
-function wasSql(own: OwnRows | null, fields: readonly DataField[], where: string): string {
+export function wasSql(own: OwnRows | null, fields: readonly DataField[], where: string): string {
   const before = own?.columns ?? [];
   // A column that is new now was NULL in each row before.
   const columns = fields

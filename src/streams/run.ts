@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type Disk, formatDatasetPath, type Instant, instant, MillraceError } from "../base/index.ts";
 import { inUsersText } from "../compiler/index.ts";
 import type { DatasetRef, Datasets, Head } from "../datasets/index.ts";
-import type { Engine, EngineScript, ResultColumn, WrittenSlice } from "../engines/index.ts";
+import type { Engine, EngineScript, ResultColumn, ScriptStatement, WrittenSlice } from "../engines/index.ts";
 import {
   type DataSchema,
   duckdbType,
@@ -18,13 +18,18 @@ import type { DecidedInput, Decision } from "./decision.ts";
 import { fieldsOf, isOwn } from "./fields.ts";
 import { type LateRows, lateRows, lateSql, noneLate } from "./late.ts";
 import { checkDriving, drivingOf } from "./lookup-join.ts";
+import { newRows, type SeenInput } from "./open-inputs.ts";
 import type { Plan } from "./plan.ts";
-import { bringsChanges, planned, type RunHead } from "./planned.ts";
+import { bringsChanges, planned, type RunHead, stateKept } from "./planned.ts";
 import { Preparation, type Run, type RunTarget } from "./prepare.ts";
+import { differingRows, hasFloats } from "./rounding.ts";
 import { type RunFile, twiceSql } from "./run-sql.ts";
 import type { TransformSelect } from "./select.ts";
+import { countGroups } from "./state-sql.ts";
+import type { States } from "./states.ts";
 
 export interface RunnerOptions {
+  readonly states: States;
   readonly datasets: Datasets;
   readonly engine: Engine;
   readonly disk: Disk;
@@ -42,8 +47,15 @@ export type RunOutcome =
   /** Another process has committed behind the same block: its run is this one, or the chain has moved on. */
   | { readonly outcome: "lost" };
 
+/** Rows of a derivative that a block says. */
+export interface SaidRows extends Pick<SeenInput, "snapshot"> {
+  readonly logicalHash: Multihash;
+  readonly decided: Pick<DecidedInput, "fromOffset" | "belowOffset">;
+}
+
 const mostAttempts = 5;
 const described = z.array(z.object({ name: z.string(), type: z.string() }));
+const differs = z.tuple([z.object({ differing: z.number() })]);
 const twice = z.array(z.object({ twice: z.number() }));
 
 /** Does what was decided: a pure function of the decision and of what the derivative was, committed once. */
@@ -57,7 +69,7 @@ export class Runner {
   /** @throws sql_*, data_expired, disk_full, worker_lost, out_of_memory; conflict where its columns cannot follow the dataset's */
   async run(target: RunTarget, head: Head, decision: Decision, signal: AbortSignal): Promise<RunOutcome> {
     await using held = new AsyncDisposableStack();
-    const run = await this.#prepared({ target, head, decision }, held, signal);
+    const run = await this.#prepared({ target, head, decision }, this.#options.states, held, signal);
     const files = path.join(this.#options.directory, target.traceId);
     try {
       for (let attempt = 1; attempt <= mostAttempts; attempt++) {
@@ -73,16 +85,27 @@ export class Runner {
   }
 
   /**
-   * The logical hash of the rows that a run makes again; null where it makes none. Nothing is committed.
+   * Makes the rows of a run again, and holds them against those of its block: the same, but for the rounding of floating-point numbers, or which logical hash
+   * they have; null where it makes none. Nothing is committed.
    * @param head where the derivative stood before the run
    */
-  async again(target: RunTarget, head: RunHead, decision: Decision, signal: AbortSignal): Promise<Multihash | null> {
+  async again(
+    target: RunTarget,
+    { head, decision, said }: { readonly head: RunHead; readonly decision: Decision; readonly said: SaidRows | null },
+    signal: AbortSignal,
+  ): Promise<"same" | Multihash | null> {
     await using held = new AsyncDisposableStack();
-    const run = await this.#prepared({ target, head, decision }, held, signal);
+    const run = await this.#prepared({ target, head, decision }, null, held, signal);
     const output = path.join(this.#options.directory, `${target.traceId}.again.parquet`);
     try {
       const { rows, logicalHash } = (await this.#write(run, { output, attempt: 1 }, signal)).hashes;
-      return rows === 0 ? null : multihash(logicalHash);
+      const made = rows === 0 ? null : multihash(logicalHash);
+      if (made === (said?.logicalHash ?? null)) return "same";
+      if (said === null || made === null || !hasFloats(run.fields)) return made;
+      const there = await newRows(this.#options.datasets, { ref: target.ref, ...said }, held, signal);
+      const statement = { sql: differingRows(output, there, run.fields), rows: true };
+      const [answer] = await this.#options.engine.script(this.#order([statement], target), signal);
+      return differs.parse(answer)[0].differing === 0 ? "same" : made;
     } finally {
       await this.#options.disk.remove(output);
     }
@@ -93,23 +116,24 @@ export class Runner {
     select: TransformSelect,
     inputs: readonly DatasetRef[],
     signal: AbortSignal,
-  ): Promise<{ readonly plan: Plan; readonly schema: DataSchema | null }> {
+  ): Promise<{ readonly plan: Plan; readonly schema: DataSchema | null; readonly state: string }> {
     const { datasets, engine } = this.#options;
     const seen = await Promise.all(
       inputs.map(async (ref) => ({ ref, snapshot: await datasets.snapshot(ref.id, undefined, signal) })),
     );
     if (seen.some(({ snapshot }) => snapshot.schema === null))
-      return { plan: select.plan(() => null, null), schema: null };
+      return { plan: select.plan(() => null, null), schema: null, state: "not known before its inputs have columns" };
     const describe = async (sql: string) =>
       await engine.describe(sql, signal).catch((error: unknown) => {
         throw inUsersText(error, select.sql);
       });
-    const { plan, made } = await planned(select, seen, instant(0), describe, signal);
+    const known = await planned(select, seen, instant(0), describe, signal);
+    const { plan, made } = known;
     const fields = made.filter(isOwn).map(({ name, type }) => fieldFromDuckdb(name, type));
     const driving = drivingOf(seen, select);
     checkDriving(plan, driving);
     const isChanging = plan.scope !== null || driving.some(bringsChanges);
-    return { plan, schema: schemaWith(isChanging ? [...fields, retractsField] : fields) };
+    return { plan, schema: schemaWith(isChanging ? [...fields, retractsField] : fields), state: stateKept(known) };
   }
 
   /** @throws conflict where the columns that it makes cannot follow the dataset's */
@@ -126,11 +150,15 @@ export class Runner {
 
   async #prepared(
     of: { readonly target: RunTarget; readonly head: RunHead; readonly decision: Decision },
+    states: States | null,
     held: AsyncDisposableStack,
     signal: AbortSignal,
   ): Promise<Run> {
-    const preparation = new Preparation(this.#options.datasets, of, held, signal);
-    return await preparation.run((sql) => this.#describe(sql, of.target, signal));
+    const preparation = new Preparation({ datasets: this.#options.datasets, states }, of, held, signal);
+    return await preparation.run(
+      (sql) => this.#describe(sql, of.target, signal),
+      (attach, statements) => this.#options.engine.script(this.#order(statements, of.target, attach), signal),
+    );
   }
 
   /** Not `engine.describe`, which waits behind queries. */
@@ -140,8 +168,13 @@ export class Runner {
     return described.parse(rows);
   }
 
-  #order(statements: EngineScript["statements"], { ref, traceId }: RunTarget): EngineScript {
-    return { traceId, label: formatDatasetPath(ref.path), statements, role: "compute" };
+  #order(
+    statements: readonly ScriptStatement[],
+    { ref, traceId }: RunTarget,
+    attach: string | null = null,
+  ): EngineScript {
+    const order = { traceId, label: formatDatasetPath(ref.path), statements, role: "compute" } as const;
+    return attach === null ? order : { ...order, attach };
   }
 
   /** Writes the slice of a run; gives the rows that came too late, too. @throws conflict where two rows have one key */
@@ -150,14 +183,21 @@ export class Runner {
     file: RunFile,
     signal: AbortSignal,
   ): Promise<Omit<WrittenSlice, "answers"> & { late: LateRows }> {
-    const { target, tables, copy, key } = run;
-    const made = [...tables.map((sql) => ({ sql, rows: false })), { sql: copy(file), rows: false }];
-    const statements = run.late === null ? made : [{ sql: lateSql(run.late), rows: true }, ...made];
+    const { target, tables, copy, key, state } = run;
     const isChecked = key.length > 0 && tables.length > 0;
-    const check = isChecked ? [{ sql: twiceSql(key), rows: true }] : [];
-    const order = this.#order([...statements, ...check], target);
+    const statements: ScriptStatement[] = [
+      ...(state?.before ?? []).map((sql) => ({ sql })),
+      ...(run.late === null ? [] : [{ sql: lateSql(run.late), rows: true }]),
+      ...[...tables, copy(file), ...(state?.after ?? [])].map((sql) => ({ sql })),
+      ...(isChecked ? [{ sql: twiceSql(key), rows: true }] : []),
+      ...(state === null ? [] : [{ sql: countGroups, rows: true }]),
+    ];
+    const order = this.#order(statements, target, state?.path ?? null);
     const { answers, hashes, statistics } = await this.#options.engine.writeSlice(order, file.output, signal);
-    const found = isChecked ? (twice.parse(answers.at(-1))[0]?.twice ?? 0) : 0;
+    const told = answers.filter((_, at) => statements[at]?.rows === true);
+    const late = run.late === null ? undefined : told.shift();
+    const found = isChecked ? (twice.parse(told.shift())[0]?.twice ?? 0) : 0;
+    await state?.left(told.shift());
     if (found > 0)
       throw new MillraceError(
         "conflict",
@@ -166,11 +206,11 @@ export class Runner {
           hint: "Group by the KEY, or pick one row of each in the SELECT.",
         },
       );
-    return { hashes, statistics, late: run.late === null ? noneLate : lateRows(run, answers[0]) };
+    return { hashes, statistics, late: late === undefined ? noneLate : lateRows(run, late) };
   }
 
   async #attempt(run: Run, head: Head, file: RunFile, signal: AbortSignal): Promise<RunOutcome | "gone"> {
-    const { datasets } = this.#options;
+    const { datasets, states } = this.#options;
     const { target, decision, fields, watermark } = run;
     const { late, hashes, statistics } = await this.#write(run, file, signal);
     const schema = schemaWith(fields);
@@ -195,6 +235,7 @@ export class Runner {
       },
       signal,
     );
+    if (run.state !== null) states.committed(target.ref.id, committed.outcome !== "lost");
     if (committed.outcome === "lost") return committed.gone ? "gone" : { outcome: "lost" };
     return { outcome: "committed", seq: committed.seq, rows: hashes.rows, watermark, late };
   }

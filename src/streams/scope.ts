@@ -71,7 +71,7 @@ export function selectPlaces(node: TreeNode): void {
   Object.assign(node, plain, { select_list: [row], modifiers: distinct, having: null, qualify: null });
 }
 
-const selectNode = {
+export const selectNode = {
   type: "SELECT_NODE",
   modifiers: [],
   cte_map: { map: [] },

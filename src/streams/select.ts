@@ -15,6 +15,7 @@ import {
   expandWindows,
   foldName,
   hideBehindWindow,
+  isNode,
   locationOf,
   nodesOf,
   openStatement,
@@ -34,8 +35,9 @@ import {
   type WindowCall,
   windowColumns,
 } from "../compiler/index.ts";
+import type { ResultColumn } from "../engines/index.ts";
 import { ident } from "../slices/index.ts";
-import { carried, carryInto, carryThrough, inputSql } from "./carry.ts";
+import { bringing, carried, carryInto, carryThrough, inputSql, ours } from "./carry.ts";
 import {
   chanceOf,
   modifiersOf,
@@ -48,7 +50,19 @@ import { freezeClock } from "./freeze.ts";
 import { carryJoin, rowJoinOf } from "./join.ts";
 import { columnLineage, type MadeColumn } from "./lineage.ts";
 import { isLookup, markLookups } from "./lookup-join.ts";
-import { findAll, type Plan, planOf, type ScopeColumn } from "./plan.ts";
+import {
+  finalsTable,
+  groupNumber,
+  identifiedBy,
+  NoPartial,
+  type Partial,
+  partialOf,
+  type StateShape,
+  selectFinal,
+  selectPartial,
+  stateShape,
+} from "./partial.ts";
+import { findAll, type KnownColumns, type Plan, planOf, type ScopeColumn } from "./plan.ts";
 import {
   carryOut,
   orderless,
@@ -101,6 +115,20 @@ export interface ScopePart {
 interface NamedReference {
   readonly path: DatasetPath;
   readonly lookedUp: boolean;
+}
+
+/** Names of a dataset's columns; null where they are not known. */
+type ColumnsOf = (path: DatasetPath) => readonly string[] | null;
+
+/** SQL of states of a SELECT's groups. */
+export interface StateSelect {
+  readonly shape: StateShape;
+  /** Columns of the result that tell its groups apart. */
+  readonly identified: readonly string[];
+  /** What rows add to their groups. */
+  readonly partial: (part: ScopePart, signal: AbortSignal) => Promise<string>;
+  /** What groups come to, over `mr:finals`: the result's columns, `mr:time` and `mr:gid`. */
+  readonly final: string;
 }
 
 /** A fresh tree of the SELECT, its windows expanded. */
@@ -210,10 +238,16 @@ export class TransformSelect {
    * @param columnsOf names of a dataset's columns; null where they are not known
    * @param made names of the result's columns, in order; null where they are not known
    */
-  plan(columnsOf: (path: DatasetPath) => readonly string[] | null, made: readonly string[] | null): Plan {
-    const { statement, windows, asksClock } = this.#open(anyClock);
+  plan(columnsOf: ColumnsOf, made: readonly string[] | null): Plan {
+    const opened = this.#open(anyClock);
+    const { statement, windows, asksClock } = opened;
+    return planOf(statement.node, this.key, { of: this.#columnsOf(opened, columnsOf), made, windows, asksClock });
+  }
+
+  /** Names of the columns of a table in FROM. */
+  #columnsOf({ statement, windows }: OpenSelect, columnsOf: ColumnsOf): KnownColumns["of"] {
     const paths = new Map(references(statement.node).map((one) => [one.table, pathOf(statement, one)]));
-    const of = (table: TreeNode) => {
+    return (table: TreeNode) => {
       const window = windows.find(({ subquery }) => subquery === table);
       const path = paths.get(window?.table ?? table);
       const columns = path === undefined ? null : columnsOf(path);
@@ -221,7 +255,6 @@ export class TransformSelect {
         ? null
         : new Set([...columns, ...(window === undefined ? [] : windowColumns)].map(foldName));
     };
-    return planOf(statement.node, this.key, { of, made, windows, asksClock });
   }
 
   /**
@@ -300,6 +333,70 @@ export class TransformSelect {
     restrictToWindows(opened.statement.node, windows);
     selectMissed(opened.statement.node);
     return await this.#over(opened, found, relationOf, true, signal);
+  }
+
+  /**
+   * How states of its groups are kept: SQL of what rows add to them, and of what they come to.
+   * @throws NoPartial where they are not
+   */
+  async state(
+    plan: Plan,
+    columnsOf: ColumnsOf,
+    made: readonly ResultColumn[],
+    signal: AbortSignal,
+  ): Promise<StateSelect> {
+    const hasEnd = this.emit !== null && plan.window !== null;
+    if (this.lookedUp.length > 0) throw new NoPartial("what it is joined to may be other rows by then");
+    if (!plan.carries || plan.joins > 1 || plan.scope === null)
+      throw new NoPartial("it does not group rows of one input each");
+    if (this.#isKeyedRows(plan)) return this.#keyedState(made);
+    const opened = this.#open(anyClock);
+    const { node } = opened.statement;
+    if (opened.asksClock) throw new NoPartial("it asks the clock");
+    if (opened.windows.some(({ subquery, shape }) => subquery === node.from_table && shape.kind === "session"))
+      throw new NoPartial("which session a row is in is decided by other rows");
+    const columns = isNode(node.from_table) ? this.#columnsOf(opened, columnsOf)(bringing(node.from_table)) : null;
+    const names = made.filter(({ name }) => name !== carried.eventTime).map(({ name }) => name);
+    const partial = partialOf(node, names, columns);
+    const identified = identifiedBy(node, partial, names);
+    const isKey = (name: string) => this.key.some((one) => foldName(one) === foldName(name));
+    if (this.key.length > 0 && !identified.every(isKey))
+      throw new NoPartial("its KEY does not have all that it groups by");
+    selectFinal(node, partial);
+    return {
+      shape: stateShape(partial, hasEnd),
+      identified,
+      final: await this.#parser.deserialize(JSON.stringify(opened.statement.root), signal),
+      partial: (part, within) => this.#partialSql(partial, hasEnd, part, within),
+    };
+  }
+
+  async #partialSql(partial: Partial, hasEnd: boolean, { clock, relationOf, windows }: ScopePart, signal: AbortSignal) {
+    const opened = this.#open(clock);
+    const { node } = opened.statement;
+    const found = references(node);
+    restrictToWindows(node, windows);
+    selectPartial(node, partial, hasEnd);
+    return await this.#over(opened, found, relationOf, true, signal);
+  }
+
+  /** The latest row of each key, whole. */
+  #keyedState(made: readonly ResultColumn[]): StateSelect {
+    const columns = made.map(({ name }) => name).filter((name) => !name.startsWith(ours));
+    const groups = this.key.map((name, at) => ({ name: `mr:g${at}`, of: ident(name) }));
+    const value = columns.map((name, at) => `'c${at}': ${ident(name)}`).join(", ");
+    const [time, row] = [ident(carried.eventTime), ident(carried.row)];
+    const latest = `max({'time': ${time}, 'row': ${row}, 'value': {${value}}}) AS "mr:s0"`;
+    const list = [...groups.map(({ name, of }) => `${of} AS ${ident(name)}`), latest];
+    const read = columns.map((name, at) => `"mr:s0"['value']['c${at}'] AS ${ident(name)}`);
+    const passing = `"mr:s0"['time'] AS ${time}, ${ident(groupNumber)}`;
+    return {
+      shape: { groups: groups.map(({ name }) => name), states: [{ name: "mr:s0", merge: "greatest" }] },
+      identified: this.key,
+      final: `SELECT ${read.join(", ")}, ${passing} FROM ${ident(finalsTable)}`,
+      partial: async ({ clock, relationOf }, signal) =>
+        `SELECT ${list.join(", ")} FROM (${await this.rowsSql(clock, relationOf, signal)}) GROUP BY ALL`,
+    };
   }
 
   /** Whether KEY, and not the SELECT, says which of several rows holds. */

@@ -16,6 +16,7 @@ import { type CommitNews, type DatasetRef, datasetId, type Head } from "../datas
 import { type DataSchema, systemFields, userColumns } from "../slices/index.ts";
 import { type InputProgress, inputProgress } from "./behind.ts";
 import { chainTransform, newestTransform } from "./chain-transform.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import type { DeclaredTransform, TransformRunRecord, TransformState, TransformsOptions } from "./contract.ts";
 import { type Decision, Decisions } from "./decision.ts";
 import { isConcerned, type Kept, keptFrom, stateOf } from "./kept.ts";
@@ -28,6 +29,7 @@ import { ReadSelects } from "./read-selects.ts";
 import { decidedBy, type RebuildReport, rebuild } from "./rebuild.ts";
 import { Runner } from "./run.ts";
 import type { TransformSelect } from "./select.ts";
+import { States } from "./states.ts";
 import { Turns } from "./turns.ts";
 
 const defaultMaxRows = 5_000_000;
@@ -53,6 +55,7 @@ export class Transforms implements Service {
   readonly #decisions: Decisions;
   readonly #runner: Runner;
   readonly #late: LateLog;
+  readonly #states: States;
   readonly #turns: Turns<Kept>;
   readonly #kept = new Map<DatasetId, Kept>();
   /** By what they read, and by its name. */
@@ -66,14 +69,18 @@ export class Transforms implements Service {
   constructor(options: TransformsOptions) {
     this.#options = options;
     this.#decisions = new Decisions(options.store);
-    this.#runner = new Runner(options);
     this.#late = new LateLog(options);
+    const { stateDirectory } = options;
+    const checkpoints = new Checkpoints({ ...options, directory: options.directory });
+    this.#states = new States({ ...options, directory: stateDirectory, checkpoints });
+    this.#runner = new Runner({ ...options, states: this.#states });
     this.#turns = new Turns(options.atOnce, (kept) => this.#turn(kept));
   }
 
   async start(): Promise<void> {
     const { disk, directory, declared, telemetry } = this.#options;
     await disk.makeDirectory(directory);
+    await this.#states.start();
     const waiting = (await declared()).values();
     const work = async () => {
       for (const one of waiting) {
@@ -108,6 +115,8 @@ export class Transforms implements Service {
     readonly schema: DataSchema | null;
     readonly select: TransformSelect;
     readonly plan: Plan;
+    /** What is kept of its groups, for people. */
+    readonly state: string;
   }> {
     const select = await this.#selects.read(said, this.#options.engine, signal);
     const inputs = await this.#inputsOf(select);
@@ -216,6 +225,7 @@ export class Transforms implements Service {
     if (kept === undefined) return;
     this.#letGo(kept);
     await this.#decisions.forgetAll(id);
+    await this.#states.forget(id);
   }
 
   #letGo(kept: Kept): void {
@@ -294,7 +304,7 @@ export class Transforms implements Service {
   state(id: DatasetId): TransformState | null {
     const kept = this.#kept.get(id);
     if (kept === undefined) return null;
-    return stateOf(kept, this.#turns.isWaiting(kept.ref.path.project, kept));
+    return stateOf(kept, this.#turns.isWaiting(kept.ref.path.project, kept), this.#states.groupsOf(id));
   }
 
   async #inputsOf(select: TransformSelect): Promise<readonly DatasetRef[]> {
@@ -400,6 +410,7 @@ export class Transforms implements Service {
       if (done.late.count > 0) await this.#late.keep(run, signal);
       kept.lateSeq = done.seq;
       await this.#decisions.forget(ref.id, done.seq);
+      await this.#states.checkpoint(ref.id);
       return declared.paused === false;
     } catch (error) {
       if (!signal.aborted) this.#record(about, { seq: null, rows: 0, late: noneLate, error: asMillraceError(error) });

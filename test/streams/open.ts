@@ -69,11 +69,13 @@ export async function openStreams(
     ),
   );
   const declared = new Map<string, DeclaredTransform>();
+  let others = 0;
   const runs: TransformRunRecord[] = [];
   const common = {
     engine: open.pool.pool,
     disk: nodeDisk,
     directory: path.join(open.identity.open.folder, "work"),
+    stateDirectory: path.join(open.identity.open.folder, "work", "states"),
     declaredNow: async () => null,
     commits: { tail: noCommits },
     flush: async () => {},
@@ -152,6 +154,8 @@ export async function openStreams(
       });
       const transforms = new Transforms({
         ...common,
+        // Another process has a disk of its own.
+        stateDirectory: path.join(open.identity.open.folder, "work", `states-${++others}`),
         datasets,
         store: wrap(store),
         declared: async () => [],

@@ -63,6 +63,8 @@ export async function openProcess(
     store,
     disk: unsyncedDisk,
     directory: path.join(work, String(process.pid)),
+    // One process after another keeps the same, as on a server's disk.
+    stateDirectory: path.join(work, "states"),
     declared: async () => all.map(({ name, ...said }) => ({ ...said, path: datasetPath(name), paused: false })),
     declaredNow: async () => null,
     commits: { tail: noCommits },

@@ -151,18 +151,23 @@ export class EnginePool implements Engine, Service {
   }
 
   script(
-    { statements, label, traceId, role = "ingest" }: EngineScript,
+    { statements, label, traceId, role = "ingest", attach }: EngineScript,
     signal: AbortSignal,
   ): Promise<readonly (readonly EngineRow[])[]> {
-    return this.#exclusive(role, { kind: "script", statements }, { label, traceId, queryId: null }, signal);
+    return this.#exclusive(
+      role,
+      { kind: "script", statements, attach: attach ?? null },
+      { label, traceId, queryId: null },
+      signal,
+    );
   }
 
   writeSlice(
-    { statements, label, traceId, role = "ingest" }: EngineScript,
+    { statements, label, traceId, role = "ingest", attach }: EngineScript,
     file: string,
     signal: AbortSignal,
   ): Promise<WrittenSlice> {
-    const job = { kind: "writeSlice", statements, path: file } as const;
+    const job = { kind: "writeSlice", statements, attach: attach ?? null, path: file } as const;
     return this.#exclusive(role, job, { label, traceId, queryId: null }, signal);
   }
 

@@ -36,14 +36,20 @@ export type Job =
   | { readonly kind: "deserialize"; readonly tree: string }
   | { readonly kind: "describe"; readonly sql: string }
   | QueryJob
-  | { readonly kind: "script"; readonly statements: readonly ScriptStatement[] }
-  | { readonly kind: "writeSlice"; readonly statements: readonly ScriptStatement[]; readonly path: string }
+  | ({ readonly kind: "script" } & ScriptJob)
+  | ({ readonly kind: "writeSlice"; readonly path: string } & ScriptJob)
   | { readonly kind: "hashes"; readonly path: string; readonly physical: boolean }
   | { readonly kind: "columnStatistics"; readonly path: string }
   | { readonly kind: "offsets"; readonly path: string }
   | { readonly kind: "writeCopy"; readonly order: CopyOrder }
   | { readonly kind: "rangeHashes"; readonly order: RangeOrder }
   | { readonly kind: "arrowToParquet"; readonly input: string; readonly output: string };
+
+export interface ScriptJob {
+  readonly statements: readonly ScriptStatement[];
+  /** A database that is there while they run. */
+  readonly attach: string | null;
+}
 
 export interface QueryJob {
   readonly kind: "query";

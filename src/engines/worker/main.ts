@@ -94,9 +94,9 @@ async function perform(
       return await reporting(connection, tell, () => runQuery(connection, query, interruptible));
     }
     case "script":
-      return await runScript(connection, job.statements, interruptible);
+      return await runScript(connection, job, interruptible);
     case "writeSlice": {
-      const answers = await runScript(connection, job.statements, interruptible);
+      const answers = await runScript(connection, job, interruptible);
       const { hashFile } = await import("./hash.ts");
       return {
         answers,

@@ -1,5 +1,11 @@
 import type { DuckDBConnection, DuckDBMaterializedResult } from "@duckdb/node-api";
-import type { ColumnStatistics, EngineRow, ScriptStatement, SliceOffsets } from "../contract.ts";
+import {
+  attachedDatabase,
+  type ColumnStatistics,
+  type EngineRow,
+  type ScriptStatement,
+  type SliceOffsets,
+} from "../contract.ts";
 import { jsonRows } from "./encode/lines.ts";
 import { failureOf, JobFailure } from "./failure.ts";
 import type { Interruptible } from "./interruptible.ts";
@@ -116,6 +122,35 @@ export async function readOffsets(
 
 /** Trusted statements in order. @throws JobFailure with the first failing statement's own error */
 export async function runScript(
+  connection: DuckDBConnection,
+  { statements, attach }: { readonly statements: readonly ScriptStatement[]; readonly attach: string | null },
+  running: Interruptible,
+): Promise<EngineRow[][]> {
+  if (attach === null) return await runStatements(connection, statements, running);
+  await running
+    .on(connection, () => connection.run(`ATTACH ${literal(attach)} AS "${attachedDatabase}" (BLOCK_SIZE 16384)`))
+    .catch((error: unknown) => {
+      throw new JobFailure(failureOf(error, ""));
+    });
+  try {
+    return await runStatements(connection, statements, running);
+  } finally {
+    // Where a statement has failed, its transaction is open still.
+    await connection.run("ROLLBACK").catch(() => {});
+    await detach(connection);
+  }
+}
+
+/** The file is whole then, and free for the next worker. */
+async function detach(connection: DuckDBConnection): Promise<void> {
+  try {
+    await connection.run(`DETACH "${attachedDatabase}"`);
+  } catch (error) {
+    throw new JobFailure({ ...failureOf(error, ""), fatal: true });
+  }
+}
+
+async function runStatements(
   connection: DuckDBConnection,
   statements: readonly ScriptStatement[],
   running: Interruptible,

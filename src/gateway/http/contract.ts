@@ -81,6 +81,10 @@ export interface TransformState {
   readonly watermark: Instant | null;
   /** Rows that came too late since this server started. */
   readonly rowsLate: number;
+  /** What is kept of its groups on this server. */
+  readonly groups:
+    | { readonly kept: true; readonly count: number; readonly sizeBytes: number }
+    | { readonly kept: false; readonly whyNot: string };
 }
 
 /** How far a derivative has read one of its inputs. */

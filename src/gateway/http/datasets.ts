@@ -276,5 +276,6 @@ function transformView(state: TransformState | null): z.infer<typeof oneDatasetV
     emit: state.emit,
     watermark: timeOrNull(state.watermark),
     rowsLate: state.rowsLate,
+    groups: state.groups,
   };
 }

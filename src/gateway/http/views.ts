@@ -124,6 +124,12 @@ export const oneDatasetView = datasetView
           .nullable()
           .describe("No earlier event time is expected; null where an input has brought none yet."),
         rowsLate: z.int().describe("Rows that came too late and were left out, since this server started."),
+        groups: z
+          .discriminatedUnion("kept", [
+            z.object({ kept: z.literal(true), count: z.int(), sizeBytes: z.int() }),
+            z.object({ kept: z.literal(false), whyNot: z.string() }),
+          ])
+          .describe("What this server keeps of its groups, so that runs read new rows alone."),
       })
       .nullable()
       .describe("The SELECT whose result this is; null where its rows come from outside."),

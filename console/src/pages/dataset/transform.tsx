@@ -17,7 +17,7 @@ import {
   SkeletonRows,
 } from "../../design/display.tsx";
 import { Figure, FigureRow } from "../../design/figure.tsx";
-import { compact, count, duration } from "../../design/format.ts";
+import { bytes, compact, count, duration } from "../../design/format.ts";
 import { Bars } from "../../design/small-charts.tsx";
 import { Ago } from "../../design/time.tsx";
 import { behindText, toneOf, waitText } from "../lineage/states.ts";
@@ -115,6 +115,13 @@ function Figures({ transform }: { readonly transform: Transform }): ReactNode {
         value={transform.watermark === null ? "–" : <Ago at={transform.watermark} />}
         more={transform.watermark === null ? "an input has none yet" : "nothing earlier is expected"}
       />
+      {transform.groups.kept && (
+        <Figure
+          name="Groups kept"
+          value={compact(transform.groups.count)}
+          more={`${bytes(transform.groups.sizeBytes)} on this server`}
+        />
+      )}
       {transform.emit !== null && (
         <Figure
           name="Rows too late"
