@@ -102,8 +102,8 @@ describe("EMIT ON CLOSE ... IDLE", () => {
       [],
       clock.now(),
     );
-  /** Behind the machine's time, by which datasets are made. */
-  const later = () => fakeClock(Date.now() + 60 * minute);
+  /** Behind the machine's time, by which datasets are made; at the same second of a minute whenever this is run. */
+  const later = () => fakeClock((Math.floor(Date.now() / minute) + 60) * minute + 50_000);
   const refOf = (name: string) => streams.open.datasets.get(datasetPath(`web.${name}`));
   const windows = async (name: string, base: number) => {
     const rows = await streams.rows(`SELECT epoch_ms(window_start) AS s, n FROM web.${name} ORDER BY 1`);
