@@ -209,6 +209,32 @@ describe("EMIT ON CLOSE ... IDLE", () => {
       expect(await streams.transforms.rebuild(await refOf(name), never)).toMatchObject({ different: null });
   }, 60_000);
 
+  test("rows that wait to be committed are of their windows, though the clock would have closed these", async () => {
+    clock = later();
+    let waiting: number | null = null;
+    const flush = async () => {
+      if (waiting === null) return;
+      const time = waiting;
+      waiting = null;
+      await commit("w", time);
+    };
+    streams = await openStreams({ clock, flush });
+    const base = Math.floor(clock.now() / minute) * minute - 10 * minute;
+    await commit("w", base + 1_000);
+    const sql = "SELECT window_start, count(*) AS n FROM tumble(web.w, event_time, INTERVAL '1 minute') GROUP BY 1";
+    await streams.define("web.e", `${sql} EMIT ON CLOSE IDLE '1 minute'`);
+    await streams.settle();
+    waiting = base + 2_000;
+    await clock.advance(minute);
+    await until("the row is committed", () => waiting === null);
+    await streams.settle();
+    expect(await windows("e", base)).toEqual([]);
+    await clock.advance(minute);
+    await until("the window is told of", async () => (await windows("e", base)).length > 0);
+    expect(await windows("e", base)).toEqual([[0, 2]]);
+    expect(streams.runs.reduce((sum, { rowsLate }) => sum + rowsLate, 0)).toBe(0);
+  }, 60_000);
+
   test("is refused where no window closes", async () => {
     clock = later();
     streams = await openStreams();

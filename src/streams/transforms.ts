@@ -467,7 +467,7 @@ export class Transforms implements Service {
 
   /** A decision that is there already, of a process that died or races, holds; there is none where nothing is to be done. */
   async #decide(kept: Kept, head: Head, signal: AbortSignal): Promise<Decision | null> {
-    const { datasets, clock } = this.#options;
+    const { datasets, clock, flush } = this.#options;
     const { ref, select, inputs, declared } = kept;
     if (kept.read?.seq !== head.seq)
       kept.read = { seq: head.seq, inputs: await readSoFar(datasets, ref.id, head.seq, signal) };
@@ -475,7 +475,12 @@ export class Transforms implements Service {
     const { maxRows = defaultMaxRows } = declared;
     const { plan, takenUpAt } = kept;
     const next = { head, inputs, read, select, maxRows, now: clock.now(), window: plan.window, takenUpAt };
-    const { decision, awaited, dueAt } = await nextStep(datasets, next, signal);
+    const step = await nextStep(datasets, next, signal);
+    // Rows that wait to be committed have been brought: windows that the clock would close alone wait for them.
+    const closesAlone =
+      step.decision?.inputs.every(({ fromOffset, belowOffset }) => fromOffset === belowOffset) === true;
+    if (closesAlone) await Promise.all(inputs.map(({ id }) => flush(id, signal)));
+    const { decision, awaited, dueAt } = closesAlone ? await nextStep(datasets, next, signal) : step;
     kept.awaited = awaited;
     this.#setTurn(kept, dueAt);
     return decision === null ? null : await this.#decisions.decide(ref.id, decision);
