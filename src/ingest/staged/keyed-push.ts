@@ -62,13 +62,19 @@ export class KeyedPush {
     return await this.#answer(arrival, signal);
   }
 
-  /** Gives the body's hash. A request that cannot be staged gives its key up, so that any server may take it. */
+  /**
+   * Gives the body's hash. A request that cannot be staged gives its key up, so that any server may take it: once nothing of it is left in the log, for
+   * a start that found it there would commit it.
+   */
   async #stage(arrival: Arrival, receivedAt: Instant, signal: AbortSignal): Promise<string | null> {
     const { staged, receipts, keeper, logId } = this.#options;
     try {
       return (await staged.stage(arrival, receivedAt, signal)).header.bodyHash;
     } catch (error) {
-      await keeper.untilDone("a key could not be released", () => receipts.release(arrival.id, logId()));
+      await keeper.untilDone("a key could not be released", async () => {
+        await staged.forgotten();
+        await receipts.release(arrival.id, logId());
+      });
       throw error;
     }
   }

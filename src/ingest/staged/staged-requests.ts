@@ -74,6 +74,11 @@ export class StagedRequests {
     }
   }
 
+  /** Resolves when a request that could not be staged is gone from the log for good. @throws what the disk says */
+  async forgotten(): Promise<void> {
+    await this.#options.log.forgotten();
+  }
+
   /** Hands what is staged to the dataset's writer; its bytes count as pending from now on. */
   resume(entry: StagedEntry, definition: DatasetDefinition, format = readFormat(entry.header.format)): void {
     const { ingestId, bodyBytes } = entry.header;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { appendFile, copyFile, mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, cp, mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { tempDirectory } from "../../../test/kit/index.ts";
@@ -120,6 +120,42 @@ test("a full disk acknowledges nothing, and the log goes on when there is room",
   await append(log, "b");
   await log.close();
   expect(idsOf((await openLog(folder.path)).entries)).toEqual(["a", "b"]);
+});
+
+test("what was not acknowledged is forgotten once it is cut off, also where that failed at first", async () => {
+  await using folder = await tempDirectory();
+  let broken = false;
+  const fail = () => {
+    if (broken) throw Object.assign(new Error("input/output error"), { code: "EIO" });
+  };
+  const failing = (file: DiskFile): DiskFile => ({
+    write: (bytes, position) => file.write(bytes, position),
+    read: (position, length) => file.read(position, length),
+    truncate: async (size) => {
+      fail();
+      await file.truncate(size);
+    },
+    sizeBytes: () => file.sizeBytes(),
+    sync: async () => {
+      fail();
+      await file.sync();
+    },
+    [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
+  });
+  const disk: Disk = { ...nodeDisk, open: async (name, mode) => failing(await nodeDisk.open(name, mode)) };
+  const { log } = await openLog(folder.path, disk);
+  await append(log, "a");
+  broken = true;
+  await expect(append(log, "lost")).rejects.toMatchObject({ code: "EIO" });
+  await expect(log.forgotten()).rejects.toMatchObject({ code: "EIO" });
+  // Who looks now finds it.
+  await using copy = await tempDirectory();
+  await cp(folder.path, copy.path, { recursive: true });
+  expect(idsOf((await openLog(copy.path)).entries)).toEqual(["a", "lost"]);
+  broken = false;
+  await Promise.all([log.forgotten(), log.forgotten()]);
+  await log.close();
+  expect(idsOf((await openLog(folder.path)).entries)).toEqual(["a"]);
 });
 
 test("an acknowledged request whose header this version cannot read is told, never passed over", async () => {

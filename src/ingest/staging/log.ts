@@ -50,6 +50,7 @@ export class StagingLog {
   readonly #segments = new Map<string, Segment>();
   readonly #queue: Append[] = [];
   readonly #naming = new Mutex();
+  readonly #cutting = new Mutex();
   #current: OpenSegment | null = null;
   /** Segments with frames behind `size` that were never acknowledged, and could not be cut off. */
   #uncut: { readonly name: string; readonly size: number }[] = [];
@@ -222,10 +223,22 @@ export class StagingLog {
   }
 
   /**
+   * Resolves when what was appended and not acknowledged is gone for good: until then the next start would take it for acknowledged, and nobody else
+   * may take the request. @throws what the disk says
+   */
+  async forgotten(): Promise<void> {
+    await this.#cut();
+  }
+
+  /**
    * A frame that was not acknowledged must be gone for good before a later one is: a chain that has the later one is taken to
    * have all before it, and a frame found at the next start would be taken for committed.
    */
   async #cut(): Promise<void> {
+    await this.#cutting.run(() => this.#cutAll());
+  }
+
+  async #cutAll(): Promise<void> {
     for (let one = this.#uncut[0]; one !== undefined; one = this.#uncut[0]) {
       const segment = path.join(this.#directory, one.name);
       if ((await this.#disk.stat(segment)) === null) await this.#disk.syncDirectory(this.#directory);
