@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import path from "node:path";
 import { datasetPath, Lifecycle, type Telemetry } from "../base/index.ts";
 import { type CommitNews, Datasets } from "../datasets/index.ts";
@@ -9,7 +10,7 @@ import { Lookups } from "../lookups/index.ts";
 import { keptLimits, Queries } from "../queries/index.ts";
 import { datasetKind, type Resource } from "../resources/index.ts";
 import { nodeDisk } from "../storage/index.ts";
-import { Transforms } from "../streams/index.ts";
+import { PostgresLeases, Transforms } from "../streams/index.ts";
 import { TaskQueue, TaskRunner } from "../tasks/index.ts";
 import { collectWorkers, type ExposedMetrics, type RootLogger, SystemWriter } from "../telemetry/index.ts";
 import { Activity } from "./activity.ts";
@@ -134,6 +135,12 @@ export async function startRooms(
     random,
     ids,
     telemetry: telemetryOf("streams"),
+    leases: new PostgresLeases({
+      sql,
+      clock,
+      log: log.child({ room: "streams" }),
+      holder: `${hostname()}:${directory}`, // one server runs on a folder
+    }),
     atOnce: values["transforms.workers"] + 1, // one is decided or committed while others run
   });
   const door = resourcesDoor(

@@ -14,6 +14,7 @@ import type { Datasets } from "../datasets/index.ts";
 import type { Engine } from "../engines/index.ts";
 import type { ObjectStore } from "../storage/index.ts";
 import type { Mode } from "./classify.ts";
+import type { RunLeases } from "./leases.ts";
 import type { Awaited } from "./progress.ts";
 
 /** What a declared transform says. */
@@ -116,6 +117,8 @@ export interface TransformsOptions {
   readonly random: Random;
   readonly ids: IdSource;
   readonly telemetry: Telemetry;
+  /** Which server runs a transform. */
+  readonly leases: RunLeases;
   /** Runs at once. */
   readonly atOnce: number;
 }

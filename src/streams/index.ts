@@ -8,6 +8,7 @@ export type {
   TransformState,
   TransformsOptions,
 } from "./contract.ts";
+export { PostgresLeases, type RunLeases } from "./leases.ts";
 export type { DerivedColumn } from "./lineage.ts";
 export { within } from "./select.ts";
 export { Transforms } from "./transforms.ts";

@@ -101,6 +101,7 @@ export class Transforms implements Service {
     for (const kept of this.#kept.values()) this.#setTurn(kept, null);
     await this.#turns.stop();
     await this.#following;
+    await this.#options.leases.stop();
   }
 
   /**
@@ -189,6 +190,7 @@ export class Transforms implements Service {
   ): Promise<number | null> {
     try {
       await this.#options.datasets.setTransform(ref.id, chainTransform(ref.path, select, inputs), behindSeq);
+      await this.#options.leases.seize(ref.id);
       return behindSeq + 1;
     } catch (error) {
       if (error instanceof MillraceError && error.code === "conflict") return null;
@@ -204,6 +206,8 @@ export class Transforms implements Service {
     const kept = this.#kept.get(id);
     if (kept === undefined) throw new MillraceError("dataset_not_found", "The dataset has no transform.");
     await this.#options.datasets.setTransform(id, chainTransform(kept.ref.path, kept.select, kept.inputs));
+    // Other servers are not told of it.
+    await this.#options.leases.seize(id);
     kept.wake?.abort();
     this.#ask(kept);
   }
@@ -226,6 +230,7 @@ export class Transforms implements Service {
     this.#letGo(kept);
     await this.#decisions.forgetAll(id);
     await this.#states.forget(id);
+    await this.#options.leases.forget(id);
   }
 
   #letGo(kept: Kept): void {
@@ -348,6 +353,8 @@ export class Transforms implements Service {
   async #turn(kept: Kept): Promise<void> {
     const { signal } = this.#stopping;
     if (signal.aborted || kept.declared.paused || this.#kept.get(kept.ref.id) !== kept) return;
+    const elsewhereMs = this.#options.leases.elsewhereMs(kept.ref.id);
+    if (elsewhereMs > 0) return this.#pause(kept, elsewhereMs);
     kept.isRunning = true;
     try {
       // One run a turn, so that one with much to read does not keep the others waiting.
@@ -369,9 +376,15 @@ export class Transforms implements Service {
     const longestMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (kept.failures - 1));
     const pauseMs = longestMs * (0.5 + random.float() / 2);
     kept.nextTryAt = instant(clock.now() + pauseMs);
+    telemetry.log.warn("a transform's run failed", { dataset: formatDatasetPath(kept.ref.path), pauseMs, error });
+    this.#pause(kept, pauseMs);
+  }
+
+  /** Its next turn comes then, and none before, unless it is woken. */
+  #pause(kept: Kept, pauseMs: number): void {
+    const { clock } = this.#options;
     const wake = new AbortController();
     kept.wake = wake;
-    telemetry.log.warn("a transform's run failed", { dataset: formatDatasetPath(kept.ref.path), pauseMs, error });
     const again = () => {
       if (kept.wake !== wake) return;
       kept.wake = null;
@@ -383,13 +396,16 @@ export class Transforms implements Service {
 
   /** Whether there may be more to do. */
   async #runOnce(kept: Kept, signal: AbortSignal): Promise<boolean> {
-    const { datasets, clock, ids } = this.#options;
+    const { datasets, clock, ids, leases } = this.#options;
     const { ref, select, inputs, declared } = kept;
     const head = await datasets.head(ref.id, signal);
     if (head.transformSeq !== kept.transformSeq) await this.#followChain(kept, head, signal);
     await this.#keepLate(kept, head.seq, signal);
-    const decision = await this.#decide(kept, head, signal);
-    if (decision === null) return false;
+    const wanted = await this.#wanted(kept, head, signal);
+    if (wanted === null) return false;
+    using lease = await leases.take(ref.id);
+    if (lease === null) return true;
+    const decision = await this.#decisions.decide(ref.id, wanted);
     const startedAt = clock.now();
     const traceId = ids.uuid() as TraceId;
     const about = { kept, decision, startedAt, traceId };
@@ -465,8 +481,11 @@ export class Transforms implements Service {
     kept.unset = clock.timer(waitMs, () => this.#ask(kept));
   }
 
-  /** A decision that is there already, of a process that died or races, holds; there is none where nothing is to be done. */
-  async #decide(kept: Kept, head: Head, signal: AbortSignal): Promise<Decision | null> {
+  /**
+   * What is to be done. A decision that is there already, of a process that died or races, holds in its place; there is none where nothing is
+   * to be done.
+   */
+  async #wanted(kept: Kept, head: Head, signal: AbortSignal): Promise<Decision | null> {
     const { datasets, clock, flush } = this.#options;
     const { ref, select, inputs, declared } = kept;
     if (kept.read?.seq !== head.seq)
@@ -483,7 +502,7 @@ export class Transforms implements Service {
     const { decision, awaited, dueAt } = closesAlone ? await nextStep(datasets, next, signal) : step;
     kept.awaited = awaited;
     this.#setTurn(kept, dueAt);
-    return decision === null ? null : await this.#decisions.decide(ref.id, decision);
+    return decision;
   }
 
   #record(

@@ -21,6 +21,7 @@ import {
 } from "../../src/streams/index.ts";
 import { until } from "../kit/index.ts";
 import { type OpenQueries, openQueries, requestOf, rowsOf } from "../queries/open.ts";
+import { noLeases } from "./no-leases.ts";
 
 /** Transforms over real datasets and workers. */
 export interface OpenStreams extends AsyncDisposable {
@@ -41,7 +42,7 @@ export interface OpenStreams extends AsyncDisposable {
   settle(): Promise<void>;
   rows(sql: string): Promise<unknown>;
   /** Transforms of another process on the same store and database, which keep nothing yet. */
-  beside(wrap: (store: ObjectStore) => ObjectStore): Promise<AnotherProcess>;
+  beside(wrap: (store: ObjectStore) => ObjectStore, options?: Partial<TransformsOptions>): Promise<AnotherProcess>;
   /** Decisions of a derivative that no commit has made good, oldest first. */
   decisions(name: string): Promise<readonly { readonly clock: number }[]>;
 }
@@ -85,6 +86,7 @@ export async function openStreams(
     random: systemRandom,
     ids: idSource(systemClock, systemRandom),
     telemetry: silentTelemetry,
+    leases: noLeases,
     atOnce: 2,
   };
   const make = async () => {
@@ -141,7 +143,7 @@ export async function openStreams(
       );
     },
     rows: (sql) => rowsOf(open.queries.run(requestOf(sql, open.owner), new AbortController().signal)),
-    async beside(wrap) {
+    async beside(wrap, more = {}) {
       const { database, store } = open.identity.open;
       const datasets = new Datasets({
         store: wrap(store),
@@ -160,6 +162,7 @@ export async function openStreams(
         store: wrap(store),
         declared: async () => [],
         ...options,
+        ...more,
       });
       await transforms.start();
       return {

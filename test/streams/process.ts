@@ -6,6 +6,7 @@ import { connect, directoryStore, type ObjectStore, type Sql } from "../../src/s
 import { Transforms, type TransformsOptions } from "../../src/streams/index.ts";
 import { openPool } from "../kit/engine-pool.ts";
 import { unsyncedDisk } from "../kit/unsynced-disk.ts";
+import { noLeases } from "./no-leases.ts";
 
 /** A process of its own that keeps transforms, as it is told by the one that started it. */
 
@@ -75,6 +76,7 @@ export async function openProcess(
     random: systemRandom,
     ids: idSource(systemClock, systemRandom),
     telemetry: silentTelemetry,
+    leases: noLeases,
     atOnce: all.length,
     ...options,
   });

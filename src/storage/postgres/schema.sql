@@ -141,3 +141,10 @@ CREATE TABLE tasks (
 CREATE UNIQUE INDEX tasks_key ON public.tasks USING btree (kind, key) WHERE ((key IS NOT NULL) AND (state = ANY (ARRAY['queued'::text, 'running'::text])));
 CREATE INDEX tasks_leased ON public.tasks USING btree (lease_until) WHERE (state = 'running'::text);
 CREATE INDEX tasks_waiting ON public.tasks USING btree (priority DESC, not_before, created_at) WHERE (state = 'queued'::text);
+
+CREATE TABLE transform_leases (
+  dataset_id text NOT NULL,
+  holder text NOT NULL,
+  held_until timestamp with time zone NOT NULL,
+  PRIMARY KEY (dataset_id)
+);
