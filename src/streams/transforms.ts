@@ -10,29 +10,26 @@ import {
   MillraceError,
   Semaphore,
   type Service,
-  type TraceId,
 } from "../base/index.ts";
 import { type CommitNews, type DatasetRef, datasetId, type Head } from "../datasets/index.ts";
 import { type DataSchema, systemFields, userColumns } from "../slices/index.ts";
 import { type InputProgress, inputProgress } from "./behind.ts";
 import { chainTransform, newestTransform } from "./chain-transform.ts";
 import { Checkpoints } from "./checkpoints.ts";
-import type { DeclaredTransform, TransformRunRecord, TransformState, TransformsOptions } from "./contract.ts";
-import { type Decision, Decisions } from "./decision.ts";
+import type { DeclaredTransform, TransformState, TransformsOptions } from "./contract.ts";
+import { Decisions } from "./decision.ts";
 import { isConcerned, type Kept, keptFrom, stateOf } from "./kept.ts";
-import { type LateRows, noneLate } from "./late.ts";
 import { LateLog } from "./late-log.ts";
 import { type DerivedColumn, derivedColumns } from "./lineage.ts";
 import type { Plan } from "./plan.ts";
-import { nextStep, readBy, readSoFar } from "./progress.ts";
 import { ReadSelects } from "./read-selects.ts";
-import { decidedBy, type RebuildReport, rebuild } from "./rebuild.ts";
+import { type RebuildReport, rebuild } from "./rebuild.ts";
+import { Rounds } from "./rounds.ts";
 import { Runner } from "./run.ts";
 import type { TransformSelect } from "./select.ts";
 import { States } from "./states.ts";
 import { Turns } from "./turns.ts";
 
-const defaultMaxRows = 5_000_000;
 const firstPauseMs = 1_000;
 const longestPauseMs = 300_000;
 const followAgainMs = 5_000;
@@ -54,7 +51,7 @@ export class Transforms implements Service {
   readonly #options: TransformsOptions;
   readonly #decisions: Decisions;
   readonly #runner: Runner;
-  readonly #late: LateLog;
+  readonly #rounds: Rounds;
   readonly #states: States;
   readonly #turns: Turns<Kept>;
   readonly #kept = new Map<DatasetId, Kept>();
@@ -69,11 +66,12 @@ export class Transforms implements Service {
   constructor(options: TransformsOptions) {
     this.#options = options;
     this.#decisions = new Decisions(options.store);
-    this.#late = new LateLog(options);
     const { stateDirectory } = options;
     const checkpoints = new Checkpoints({ ...options, directory: options.directory });
     this.#states = new States({ ...options, directory: stateDirectory, checkpoints });
     this.#runner = new Runner({ ...options, states: this.#states });
+    const parts = { decisions: this.#decisions, runner: this.#runner, states: this.#states };
+    this.#rounds = new Rounds(options, { ...parts, late: new LateLog(options) });
     this.#turns = new Turns(options.atOnce, (kept) => this.#turn(kept));
   }
 
@@ -356,9 +354,12 @@ export class Transforms implements Service {
     const elsewhereMs = this.#options.leases.elsewhereMs(kept.ref.id);
     if (elsewhereMs > 0) return this.#pause(kept, elsewhereMs);
     kept.isRunning = true;
+    this.#setTurn(kept, null);
     try {
       // One run a turn, so that one with much to read does not keep the others waiting.
-      if (await this.#runOnce(kept, signal)) this.#ask(kept);
+      const { isMore, dueAt } = await this.#rounds.once(kept, signal);
+      if (isMore) this.#ask(kept);
+      else this.#setTurn(kept, dueAt);
       kept.failures = 0;
       kept.error = null;
       kept.nextTryAt = null;
@@ -394,83 +395,6 @@ export class Transforms implements Service {
     delay(clock, pauseMs, AbortSignal.any([wake.signal, this.#stopping.signal])).then(again, again);
   }
 
-  /** Whether there may be more to do. */
-  async #runOnce(kept: Kept, signal: AbortSignal): Promise<boolean> {
-    const { datasets, clock, ids, leases } = this.#options;
-    const { ref, select, inputs, declared } = kept;
-    const head = await datasets.head(ref.id, signal);
-    if (head.transformSeq !== kept.transformSeq) await this.#followChain(kept, head, signal);
-    await this.#keepLate(kept, head.seq, signal);
-    const wanted = await this.#wanted(kept, head, signal);
-    if (wanted === null) return false;
-    using lease = await leases.take(ref.id);
-    if (lease === null) return true;
-    const decision = await this.#decisions.decide(ref.id, wanted);
-    const startedAt = clock.now();
-    const traceId = ids.uuid() as TraceId;
-    const about = { kept, decision, startedAt, traceId };
-    try {
-      const done = await this.#runner.run({ ref, select, inputs, traceId }, head, decision, signal);
-      if (done.outcome === "lost") return true;
-      kept.read = { seq: done.seq, inputs: readBy(decision) };
-      kept.watermark = done.watermark;
-      kept.rowsLate += done.late.count;
-      this.#record(about, { ...done, error: null });
-      const run = {
-        target: { ref, select, inputs, traceId },
-        plan: kept.plan,
-        decision,
-        before: head.watermark,
-        seq: done.seq,
-      };
-      if (done.late.count > 0) await this.#late.keep(run, signal);
-      kept.lateSeq = done.seq;
-      await this.#decisions.forget(ref.id, done.seq);
-      await this.#states.checkpoint(ref.id);
-      return declared.paused === false;
-    } catch (error) {
-      if (!signal.aborted) this.#record(about, { seq: null, rows: 0, late: noneLate, error: asMillraceError(error) });
-      throw error;
-    }
-  }
-
-  /** The late rows of the last run, where another process may have died behind its commit: the next run is decided behind them. */
-  async #keepLate(kept: Kept, headSeq: number, signal: AbortSignal): Promise<void> {
-    const { datasets, ids, telemetry } = this.#options;
-    const { ref, select, inputs, plan } = kept;
-    if (kept.lateSeq === headSeq || !this.#late.isFor(plan, select)) return;
-    const range = { from: 0, to: headSeq, newestFirst: true };
-    for await (const { seq, block } of datasets.blocks(ref.id, range, signal)) {
-      if (block.event.kind === "SetTransform") break;
-      if (block.event.kind !== "ExecuteTransform") continue;
-      const [decided, { watermark }] = await Promise.all([
-        decidedBy(datasets, block.event, signal),
-        datasets.snapshot(ref.id, { kind: "version", seq: seq - 1 }, signal),
-      ]);
-      const decision = { behindSeq: seq - 1, planHash: select.planHash, clock: block.systemTime, inputs: decided };
-      const target = { ref, select, inputs, traceId: ids.uuid() as TraceId };
-      await this.#late.keep({ target, plan, decision, before: watermark, seq }, signal).catch((error: unknown) => {
-        if (!(error instanceof MillraceError) || error.code !== "data_expired") throw error;
-        telemetry.log.warn("late rows of a run have expired before they were kept", {
-          dataset: formatDatasetPath(ref.path),
-          seq,
-        });
-      });
-      break;
-    }
-    kept.lateSeq = headSeq;
-  }
-
-  /** Another server has written a transform: it may be this one again, or one that this server is still to be told of. */
-  async #followChain(kept: Kept, head: Head, signal: AbortSignal): Promise<void> {
-    const newest = await newestTransform(this.#options.datasets, kept.ref.id, head, signal);
-    if (!kept.select.isOf(newest.said))
-      throw new MillraceError("conflict", `The transform of ${formatDatasetPath(kept.ref.path)} was declared anew.`, {
-        hint: "It goes on as soon as this server has taken up the declaration.",
-      });
-    kept.transformSeq = newest.seq;
-  }
-
   /** The turn that the clock gives it, in the place of any before. Never behind a stop. */
   #setTurn(kept: Kept, dueAt: Instant | null): void {
     const { clock } = this.#options;
@@ -479,64 +403,6 @@ export class Transforms implements Service {
     if (dueAt === null || this.#stopping.signal.aborted || this.#kept.get(kept.ref.id) !== kept) return;
     const waitMs = Math.min(Math.max(dueAt - clock.now(), 0), longestWaitMs);
     kept.unset = clock.timer(waitMs, () => this.#ask(kept));
-  }
-
-  /**
-   * What is to be done. A decision that is there already, of a process that died or races, holds in its place; there is none where nothing is
-   * to be done.
-   */
-  async #wanted(kept: Kept, head: Head, signal: AbortSignal): Promise<Decision | null> {
-    const { datasets, clock, flush } = this.#options;
-    const { ref, select, inputs, declared } = kept;
-    if (kept.read?.seq !== head.seq)
-      kept.read = { seq: head.seq, inputs: await readSoFar(datasets, ref.id, head.seq, signal) };
-    const read = kept.read.inputs;
-    const { maxRows = defaultMaxRows } = declared;
-    const { plan, takenUpAt } = kept;
-    const next = { head, inputs, read, select, maxRows, now: clock.now(), window: plan.window, takenUpAt };
-    const step = await nextStep(datasets, next, signal);
-    // Rows that wait to be committed have been brought: windows that the clock would close alone wait for them.
-    const closesAlone =
-      step.decision?.inputs.every(({ fromOffset, belowOffset }) => fromOffset === belowOffset) === true;
-    if (closesAlone) await Promise.all(inputs.map(({ id }) => flush(id, signal)));
-    const { decision, awaited, dueAt } = closesAlone ? await nextStep(datasets, next, signal) : step;
-    kept.awaited = awaited;
-    this.#setTurn(kept, dueAt);
-    return decision;
-  }
-
-  #record(
-    { kept, decision, startedAt, traceId }: { kept: Kept; decision: Decision; startedAt: Instant; traceId: TraceId },
-    { seq, rows, late, error }: { seq: number | null; rows: number; late: LateRows; error: MillraceError | null },
-  ): void {
-    const { clock, record } = this.#options;
-    const nameOf = (id: DatasetId) => {
-      const found = kept.inputs.find((input) => input.id === id);
-      return found === undefined ? id : formatDatasetPath(found.path);
-    };
-    const inputs: TransformRunRecord["inputs"] = decision.inputs.map(({ datasetId, fromOffset, belowOffset }) => ({
-      dataset: nameOf(datasetId),
-      fromOffset,
-      belowOffset,
-    }));
-    record({
-      dataset: formatDatasetPath(kept.ref.path),
-      mode: kept.plan.mode,
-      state: error === null ? "done" : "failed",
-      startedAt,
-      elapsedMs: clock.now() - startedAt,
-      rowsRead: decision.inputs
-        .filter(({ datasetId }) => kept.driving.has(datasetId))
-        .reduce((sum, { fromOffset, belowOffset }) => sum + belowOffset - fromOffset, 0),
-      rowsWritten: rows,
-      rowsLate: late.count,
-      late: late.rows,
-      seq,
-      inputs,
-      errorCode: error?.code ?? null,
-      errorMessage: error?.message ?? null,
-      traceId,
-    });
   }
 }
 
