@@ -192,6 +192,46 @@ test("of two processes that race for a transform over many batches, one commits 
   expect(Math.min(...shares)).toBeGreaterThan(0);
 }, 60_000);
 
+const leaseMs = 6_000;
+
+test("of two processes with leases one does all runs; when it is killed, the other goes on where it stopped", async () => {
+  const led = { led: { sql: "SELECT b, sum(a) AS s FROM web.l GROUP BY b" } };
+  await streams.open.commit(datasetPath("web.l"), columns, [at(1, 1, "'l'")]);
+  await streams.define("web.led", led.led.sql);
+  await streams.settle();
+  const { id: input } = await streams.open.datasets.get(datasetPath("web.l"));
+  const { id } = await streams.open.datasets.get(datasetPath("web.led"));
+  await streams.stop();
+  const order = await orderOf(led, 1_000);
+  const processes = [0, 1].map(() => startProcess("race-process.ts", [order, String(leaseMs)]));
+  await Promise.all(processes.map((child) => once(child, "message")));
+  const runOf = async (batch: number) => {
+    const heard = new AbortController();
+    const alive = processes.filter((child) => child.connected);
+    const told = alive.map(async (child) => {
+      await once(child, "message", { signal: heard.signal });
+      return child;
+    });
+    const first = Promise.race(told);
+    void Promise.allSettled(told);
+    await streams.open.commit(datasetPath("web.l"), columns, [at(2 + batch, batch, "'l'")]);
+    for (const child of alive) child.send(input);
+    return await first.finally(() => heard.abort());
+  };
+  const first = await runOf(0);
+  for (let batch = 1; batch < racedBatches; batch++) expect((await runOf(batch)).pid).toBe(first.pid);
+  first.kill("SIGKILL");
+  await once(first, "exit");
+  const next = await runOf(racedBatches);
+  expect(next.pid).not.toBe(first.pid);
+  next.disconnect();
+  await once(next, "exit");
+  await streams.open.datasets.refresh(id, never);
+  await streams.restart();
+  await streams.settle();
+  expect(await differences(led)).toEqual([]);
+}, 60_000);
+
 const nameOfRun = ({ dataset, seq }: { dataset: string; seq: number }) => `${dataset} ${seq}`;
 const ranShape = z.object({ dataset: z.string(), seq: z.number() });
 
