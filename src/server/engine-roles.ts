@@ -35,7 +35,8 @@ export function engineRoles(
       ...common,
       ...memory(values["transforms.memory"]),
       minWorkers: 0,
-      threads: Math.max(1, Math.floor(values["queries.threads"] / values["transforms.workers"])),
+      // Mostly one runs, and it should have all cores: a lone one with half of them took nearly twice as long.
+      threads: values["queries.threads"],
       maxWorkers: values["transforms.workers"],
       maxQueued: 1_024,
     },

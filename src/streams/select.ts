@@ -26,7 +26,6 @@ import {
   readStatementText,
   references,
   replaceCurrentUser,
-  replaceTable,
   type SqlParser,
   type Statement,
   type StatementText,
@@ -78,6 +77,8 @@ import {
 } from "./scope.ts";
 
 const anyClock = 0 as Instant;
+/** A run asks for a handful, which are mostly the same again. */
+const mostTexts = 32;
 
 /** What a transform says of its result. */
 export interface SelectText {
@@ -159,6 +160,8 @@ export class TransformSelect {
   readonly #text: StatementText;
   readonly #tree: string;
   readonly #parser: SqlParser;
+  /** By their trees, the one that was asked for last at the end. */
+  readonly #texts = new Map<string, string>();
 
   private constructor(
     { sql, key = [] }: SelectText,
@@ -422,17 +425,42 @@ export class TransformSelect {
     carries: boolean,
     signal: AbortSignal,
   ): Promise<string> {
+    const relations: string[] = [];
     for (const [at, reference] of found.entries()) {
+      const { table } = reference;
       const { sql, columns } = relationOf(pathOf(statement, reference), at);
-      const window = windows.find(({ table }) => table === reference.table);
+      const window = windows.find((one) => one.table === table);
       if (window !== undefined) hideBehindWindow(window, columns);
-      const name = textOf(reference.table, "table_name");
-      const isDriving = !isLookup(reference.table);
-      const tree = await this.#parser.serialize(carries && isDriving ? inputSql(sql, at) : sql, signal);
-      replaceTable(reference.table, tree, name);
+      relations.push(carries && !isLookup(table) ? inputSql(sql, at) : sql);
+      nameRelation(table, at);
     }
-    return await this.#parser.deserialize(JSON.stringify(statement.root), signal);
+    return withRelations(await this.#textOf(JSON.stringify(statement.root), signal), relations);
   }
+
+  /** The text of a tree; that of trees of before is known. */
+  async #textOf(tree: string, signal: AbortSignal): Promise<string> {
+    const text = this.#texts.get(tree) ?? (await this.#parser.deserialize(tree, signal));
+    this.#texts.delete(tree);
+    this.#texts.set(tree, text);
+    const [oldest] = this.#texts.keys();
+    if (this.#texts.size > mostTexts && oldest !== undefined) this.#texts.delete(oldest);
+    return text;
+  }
+}
+
+const relationName = (at: number) => `${ours}in${at}`;
+
+/** Has a reference name the relation that takes its place, under its own name. */
+function nameRelation(table: TreeNode, at: number): void {
+  const alias = textOf(table, "alias") || textOf(table, "table_name");
+  Object.assign(table, { alias, schema_name: "", catalog_name: "", table_name: relationName(at), at_clause: null });
+}
+
+/** A SELECT with the relations that it names. What a run reads is no part of its tree, which is the same each time then. */
+function withRelations(text: string, relations: readonly string[]): string {
+  const named = relations.map((sql, at) => `${ident(relationName(at))} AS NOT MATERIALIZED (${sql})`).join(", ");
+  const own = /^WITH (RECURSIVE )?/.exec(text);
+  return own === null ? `WITH ${named} ${text}` : `${own[0]}${named}, ${text.slice(own[0].length)}`;
 }
 
 /** The latest row of each key, of rows that carry. */
