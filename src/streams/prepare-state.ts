@@ -25,7 +25,7 @@ import {
   toldTable,
   withTold,
 } from "./state-sql.ts";
-import { type KeptState, type Ledger, type States, sayLedger } from "./states.ts";
+import { isMillraceError, type KeptState, type Ledger, type States, sayLedger } from "./states.ts";
 
 const outTable = '"mr:out"';
 const counted = z.tuple([z.object({ groups: z.number() })]);
@@ -59,6 +59,8 @@ export interface StateWork {
   readonly tables: readonly string[];
   readonly copy: (file: RunFile) => string;
   readonly after: readonly string[];
+  /** Told where it failed: without its state the next try may not. @throws the error, where that is not to blame */
+  readonly failed: (error: unknown) => Promise<void>;
   /** Told of the rows of `countGroups`, once the transaction has been committed. */
   readonly left: (rows: unknown) => Promise<void>;
 }
@@ -97,10 +99,10 @@ export class StatePreparation {
     }
     const ledger = { of: planned.of, transformSeq, seq: behindSeq, read: this.#readBefore() };
     const path = found?.path ?? (await this.#states.make(id));
-    const made = await this.#advance(path, found === null, ledger, rows, await own());
-    if (made !== null) return made;
+    const made = await this.#advance(path, found === null, ledger, rows, await own()).catch(tooLarge);
+    if (typeof made === "object") return made;
     await this.#states.drop(id);
-    this.#states.refuse(id, this.#refusal, "what it has told cannot be found again among its groups");
+    this.#states.refuse(id, this.#refusal, made);
     return null;
   }
 
@@ -124,7 +126,7 @@ export class StatePreparation {
     ledger: Ledger,
     rows: RelationOf,
     own: OwnRows | null,
-  ): Promise<KeptState | null> {
+  ): Promise<KeptState | "what it has told cannot be found again among its groups"> {
     const { planned, columns, closing, plan } = this.#run;
     const { shape, identified } = planned;
     const windows = { after: closing.lateBy, by: null };
@@ -151,7 +153,7 @@ export class StatePreparation {
     const [{ groups }] = counted.parse(answers.at(-2));
     // Rows of windows that have closed for good are no more among the groups.
     const isWhole = matched === wanted && (matched === there || plan.window !== null);
-    if (!isWhole) return null;
+    if (!isWhole) return "what it has told cannot be found again among its groups";
     const state = { path, ledger, left: null, groups };
     await this.#states.keep(this.#run.id, state);
     return { ...state, sizeBytes: 0 };
@@ -197,6 +199,11 @@ export class StatePreparation {
       ],
       copy: (file) => differenceSql({ ...difference, ...file }, `SELECT * FROM ${outTable}`),
       after: ["COMMIT"],
+      failed: async (error) => {
+        const why = tooLarge(error);
+        await this.#states.drop(id);
+        this.#states.refuse(id, this.#refusal, why);
+      },
       left: async (rows) => {
         const [{ groups }] = counted.parse(rows);
         const next = { ...ledger, seq: behindSeq + 1, read: this.#readAfter(), isCommitted: false };
@@ -208,4 +215,11 @@ export class StatePreparation {
   #readAfter(): Map<DatasetId, number> {
     return new Map(this.#run.seen.map(({ decided }) => [decided.datasetId, decided.belowOffset]));
   }
+}
+
+/** @throws the error where it says something else than that groups are too many for this server */
+function tooLarge(error: unknown): string {
+  if (isMillraceError(error, "out_of_memory", "disk_full"))
+    return "they do not fit into the memory or the disk of a worker";
+  throw error;
 }

@@ -47,7 +47,7 @@ export interface Run {
   /** SQL of the places of rows that came too late; null where none can. */
   readonly late: string | null;
   /** What it does to the state of its groups; null where it works on none. */
-  readonly state: Pick<StateWork, "path" | "before" | "after" | "left"> | null;
+  readonly state: Pick<StateWork, "path" | "before" | "after" | "left" | "failed"> | null;
 }
 
 /** Makes a run ready: its inputs are held open, and its SQL is a function of what was decided and of what the derivative was. */
@@ -193,8 +193,8 @@ export class Preparation {
     );
     if (state === null) return null;
     const fresh = await this.#newRows(seen);
-    const { path, before, after, left, ...made } = await preparation.run(state, fresh);
-    return { ...made, late: await this.#lateOf(fresh, closing), state: { path, before, after, left } };
+    const { path, before, after, left, failed, ...made } = await preparation.run(state, fresh);
+    return { ...made, late: await this.#lateOf(fresh, closing), state: { path, before, after, left, failed } };
   }
 
   /** Rows of the inputs that runs have read, from these offsets on; null where some of them have expired. */

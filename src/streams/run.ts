@@ -193,7 +193,11 @@ export class Runner {
       ...(state === null ? [] : [{ sql: countGroups, rows: true }]),
     ];
     const order = this.#order(statements, target, state?.path ?? null);
-    const { answers, hashes, statistics } = await this.#options.engine.writeSlice(order, file.output, signal);
+    const written = this.#options.engine.writeSlice(order, file.output, signal);
+    const { answers, hashes, statistics } = await written.catch(async (error: unknown) => {
+      await state?.failed(error);
+      throw error;
+    });
     const told = answers.filter((_, at) => statements[at]?.rows === true);
     const late = run.late === null ? undefined : told.shift();
     const found = isChecked ? (twice.parse(told.shift())[0]?.twice ?? 0) : 0;

@@ -1,9 +1,11 @@
 import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import fc from "fast-check";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { until } from "../../test/kit/index.ts";
 import { type OpenStreams, openStreams } from "../../test/streams/open.ts";
-import { datasetPath } from "../base/index.ts";
+import { datasetPath, MillraceError } from "../base/index.ts";
+import type { EngineScript } from "../engines/index.ts";
 
 let streams: OpenStreams;
 const names: string[] = [];
@@ -173,6 +175,35 @@ describe("the groups of a SELECT", () => {
     expect(await streams.rows(sums)).toEqual([...before, { b: "z", s: 100 }]);
     await bringBack(first);
   });
+
+  test.each(["script", "writeSlice"] as const)(
+    "that do not fit into a worker's memory (%s) are made anew instead",
+    async (call) => {
+      const [input, name] = [`web.wide_${call.toLowerCase()}`, `web.narrow_${call.toLowerCase()}`];
+      await commit(input, [[1, 1, "x", 1]]);
+      await define(name, `SELECT b, sum(a) AS s FROM ${input} GROUP BY b`);
+      await streams.settle();
+      const { pool } = streams.open.pool;
+      const real = pool[call].bind(pool) as (...given: unknown[]) => Promise<unknown>;
+      const spied = vi.spyOn(pool, call).mockImplementation((async (order: EngineScript, ...more: unknown[]) => {
+        if (order.attach !== undefined) throw new MillraceError("out_of_memory", "The statement needs more memory.");
+        return await real(order, ...more);
+      }) as never);
+      try {
+        await commit(input, [[2, 2, "x", 2]]);
+        await until("the run was made", async () => {
+          await streams.settle();
+          return JSON.stringify(await streams.rows(`SELECT s::INTEGER AS s FROM ${name}`)) === '[{"s":3}]';
+        });
+        expect(await groupsOf(name)).toEqual({
+          kept: false,
+          whyNot: "they do not fit into the memory or the disk of a worker",
+        });
+      } finally {
+        spied.mockRestore();
+      }
+    },
+  );
 
   test("of windows that have closed for good are forgotten", async () => {
     const select =
