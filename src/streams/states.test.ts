@@ -167,8 +167,10 @@ describe("the groups of a SELECT", () => {
       { b: "y", s: 12 },
     ];
     expect(await streams.rows(sums)).toEqual(before);
-    await rm(stateFolder(), { recursive: true });
+    await rm(await fileOf("web.sums"));
+    await writeFile(path.join(stateFolder(), "of_another.duckdb"), "");
     await streams.restart();
+    expect(await readdir(stateFolder())).not.toContain("of_another.duckdb");
     await commit("web.log", [[5, 100, "z", 5]]);
     await streams.settle();
     expect(streams.transforms.state(await idOf("web.sums"))?.error).toBeNull();

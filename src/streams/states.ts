@@ -74,6 +74,14 @@ export class States {
     await this.#options.disk.makeDirectory(this.#options.directory);
   }
 
+  /** Removes what lies there of other derivatives: they were deleted while this server was away. */
+  async sweep(kept: Iterable<DatasetId>): Promise<void> {
+    const { disk, directory } = this.#options;
+    const files = new Set([...kept].map((id) => path.basename(this.#pathOf(id))));
+    for (const { name } of await disk.list(directory))
+      if (!files.has(name.replace(/\.wal$/, ""))) await disk.remove(path.join(directory, name));
+  }
+
   /** The state that is there of a transform, on disk or as a checkpoint; null where none is. */
   async find(id: DatasetId, { of, transformSeq }: Pick<Ledger, "of" | "transformSeq">, signal: AbortSignal) {
     const isOf = (ledger: Ledger) => ledger.of === of && ledger.transformSeq === transformSeq;

@@ -91,6 +91,7 @@ export class Transforms implements Service {
     };
     // Each waits for the store, the database and a worker in turn; nobody else declares before all are kept.
     await Promise.all(Array.from({ length: startedAtOnce }, work));
+    await this.#states.sweep(this.#kept.keys());
     this.#following = this.#follow(this.#stopping.signal);
   }
 
