@@ -19,8 +19,18 @@ export type Kept = Map<string, number>;
  * restarted, against their SELECTs over everything at the end, by EXCEPT ALL in both directions. @throws the smallest history found
  * that differs
  */
-export async function runCases({ cases, seed }: { readonly cases: number; readonly seed: number }): Promise<Kept> {
+export async function runCases({
+  cases,
+  seed,
+  into,
+}: {
+  readonly cases: number;
+  readonly seed: number;
+  /** Plants a bug. */
+  readonly into?: (streams: OpenStreams) => void;
+}): Promise<Kept> {
   await using streams = await openStreams({}, workers);
+  into?.(streams);
   const kept: Kept = new Map();
   let made = 0;
   const compared = () => [...kept.values()].reduce((sum, count) => sum + count, 0);

@@ -138,8 +138,21 @@ export async function openStreams(
       const isBusy = (state: TransformState | null) =>
         state?.state === "running" || (state?.state === "waiting" && state.awaited === null);
       const ids = await Promise.all([...declared.keys()].map((name) => open.datasets.get(datasetPath(name))));
-      await until("the transforms have nothing to do", async () =>
-        ids.every(({ id }) => !isBusy(streams.transforms.state(id))),
+      const isSettled = () => ids.every(({ id }) => !isBusy(streams.transforms.state(id)));
+      // Many runs may take long; a while without any is too long.
+      for (let ended = -1; ended < runs.length; ) {
+        ended = runs.length;
+        const waited = until("the transforms have nothing to do", isSettled);
+        if (
+          await waited.then(
+            () => true,
+            () => false,
+          )
+        )
+          return;
+      }
+      throw new Error(
+        `the transforms are busy and no run ends: ${JSON.stringify(ids.map(({ id }) => streams.transforms.state(id)))}`,
       );
     },
     rows: (sql) => rowsOf(open.queries.run(requestOf(sql, open.owner), new AbortController().signal)),
