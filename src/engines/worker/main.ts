@@ -8,7 +8,8 @@ import { openInstance } from "./instance.ts";
 import { Interruptible } from "./interruptible.ts";
 import { countProgress, reporting } from "./progress.ts";
 import { runQuery } from "./query.ts";
-import { columnStatistics, readOffsets, runScript } from "./slices.ts";
+import { runScript, writeSlice } from "./script.ts";
+import { columnStatistics, readOffsets } from "./slices.ts";
 import { describeStatement } from "./statement.ts";
 
 // A worker process: one DuckDB, jobs from the parent, answers to it. It ends with its parent.
@@ -95,15 +96,8 @@ async function perform(
     }
     case "script":
       return await runScript(connection, job, interruptible);
-    case "writeSlice": {
-      const answers = await runScript(connection, job, interruptible);
-      const { hashFile } = await import("./hash.ts");
-      return {
-        answers,
-        hashes: await hashFile(connection, job.path, true, interruptible),
-        statistics: await columnStatistics(connection, job.path, interruptible),
-      };
-    }
+    case "writeSlice":
+      return await writeSlice(instance, connection, job, interruptible);
     case "hashes":
       return await (await import("./hash.ts")).hashFile(connection, job.path, job.physical, interruptible);
     case "columnStatistics":

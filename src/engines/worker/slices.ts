@@ -1,18 +1,7 @@
-import type { DuckDBConnection, DuckDBMaterializedResult } from "@duckdb/node-api";
-import {
-  attachedDatabase,
-  type ColumnStatistics,
-  type EngineRow,
-  type ScriptStatement,
-  type SliceOffsets,
-} from "../contract.ts";
-import { jsonRows } from "./encode/lines.ts";
-import { failureOf, JobFailure } from "./failure.ts";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import type { ColumnStatistics, SliceOffsets } from "../contract.ts";
 import type { Interruptible } from "./interruptible.ts";
-import { literal, uniqueNames } from "./names.ts";
-import { bindParameters } from "./parameters.ts";
-
-const mostRows = 100_000;
+import { literal } from "./names.ts";
 
 /** Of each top-level column, from the file's metadata: null counts added up, least and greatest over the row groups. */
 export async function columnStatistics(
@@ -118,82 +107,4 @@ export async function readOffsets(
   const [rows, least, greatest, allThere] = read.getRowsJson()[0] ?? [];
   const first = least === null || least === undefined ? null : Number(least);
   return { rows: Number(rows ?? 0), first, gapFree: least === greatest && allThere === true };
-}
-
-/** Trusted statements in order. @throws JobFailure with the first failing statement's own error */
-export async function runScript(
-  connection: DuckDBConnection,
-  { statements, attach }: { readonly statements: readonly ScriptStatement[]; readonly attach: string | null },
-  running: Interruptible,
-): Promise<EngineRow[][]> {
-  if (attach === null) return await runStatements(connection, statements, running);
-  await running
-    .on(connection, () => connection.run(`ATTACH ${literal(attach)} AS "${attachedDatabase}" (BLOCK_SIZE 16384)`))
-    .catch((error: unknown) => {
-      throw new JobFailure(failureOf(error, ""));
-    });
-  try {
-    return await runStatements(connection, statements, running);
-  } finally {
-    // Where a statement has failed, its transaction is open still.
-    await connection.run("ROLLBACK").catch(() => {});
-    await detach(connection);
-  }
-}
-
-/** The file is whole then, and free for the next worker. */
-async function detach(connection: DuckDBConnection): Promise<void> {
-  try {
-    await connection.run(`DETACH "${attachedDatabase}"`);
-  } catch (error) {
-    throw new JobFailure({ ...failureOf(error, ""), fatal: true });
-  }
-}
-
-async function runStatements(
-  connection: DuckDBConnection,
-  statements: readonly ScriptStatement[],
-  running: Interruptible,
-): Promise<EngineRow[][]> {
-  const results: EngineRow[][] = [];
-  for (const { sql, parameters, rows } of statements) {
-    try {
-      results.push(
-        await running.on(connection, async () => {
-          const prepared = await connection.prepare(sql);
-          try {
-            if (parameters !== undefined) await bindParameters(connection, prepared, parameters);
-            if (rows !== true) {
-              await prepared.run();
-              return [];
-            }
-            return rowsOf(await prepared.run());
-          } finally {
-            prepared.destroySync();
-          }
-        }),
-      );
-    } catch (error) {
-      throw new JobFailure(failureOf(error, sql));
-    }
-  }
-  return results;
-}
-
-/** Rows as values, by way of the same text that the `json` format has. */
-function rowsOf(result: DuckDBMaterializedResult): EngineRow[] {
-  if (result.rowCount > mostRows)
-    throw new JobFailure({ code: "result_too_large", message: "A script's rows are too many." });
-  const types = result.columnTypes();
-  const columns = uniqueNames(result.columnNames()).map((name, i) => ({
-    name,
-    type: types[i] ?? result.columnType(0),
-  }));
-  const rows: EngineRow[] = [];
-  for (let index = 0; index < result.chunkCount; index++) {
-    const chunk = result.getChunk(index);
-    const read: EngineRow[] = JSON.parse(`[${jsonRows(chunk, chunk.rowCount, columns, ",")}]`);
-    rows.push(...read);
-  }
-  return rows;
 }
