@@ -5,7 +5,7 @@ import { type OpenPool, openPool } from "../../../test/kit/engine-pool.ts";
 import { until } from "../../../test/kit/index.ts";
 import type { TraceId } from "../../base/index.ts";
 import { ask, bytesOf, engineConformance, rowsOf } from "../conformance.ts";
-import type { EngineQuery } from "../contract.ts";
+import { attachedDatabase, type EngineQuery } from "../contract.ts";
 import type { EnginePool } from "./pool.ts";
 
 let opened: OpenPool;
@@ -79,6 +79,35 @@ describe("limits", () => {
       { n: "4999950000" },
       { n: 0 },
     ]);
+  });
+
+  test("a database that scripts attach keeps what was committed, whatever fails, and is free behind each", async () => {
+    const attach = path.join(shared, "kept.duckdb");
+    const order = { traceId: "0".repeat(32) as TraceId, label: "state", role: "compute" as const };
+    const script = async (...statements: readonly string[]) => {
+      const all = statements.map((sql) => ({ sql, rows: /^SELECT/.test(sql) }));
+      return (await pool.script({ ...order, attach, statements: all }, never)).flat();
+    };
+    const table = `"${attachedDatabase}".t`;
+    await script(`CREATE TABLE ${table} (i INTEGER)`, `INSERT INTO ${table} VALUES (1)`);
+    const slow = "SELECT count(*) FROM range(1000000000) a, range(1000) b";
+    await expect(script("BEGIN", `INSERT INTO ${table} VALUES (2)`, "SELECT nothing")).rejects.toMatchObject({
+      code: "sql_binding",
+    });
+    const controller = new AbortController();
+    const statements = ["BEGIN", `INSERT INTO ${table} VALUES (3)`, slow].map((sql) => ({ sql }));
+    const stopped = pool.script({ ...order, attach, statements }, controller.signal);
+    await until("the script runs", () => pool.status().workers.some(({ job }) => job?.label === "state"));
+    controller.abort();
+    await expect(stopped).rejects.toMatchObject({ code: "query_cancelled" });
+    const file = path.join(shared, "from-state.parquet");
+    const copy = [`COPY (SELECT i FROM ${table}) TO '${file}' (FORMAT parquet)`, `INSERT INTO ${table} VALUES (4)`];
+    const written = await pool.writeSlice({ ...order, attach, statements: copy.map((sql) => ({ sql })) }, file, never);
+    expect(written.hashes.rows).toBe(1);
+    expect(await script(`SELECT i FROM ${table} ORDER BY i`)).toEqual([{ i: 1 }, { i: 4 }]);
+    await expect(
+      pool.script({ ...order, attach: path.join(shared, "..", "outside.duckdb"), statements: [] }, never),
+    ).rejects.toBeInstanceOf(Error);
   });
 
   test("a killed worker fails its own query and is replaced", async () => {
