@@ -10,5 +10,5 @@ export type {
 } from "./contract.ts";
 export { PostgresLeases, type RunLeases } from "./leases.ts";
 export type { DerivedColumn } from "./lineage.ts";
-export { within } from "./select.ts";
+export { within } from "./refusals.ts";
 export { Transforms } from "./transforms.ts";

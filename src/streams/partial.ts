@@ -203,7 +203,8 @@ class Split {
     const order = placed[name];
     if (order === undefined || value === undefined || children.length !== order.children)
       throw new NoPartial(`${name.replace("count_star", "count")}() needs all of its rows`);
-    return this.#placed(call, value, children[1], order);
+    const by = children[1];
+    return this.#placed(call, value, by === undefined ? undefined : withNames(by), order);
   }
 
   /** The value of the row that comes first, or last, in an order: of what is packed together, the first member decides first. */
@@ -231,6 +232,8 @@ class Split {
   }
 
   #state(call: TreeNode, merge: Merge): TreeNode {
+    // A table has no column of such a type.
+    if (find(call, isRow) !== null) throw new NoPartial("a row() in it has no names");
     const known = this.states.find((one) => one.merge === merge && normal(one.call) === normal(call));
     const name = known?.name ?? `mr:s${this.states.length}`;
     if (known === undefined) this.states.push({ name, merge, call });
@@ -270,6 +273,15 @@ const placed: Readonly<Record<string, Placed>> = {
   argmax: { children: 2, merge: "greatest", isBackwards: true, skips: true },
   max_by: { children: 2, merge: "greatest", isBackwards: true, skips: true },
 };
+
+const isRow = (value: TreeNode) => value.class === "FUNCTION" && textOf(value, "function_name") === "row";
+
+/** What rows are ordered by, with names where it is a row() of several values: they compare as those do. */
+function withNames(value: TreeNode): TreeNode {
+  if (!isRow(value)) return value;
+  const members = nodesOf(value.children).map((of, at) => ({ ...of, alias: `v${at}` }));
+  return { ...callOf("struct_pack", members), filter: value.filter ?? null };
+}
 
 /** What may be taken the negative of. */
 function hugeint(child: TreeNode): TreeNode {

@@ -237,7 +237,8 @@ function named(target: TreeNode, node: TreeNode): TreeNode {
 /** What GROUP BY names: a column of the result by its number or, where no column of the input has it, its name. */
 export function groupNamed(target: TreeNode, node: TreeNode, columns: ReadonlySet<string> | null): TreeNode {
   const name = bareName(target);
-  if (name === null || columns?.has(name) === true) return named(target, node);
+  // The name of a column of the input goes before one of the result.
+  if (name === null || columns === null || columns.has(name)) return named(target, node);
   return nodesOf(node.select_list).find((item) => isAliasOf(item, name)) ?? target;
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { DatasetId, Instant } from "../base/index.ts";
 import type { ScriptStatement } from "../engines/index.ts";
+import { isRetracts } from "../slices/index.ts";
 import { type Closing, never } from "./closing.ts";
 import { differenceRows, differenceSql } from "./difference.ts";
 import { pairsBy } from "./fields.ts";
@@ -29,7 +30,14 @@ import { isMillraceError, type KeptState, type Ledger, type States, sayLedger } 
 
 const outTable = '"mr:out"';
 const counted = z.tuple([z.object({ groups: z.number() })]);
-const toldShape = z.tuple([z.object({ wanted: z.number(), there: z.number(), matched: z.number() })]);
+const toldShape = z.tuple([z.object({ wanted: z.number(), there: z.number(), matched: z.number(), same: z.number() })]);
+
+/** Rows of the inputs that runs have read. */
+export interface ReadRows {
+  readonly relationOf: RelationOf;
+  /** Whether some of them are no more there. */
+  readonly haveExpired: boolean;
+}
 
 /** Runs statements over a state. */
 export type StateScript = (
@@ -84,7 +92,7 @@ export class StatePreparation {
    * @param between rows of the inputs from these offsets on that runs have read @param own what held of the derivative
    */
   async ready(
-    between: (from: ReadonlyMap<DatasetId, number>) => Promise<RelationOf | null>,
+    between: (from: ReadonlyMap<DatasetId, number>) => Promise<ReadRows>,
     own: () => Promise<OwnRows | null>,
   ): Promise<KeptState | null> {
     const { id, planned, behindSeq, transformSeq } = this.#run;
@@ -93,10 +101,6 @@ export class StatePreparation {
     if (found !== null && this.#isThere(found)) return found;
     const from = found?.ledger.read ?? new Map<DatasetId, number>();
     const rows = await between(from);
-    if (rows === null) {
-      this.#states.refuse(id, this.#refusal, "rows of its inputs have expired that no checkpoint of it has read");
-      return null;
-    }
     const ledger = { of: planned.of, transformSeq, seq: behindSeq, read: this.#readBefore() };
     const path = found?.path ?? (await this.#states.make(id));
     const made = await this.#advance(path, found === null, ledger, rows, await own()).catch(tooLarge);
@@ -124,13 +128,14 @@ export class StatePreparation {
     path: string,
     isNew: boolean,
     ledger: Ledger,
-    rows: RelationOf,
+    { relationOf, haveExpired }: ReadRows,
     own: OwnRows | null,
-  ): Promise<KeptState | "what it has told cannot be found again among its groups"> {
+  ): Promise<KeptState | string> {
     const { planned, columns, closing, plan } = this.#run;
     const { shape, identified } = planned;
     const windows = { after: closing.lateBy, by: null };
-    const partial = await planned.partial({ clock: columns.clock, relationOf: rows, windows }, this.#signal);
+    const partial = await planned.partial({ clock: columns.clock, relationOf, windows }, this.#signal);
+    const names = columns.fields.filter((field) => !isRetracts(field)).map(({ name }) => name);
     const statements = [
       "BEGIN",
       ...(isNew ? createState(planned.none, sayLedger(ledger)) : dropPending),
@@ -145,15 +150,17 @@ export class StatePreparation {
     ].map((sql) => ({ sql }));
     const answers = await this.#script(path, [
       ...statements,
-      { sql: countTold, rows: true },
+      { sql: countTold(names), rows: true },
       { sql: countGroups, rows: true },
       { sql: "COMMIT" },
     ]);
-    const [{ wanted, there, matched }] = toldShape.parse(answers.at(-3));
+    const [{ wanted, there, matched, same }] = toldShape.parse(answers.at(-3));
     const [{ groups }] = counted.parse(answers.at(-2));
     // Rows of windows that have closed for good are no more among the groups.
     const isWhole = matched === wanted && (matched === there || plan.window !== null);
     if (!isWhole) return "what it has told cannot be found again among its groups";
+    // Rows that had expired before the first run are in no group and were told of in none; others would be missing.
+    if (haveExpired && same < matched) return "rows of its inputs have expired that no checkpoint of it has read";
     const state = { path, ledger, left: null, groups };
     await this.#states.keep(this.#run.id, state);
     return { ...state, sizeBytes: 0 };

@@ -12,7 +12,7 @@ import { checkDriving, drivingOf } from "./lookup-join.ts";
 import { allRows, byName, columnsOf, newRows, oldRows, type SeenInput, seeInputs } from "./open-inputs.ts";
 import type { Plan } from "./plan.ts";
 import { goesOn, kindOf, type PlannedState, planned, type RunHead } from "./planned.ts";
-import { StatePreparation, type StateScript, type StateWork } from "./prepare-state.ts";
+import { type ReadRows, StatePreparation, type StateScript, type StateWork } from "./prepare-state.ts";
 import { mayHold, reachOfRun, rowsWithin, type TimeRange } from "./reach.ts";
 import {
   appendSql,
@@ -197,17 +197,18 @@ export class Preparation {
     return { ...made, late: await this.#lateOf(fresh, closing), state: { path, before, after, left, failed } };
   }
 
-  /** Rows of the inputs that runs have read, from these offsets on; null where some of them have expired. */
-  async #readRows(seen: readonly SeenInput[], from: ReadonlyMap<DatasetId, number>): Promise<RelationOf | null> {
+  /** Rows of the inputs that runs have read, from these offsets on. */
+  async #readRows(seen: readonly SeenInput[], from: ReadonlyMap<DatasetId, number>): Promise<ReadRows> {
     const relations: string[] = [];
+    let haveExpired = false;
     for (const input of seen) {
       const { fromOffset: belowOffset } = input.decided;
       const fromOffset = from.get(input.ref.id) ?? 0;
-      if (fromOffset < belowOffset && input.snapshot.expiredBefore > fromOffset) return null;
+      haveExpired ||= fromOffset < belowOffset && input.snapshot.expiredBefore > fromOffset;
       const read = { ...input, decided: { ...input.decided, fromOffset, belowOffset } };
       relations.push(await newRows(this.#datasets, read, this.#held, this.#signal));
     }
-    return byName(seen, relations);
+    return { relationOf: byName(seen, relations), haveExpired };
   }
 
   async #lateOf(fresh: RelationOf, { lateBy }: Closing): Promise<string | null> {

@@ -5,9 +5,7 @@ import {
   formatDatasetPath,
   type Instant,
   MillraceError,
-  positionAt,
   projectName,
-  type TextPosition,
 } from "../base/index.ts";
 import {
   checkStatement,
@@ -16,16 +14,13 @@ import {
   foldName,
   hideBehindWindow,
   isNode,
-  locationOf,
   nodesOf,
   openStatement,
   parseStatement,
-  positionInText,
   type Reference,
   readEmit,
   readStatementText,
   references,
-  replaceCurrentUser,
   type SqlParser,
   type Statement,
   type StatementText,
@@ -36,22 +31,14 @@ import {
 } from "../compiler/index.ts";
 import type { ResultColumn } from "../engines/index.ts";
 import { ident } from "../slices/index.ts";
-import { bringing, carried, carryInto, carryThrough, inputSql, ours } from "./carry.ts";
-import {
-  chanceOf,
-  modifiersOf,
-  type Obstacle,
-  pickedObstacle,
-  statelessObstacle,
-  takenNameObstacle,
-} from "./classify.ts";
+import { bringing, carried, carryInto, carryThrough, inputSql } from "./carry.ts";
+import { modifiersOf, statelessObstacle } from "./classify.ts";
 import { freezeClock } from "./freeze.ts";
 import { carryJoin, rowJoinOf } from "./join.ts";
+import { keyedState } from "./keyed-state.ts";
 import { columnLineage, type MadeColumn } from "./lineage.ts";
 import { isLookup, markLookups } from "./lookup-join.ts";
 import {
-  finalsTable,
-  groupNumber,
   identifiedBy,
   NoPartial,
   type Partial,
@@ -61,10 +48,20 @@ import {
   selectPartial,
   stateShape,
 } from "./partial.ts";
-import { findAll, type KnownColumns, type Plan, planOf, type ScopeColumn } from "./plan.ts";
+import { type KnownColumns, type Plan, planOf, type ScopeColumn } from "./plan.ts";
+import {
+  nothingHeldBack,
+  nothingToSyncWith,
+  placeOf,
+  refuseChance,
+  refuseEmit,
+  refuseLookups,
+  refuseOrderless,
+  refuseOthers,
+} from "./refusals.ts";
+import { nameRelation, withRelations } from "./relations.ts";
 import {
   carryOut,
-  orderless,
   restrictToScope,
   restrictToWindows,
   rowSql,
@@ -352,7 +349,8 @@ export class TransformSelect {
     if (this.lookedUp.length > 0) throw new NoPartial("what it is joined to may be other rows by then");
     if (!plan.carries || plan.joins > 1 || plan.scope === null)
       throw new NoPartial("it does not group rows of one input each");
-    if (this.#isKeyedRows(plan)) return this.#keyedState(made);
+    if (this.#isKeyedRows(plan))
+      return keyedState(this.key, made, (part, within) => this.rowsSql(part.clock, part.relationOf, within));
     const opened = this.#open(anyClock);
     const { node } = opened.statement;
     if (opened.asksClock) throw new NoPartial("it asks the clock");
@@ -381,25 +379,6 @@ export class TransformSelect {
     restrictToWindows(node, windows);
     selectPartial(node, partial, hasEnd);
     return await this.#over(opened, found, relationOf, true, signal);
-  }
-
-  /** The latest row of each key, whole. */
-  #keyedState(made: readonly ResultColumn[]): StateSelect {
-    const columns = made.map(({ name }) => name).filter((name) => !name.startsWith(ours));
-    const groups = this.key.map((name, at) => ({ name: `mr:g${at}`, of: ident(name) }));
-    const value = columns.map((name, at) => `'c${at}': ${ident(name)}`).join(", ");
-    const [time, row] = [ident(carried.eventTime), ident(carried.row)];
-    const latest = `max({'time': ${time}, 'row': ${row}, 'value': {${value}}}) AS "mr:s0"`;
-    const list = [...groups.map(({ name, of }) => `${of} AS ${ident(name)}`), latest];
-    const read = columns.map((name, at) => `"mr:s0"['value']['c${at}'] AS ${ident(name)}`);
-    const passing = `"mr:s0"['time'] AS ${time}, ${ident(groupNumber)}`;
-    return {
-      shape: { groups: groups.map(({ name }) => name), states: [{ name: "mr:s0", merge: "greatest" }] },
-      identified: this.key,
-      final: `SELECT ${read.join(", ")}, ${passing} FROM ${ident(finalsTable)}`,
-      partial: async ({ clock, relationOf }, signal) =>
-        `SELECT ${list.join(", ")} FROM (${await this.rowsSql(clock, relationOf, signal)}) GROUP BY ALL`,
-    };
   }
 
   /** Whether KEY, and not the SELECT, says which of several rows holds. */
@@ -448,21 +427,6 @@ export class TransformSelect {
   }
 }
 
-const relationName = (at: number) => `${ours}in${at}`;
-
-/** Has a reference name the relation that takes its place, under its own name. */
-function nameRelation(table: TreeNode, at: number): void {
-  const alias = textOf(table, "alias") || textOf(table, "table_name");
-  Object.assign(table, { alias, schema_name: "", catalog_name: "", table_name: relationName(at), at_clause: null });
-}
-
-/** A SELECT with the relations that it names. What a run reads is no part of its tree, which is the same each time then. */
-function withRelations(text: string, relations: readonly string[]): string {
-  const named = relations.map((sql, at) => `${ident(relationName(at))} AS NOT MATERIALIZED (${sql})`).join(", ");
-  const own = /^WITH (RECURSIVE )?/.exec(text);
-  return own === null ? `WITH ${named} ${text}` : `${own[0]}${named}, ${text.slice(own[0].length)}`;
-}
-
 /** The latest row of each key, of rows that carry. */
 function latestSql(rows: string, key: readonly string[], scope: readonly ScopeColumn[]): string {
   const names = key.map(ident).join(", ");
@@ -482,89 +446,6 @@ function dropOrder(node: TreeNode): void {
   node.modifiers = nodesOf(node.modifiers).filter(({ type }) => type !== "ORDER_MODIFIER");
 }
 
-/** What is no function of the inputs' rows, and what a result cannot be. */
-function refuseOthers(statement: Statement): void {
-  const obstacle = pickedObstacle(statement.node);
-  if (obstacle !== null)
-    throw new MillraceError("sql_unsupported", `This SELECT cannot be kept right as rows arrive: ${obstacle.why}.`, {
-      ...placeOf(statement, obstacle),
-    });
-  const name = takenNameObstacle(statement.node);
-  if (name !== null)
-    throw new MillraceError("sql_unsupported", `A transform makes columns of its own, and ${name.why}.`, {
-      ...placeOf(statement, name),
-      hint: "Give it another name with AS.",
-    });
-}
-
-/** What is looked up changes no older rows: only rows that each come of one row of one input can be joined to it. */
-function refuseLookups(statement: Statement, found: readonly Reference[], { key = [] }: SelectText): void {
-  const lookups = findAll(statement.node, isLookup);
-  if (lookups.length === 0) return;
-  const ofCte = lookups.find((one) => !found.some(({ table }) => table === one));
-  const obstacle =
-    ofCte !== undefined
-      ? { why: "it stands at a CTE", location: locationOf(ofCte) }
-      : (statelessObstacle(statement.node) ??
-        (key.length > 0 ? { why: "a KEY picks one row of several", location: null } : null));
-  if (obstacle === null) return;
-  throw new MillraceError(
-    "sql_unsupported",
-    `AT (TIMESTAMP => now()) joins a dataset's rows to single new rows of another, and here ${obstacle.why}.`,
-    {
-      ...placeOf(statement, obstacle),
-      hint: "Keep the join as a dataset of its own, and group, pick or key its rows in another one.",
-    },
-  );
-}
-
-function refuseEmit(sql: string, query: string, { when, allowedMs }: Emit, { window }: Plan): void {
-  if (window !== null || (when === "changes" && allowedMs === null)) return;
-  throw new MillraceError("sql_unsupported", "The result does not say of which window of event time its rows are.", {
-    position: positionAt(sql, query.length),
-    hint: "Group by window_start of tumble(...), hop(...) or session(...) over event_time in FROM, and select it.",
-  });
-}
-
-function nothingHeldBack(sql: string, query: string): MillraceError {
-  return new MillraceError(
-    "sql_unsupported",
-    "IDLE says when an input no longer holds windows or other inputs back, and here is neither.",
-    {
-      position: positionAt(sql, query.length),
-      hint: "As in EMIT ON CLOSE LATENESS '10 seconds' IDLE '1 minute'.",
-    },
-  );
-}
-
-function nothingToSyncWith(sql: string, query: string): MillraceError {
-  return new MillraceError("sql_unsupported", "SYNC waits for what is looked up, and nothing is.", {
-    position: positionAt(sql, query.length),
-    hint: "As in SELECT ... FROM p.d LEFT JOIN p.l AS l AT (TIMESTAMP => now()) ON l.k = d.k EMIT CHANGES SYNC.",
-  });
-}
-
-function refuseOrderless(statement: Statement): void {
-  const call = orderless(statement.node);
-  if (call === null) return;
-  const name = textOf(call, "function_name");
-  throw new MillraceError("sql_unsupported", `${name}() is another value each time where no order is said.`, {
-    ...placeOf(statement, { location: locationOf(call) }),
-    hint: `Say one: ${name}(... ORDER BY ...).`,
-  });
-}
-
-function refuseChance(statement: Statement): void {
-  const obstacle = chanceOf(statement.node);
-  if (obstacle !== null)
-    throw new MillraceError("sql_unsupported", `A transform makes the same rows whenever it is run: ${obstacle.why}.`, {
-      ...placeOf(statement, obstacle),
-      hint: "now() and current_date are allowed: they say when the run was decided.",
-    });
-  if (replaceCurrentUser(statement.node, "", []))
-    throw new MillraceError("sql_unsupported", "A transform runs for nobody in particular: it has no current_user.");
-}
-
 function onceEach(named: readonly NamedReference[]): DatasetPath[] {
   return [...new Map(named.map(({ path }) => [formatDatasetPath(path), path])).values()];
 }
@@ -579,18 +460,4 @@ function pathOf(statement: Statement, { table }: Reference): DatasetPath {
       hint: "Name a dataset as PROJECT.DATASET.",
     });
   }
-}
-
-function placeOf(statement: Statement, { location }: Pick<Obstacle, "location">): { position?: TextPosition } {
-  return location !== null && Number.isSafeInteger(location) ? { position: positionInText(statement, location) } : {};
-}
-
-/** An error of a text that begins at `at` of a longer one, with its place there. */
-export function within(sql: string, at: number, error: unknown): unknown {
-  if (!(error instanceof MillraceError) || error.position === undefined) return error;
-  return new MillraceError(error.code, error.message.split("\n")[0] ?? "", {
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-    position: positionAt(sql, at + error.position.offset),
-    cause: error,
-  });
 }

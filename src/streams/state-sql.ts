@@ -133,9 +133,12 @@ export function toldTable(by: readonly string[], output: string | null): string 
       ? stays
       : `${stays} WHERE ${offset} NOT IN (SELECT retracts FROM ${output} WHERE retracts IS NOT NULL)
   UNION ALL SELECT ${columns('"offset"', "event_time")} FROM ${output} WHERE op IN (0, 3)`;
-  const same = names.map((name) => `i.${name} IS NOT DISTINCT FROM r.${name}`).join(" AND ") || "true";
+  // Groups may look the same once they are stored, as times of more than microseconds do.
+  const numbered = (of: string, order: string) =>
+    `SELECT *, row_number() OVER (PARTITION BY ${names.join(", ") || "NULL"} ORDER BY ${order}) AS "mr:n" FROM ${of}`;
+  const same = [...names, '"mr:n"'].map((name) => `i.${name} IS NOT DISTINCT FROM r.${name}`).join(" AND ");
   return `CREATE TEMP TABLE ${told} AS SELECT i.${number}, r.${offset}, r."mr:time" AS ${toldAt}
-  FROM ${isTable} AS i JOIN (${rows}) AS r ON ${same}`;
+  FROM (${numbered(isTable, number)}) AS i JOIN (${numbered(`(${rows})`, offset)}) AS r ON ${same}`;
 }
 
 /** Leaves what a run has made of its groups for the block that it is to be. */
@@ -164,6 +167,12 @@ export function sayTold(said: string): string[] {
   ];
 }
 
-/** How many groups should be told of, how many rows were, and how many are of each other. */
-export const countTold = `SELECT CAST((SELECT count(*) FROM ${isTable}) AS DOUBLE) AS wanted,
-  CAST((SELECT count(*) FROM ${wasTable}) AS DOUBLE) AS there, CAST((SELECT count(*) FROM ${told}) AS DOUBLE) AS matched`;
+/** How many groups should be told of, how many rows were, how many are of each other, and of those how many say the same. @param names the result's columns */
+export function countTold(names: readonly string[]): string {
+  const number = ident(groupNumber);
+  const same = names.map((name) => `i.${ident(name)} IS NOT DISTINCT FROM w.${ident(name)}`).join(" AND ");
+  const matched = `SELECT count(*) AS matched, count(*) FILTER (${same || "true"}) AS same
+  FROM ${told} AS t JOIN ${isTable} AS i ON i.${number} = t.${number} JOIN ${wasTable} AS w ON w.${offset} = t.${offset}`;
+  return `SELECT CAST((SELECT count(*) FROM ${isTable}) AS DOUBLE) AS wanted,
+  CAST((SELECT count(*) FROM ${wasTable}) AS DOUBLE) AS there, CAST(matched AS DOUBLE) AS matched, CAST(same AS DOUBLE) AS same FROM (${matched})`;
+}

@@ -219,7 +219,9 @@ describe("a definition", () => {
     expect(made.status).toBeLessThan(300);
     const select = "SELECT r.id, u.c FROM web.raw r LEFT JOIN web.users u AT (TIMESTAMP => now()) USING (id)";
     await rows(`CREATE DATASET web.found AS ${select} EMIT CHANGES SYNC`);
-    await until("it waits", async () => JSON.stringify(await rows("EXPLAIN TRANSFORM web.found")).includes("waiting"));
+    // Before its first turn it waits for that alone.
+    const waits = "waiting: for web.users to have the watermark";
+    await until("it waits", async () => JSON.stringify(await rows("EXPLAIN TRANSFORM web.found")).includes(waits));
     const told = await rows("EXPLAIN TRANSFORM web.found");
     expect(told).toContainEqual({ about: "mode", value: "lookup join" });
     expect(told).toContainEqual({ about: "looked up", value: "web.users" });

@@ -100,7 +100,10 @@ test.each([
 
 test("every statement of the rooms has its meaning here", async () => {
   const source = path.resolve(import.meta.dirname, "../../../src");
-  const files = (await readdir(source, { recursive: true })).filter((file) => /\/sql\/[a-z-]+\.ts$/.test(file));
+  // Transforms are in no world.
+  const files = (await readdir(source, { recursive: true })).filter(
+    (file) => /\/sql\/[a-z-]+\.ts$/.test(file) && !file.startsWith("streams/"),
+  );
   const unknown: string[] = [];
   let statements = 0;
   for (const file of files) {
