@@ -97,7 +97,9 @@ export class StatePreparation {
   ): Promise<KeptState | null> {
     const { id, planned, behindSeq, transformSeq } = this.#run;
     if (this.#states.refused(id, this.#refusal) !== null) return null;
-    const found = await this.#states.find(id, { of: planned.of, transformSeq }, this.#signal);
+    const known = await this.#states.find(id, { of: planned.of, transformSeq }, this.#signal);
+    // One that is ahead of the chain is of blocks that are no more: the store was put back to an earlier state.
+    const found = known !== null && known.ledger.seq > behindSeq ? null : known;
     if (found !== null && this.#isThere(found)) return found;
     const from = found?.ledger.read ?? new Map<DatasetId, number>();
     const rows = await between(from);

@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { until } from "../../test/kit/index.ts";
 import { type OpenStreams, openStreams } from "../../test/streams/open.ts";
-import { datasetPath, MillraceError } from "../base/index.ts";
-import type { EngineScript } from "../engines/index.ts";
+import { datasetPath, MillraceError, type TraceId } from "../base/index.ts";
+import { attachedDatabase, type EngineScript } from "../engines/index.ts";
 
 let streams: OpenStreams;
 const names: string[] = [];
@@ -238,6 +238,36 @@ describe("the groups of a SELECT", () => {
       { b: "x", s: 5 },
       { b: "y", s: 4 },
     ]);
+  });
+
+  test("that are ahead of the chain are thrown away", async () => {
+    await commit("web.back", [[1, 1, "x", 1]]);
+    await define("web.ahead", "SELECT b, sum(a) AS s FROM web.back GROUP BY b");
+    await streams.settle();
+    await commit("web.back", [[2, 2, "x", 2]]);
+    await streams.settle();
+    await streams.transforms.stop();
+    const ledger = `"${attachedDatabase}".ledger`;
+    const groups = `"${attachedDatabase}".groups`;
+    const sql = [
+      `UPDATE ${ledger} SET said = regexp_replace(regexp_replace(said, '"seq":[0-9]+', '"seq":1000'), '("did[^:]*:[^:]*:[^"]*"):[0-9]+', '\\1:1000')`,
+      `INSERT INTO ${groups} BY NAME SELECT 'ghost' AS "mr:g0", * EXCLUDE ("mr:g0") FROM ${groups}`,
+    ];
+    const order = { traceId: "t" as TraceId, label: "ahead", role: "compute" as const };
+    const statements = sql.map((one) => ({ sql: one }));
+    const never = new AbortController().signal;
+    await streams.open.pool.pool.script({ ...order, attach: await fileOf("web.ahead"), statements }, never);
+    const told = [{ sql: `SELECT said FROM ${ledger}`, rows: true }];
+    const said = await streams.open.pool.pool.script(
+      { ...order, attach: await fileOf("web.ahead"), statements: told },
+      never,
+    );
+    expect(JSON.stringify(said)).toContain('seq\\":1000');
+    await streams.restart();
+    await commit("web.back", [[3, 3, "x", 3]]);
+    await streams.settle();
+    expect(await groupsOf("web.ahead")).toMatchObject({ kept: true, count: 1 });
+    expect(await streams.rows("SELECT b, s::INTEGER AS s FROM web.ahead")).toEqual([{ b: "x", s: 6 }]);
   });
 
   test("of windows that have closed for good are forgotten", async () => {

@@ -1,6 +1,13 @@
 import path from "node:path";
 import { z } from "zod";
-import { type DatasetId, type Disk, MillraceError, type Telemetry } from "../base/index.ts";
+import {
+  type DatasetId,
+  type Disk,
+  type IdSource,
+  MillraceError,
+  type Telemetry,
+  type TraceId,
+} from "../base/index.ts";
 import { datasetId } from "../datasets/index.ts";
 import type { Engine } from "../engines/index.ts";
 import type { Checkpoints } from "./checkpoints.ts";
@@ -53,12 +60,13 @@ export interface StatesOptions {
   readonly disk: Disk;
   readonly directory: string;
   readonly checkpoints: Checkpoints;
+  readonly ids: IdSource;
   readonly telemetry: Telemetry;
 }
 
 /**
- * The states of derivatives on this server, a file each. A state is never the truth: its ledger says which block it is as of, and what the chain does not
- * bear out is thrown away and made again of the inputs' rows, from the newest checkpoint on.
+ * The states of derivatives on this server, a file each. A state is never the truth: its ledger says which block it is as of, and what is not of the chain's newest is
+ * brought there, or thrown away and made again of the inputs' rows, from the newest checkpoint on. It knows blocks by their numbers.
  */
 export class States {
   readonly #options: StatesOptions;
@@ -164,13 +172,13 @@ export class States {
   }
 
   async #open(id: DatasetId, signal: AbortSignal): Promise<KeptState | null> {
-    const { disk, engine, telemetry } = this.#options;
+    const { disk, engine, ids, telemetry } = this.#options;
     const file = this.#pathOf(id);
     const stat = await disk.stat(file);
     if (stat === null) return null;
     try {
       const read = [{ sql: readLedger, rows: true }, ...dropPending.map((sql) => ({ sql }))];
-      const about = { traceId: "" as never, label: "a transform's state", role: "compute" as const };
+      const about = { traceId: ids.uuid() as TraceId, label: "a transform's state", role: "compute" as const };
       const [rows] = await engine.script({ ...about, attach: file, statements: read }, signal);
       const [[found]] = answer.parse([rows]);
       if (found?.isReadable !== true) return await this.#dropUnreadable(id);
